@@ -1,0 +1,6 @@
+//! (being built)
+
+/// The program.
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,5 @@
+//! Process entry.
+
+fn main() -> std::process::ExitCode {
+    pitstop::cli::main()
+}
