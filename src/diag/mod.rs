@@ -200,7 +200,7 @@ impl Diagnostics {
 
     /// Sorts by file name and place, drops exact repeats.
     pub fn sort(&mut self) {
-        self.0.sort_by(|a, b| key(a).cmp(&key(b)));
+        self.0.sort_by_key(key);
         self.0
             .dedup_by(|a, b| key(a) == key(b) && a.code == b.code && a.message == b.message);
     }

@@ -1,1 +1,3 @@
-//! (being built)
+//! The machines of a project: hosts, groups, labels, connection settings.
+
+pub mod facts;

@@ -1,1 +1,282 @@
-//! (being built)
+//! The hands: one [`Session`] per host, however the host is reached.
+//!
+//! Owns: the contract every transport passes (one suite tests them all). Must not: know plans, decide, retry a command.
+//!
+//! Who retries: a transport may retry what happened *before* a command was sent (connect, banner, key exchange, login refused
+//! by `MaxStartups`). After that, nobody below the engine does: a channel that ends without a status is [`How::Unknown`].
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::{Digest, HostName, RunId};
+use crate::inventory::facts::Facts;
+use crate::secret::Secret;
+
+/// A future that a trait object can return.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where and as whom to connect. Everything a plan froze about a host's connection, with secrets filled in.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// The host's name in the plan.
+    pub host: HostName,
+    /// DNS name or address.
+    pub address: String,
+    /// TCP port.
+    pub port: u16,
+    /// Login user; `None`: the operator's own login name.
+    pub user: Option<String>,
+    /// A password for the login, if keys do not do.
+    pub password: Option<Secret>,
+    /// Private key files to offer, in order (at most three keys are offered in all).
+    pub identities: Vec<PathBuf>,
+    /// `known_hosts` files that decide about the host's key. Strict: unknown is refused.
+    pub known_hosts: Vec<PathBuf>,
+    /// A bastion to go through.
+    pub jump: Option<Box<Endpoint>>,
+    /// The user to become when a step asks for it, and how.
+    pub privilege: Privilege,
+    /// Limit of each phase: TCP connect, banner and key exchange, login.
+    pub connect_timeout: Duration,
+    /// The run on whose behalf; names the directory on the host.
+    pub run: RunId,
+}
+
+/// How a host lets us become another user.
+#[derive(Clone, Debug, Default)]
+pub struct Privilege {
+    /// `sudo`, `su` or `doas`.
+    pub method: Method,
+    /// The password it wants, if any. Goes to its standard input, never into a command line.
+    pub password: Option<Secret>,
+}
+
+/// The program that changes the user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// `sudo -n`, or `sudo -S` with a random prompt.
+    #[default]
+    Sudo,
+    /// `su`.
+    Su,
+    /// `doas -n`.
+    Doas,
+}
+
+/// Why there is no session. None of these has run anything on the host.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{doing}: {cause}")]
+pub struct ConnectError {
+    /// What was being done: `connecting to 10.0.0.7:22`.
+    pub doing: String,
+    /// What happened, in one sentence.
+    pub cause: String,
+    /// What a person can do next.
+    pub help: String,
+    /// True if another try by itself could help (refused, timed out); false for keys, host keys, login.
+    pub transient: bool,
+}
+
+/// Reaches hosts.
+pub trait Transport: Send + Sync {
+    /// Logs in, reads the facts, makes the run's directory on the host. Every phase has a limit; the whole ends.
+    fn connect<'a>(&'a self, to: &'a Endpoint) -> Pending<'a, Result<Arc<dyn Session>, ConnectError>>;
+}
+
+/// What is to be run on a host. Already rendered: nothing here is a template.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The command.
+    pub command: Command,
+    /// Environment, exported inside the shell and never on a command line. Values may be secrets.
+    pub env: Vec<(String, Secret)>,
+    /// Standard input; empty means `/dev/null`.
+    pub stdin: Option<Secret>,
+    /// Become this user first.
+    pub become_user: Option<String>,
+    /// Limit of this attempt, from its start on the host.
+    pub timeout: Duration,
+    /// `Some`: a changing step, latched under this name. `None`: read-only, plain.
+    pub latch: Option<LatchKey>,
+    /// Goes into the environment as `PITSTOP_STEP_KEY`.
+    pub step_key: String,
+    /// Becomes true when the operator's second signal wants running commands stopped.
+    pub cancel: tokio::sync::watch::Receiver<bool>,
+}
+
+/// A command, platform not yet decided.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// One script for `sh`.
+    Shell(String),
+    /// An argument list.
+    Argv(Vec<String>),
+    /// A script's bytes, sent as a file and run by `interpreter` with `args`.
+    Script {
+        /// The script.
+        content: Arc<Vec<u8>>,
+        /// What runs it (`sh` if the script names none).
+        interpreter: Option<String>,
+        /// Its arguments.
+        args: Vec<String>,
+    },
+}
+
+/// The name of a latched attempt on its host: hex of a hash of the step's key. Safe as a file name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LatchKey(pub String);
+
+impl LatchKey {
+    /// From the printed step key.
+    pub fn of(step_key: &str) -> Self {
+        Self(Digest::of(step_key.as_bytes()).hex().chars().take(32).collect())
+    }
+}
+
+/// Which stream bytes came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// Takes output as it comes. Must return at once: a session's reader never waits on it.
+pub trait Sink: Send {
+    /// Some bytes of one stream, in order within the stream.
+    fn take(&mut self, stream: Stream, bytes: &[u8]);
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It ended by itself with this status (128+n for a signal, as a shell says it).
+    Exited(i32),
+    /// Past its limit, and proven stopped.
+    TimedOut,
+    /// Stopped on the operator's wish, and proven stopped.
+    Cancelled,
+    /// It was not sent: nothing of it has begun, and nothing can begin any more.
+    NotSent(String),
+    /// It was sent and its end cannot be learnt, or it may still run.
+    Unknown(String),
+}
+
+/// What a host proves about a latched attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Ended with this status; its output has gone to the sink.
+    Done(i32),
+    /// Still running.
+    Running,
+    /// It never began, and the probe has made sure that it never will.
+    Never,
+    /// Its recorder is dead, processes of it live.
+    Orphan,
+    /// The host has been rebooted since; no status is on record.
+    LostReboot,
+    /// Everything of it is gone, no status is on record.
+    LostDied,
+    /// The host could not be asked.
+    NoAccess(String),
+}
+
+/// A file to put on a host: temporary name, digest checked on the far side, fsync, rename.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// The bytes.
+    pub content: Arc<Vec<u8>>,
+    /// Where it goes.
+    pub dest: String,
+    /// Octal mode, else the former file's, else 0644.
+    pub mode: Option<u32>,
+    /// `user` or `user:group`.
+    pub owner: Option<String>,
+    /// A command that must accept the file before the rename; `{}` in it is the temporary path.
+    pub validate: Option<String>,
+    /// Become this user first.
+    pub become_user: Option<String>,
+    /// Limit.
+    pub timeout: Duration,
+}
+
+/// A lock of a host, visible to every account and controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockNote {
+    /// The run that holds it.
+    pub run: String,
+    /// Who started that run.
+    pub operator: String,
+    /// The machine it runs on.
+    pub controller: String,
+    /// When it was taken, RFC 3339.
+    pub at: String,
+}
+
+/// What came of taking a host's lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LockOutcome {
+    /// It is ours (or was already, by the same run).
+    Taken,
+    /// Another run holds it.
+    Held(LockNote),
+    /// The host has no place for a lock; the controller's own lock must do.
+    NoPlace(String),
+}
+
+/// A logged-in host.
+///
+/// Safe to share: several calls may be under way at one time, each on a channel of its own.
+pub trait Session: Send + Sync {
+    /// What the host said about itself.
+    fn facts(&self) -> &Facts;
+
+    /// Runs a command to its end, its limit, or the operator's wish. Output goes to the sink as it comes.
+    ///
+    /// A latched request is started at most once under its key, whoever asks; asking again for a key that has ended returns
+    /// the recorded end.
+    fn run<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Pending<'a, How>;
+
+    /// Asks how a latched attempt stands. `boot` is the boot identity journalled before its intent.
+    fn probe<'a>(
+        &'a self,
+        key: &'a LatchKey,
+        boot: &'a str,
+        become_user: Option<&'a str>,
+        sink: &'a mut dyn Sink,
+    ) -> Pending<'a, Probe>;
+
+    /// Follows an attempt that is still running to its end or to `timeout` from now.
+    fn follow<'a>(&'a self, key: &'a LatchKey, request: Request, sink: &'a mut dyn Sink) -> Pending<'a, How>;
+
+    /// The journal has the end of these attempts: their traces may go. May be put off and batched.
+    fn acknowledge<'a>(&'a self, keys: Vec<LatchKey>) -> Pending<'a, ()>;
+
+    /// Writes a file.
+    fn put<'a>(&'a self, file: Put) -> Pending<'a, Result<(), String>>;
+
+    /// Reads a file, at most `max_bytes`, into the sink (stream `Out`).
+    fn get<'a>(
+        &'a self,
+        path: &'a str,
+        max_bytes: u64,
+        become_user: Option<&'a str>,
+        sink: &'a mut dyn Sink,
+    ) -> Pending<'a, Result<(), String>>;
+
+    /// Takes the host's lock for this run.
+    fn lock<'a>(&'a self, note: &'a LockNote) -> Pending<'a, LockOutcome>;
+
+    /// Gives it back, if this run holds it.
+    fn unlock<'a>(&'a self, run: &'a RunId) -> Pending<'a, Result<(), String>>;
+
+    /// Removes the run's directory. After this nothing of ours is left, if no lock is.
+    fn leave<'a>(&'a self) -> Pending<'a, Result<(), String>>;
+
+    /// Ends the connection. Idempotent.
+    fn close<'a>(&'a self) -> Pending<'a, ()>;
+}

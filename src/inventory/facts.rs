@@ -1,0 +1,36 @@
+//! What a host told about itself when it was connected.
+//!
+//! Owns: the type. Must not: ask a host.
+
+use serde::{Deserialize, Serialize};
+
+/// Facts of one host, learnt in the connection's first round trip. All texts are the host's words: data, never templates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// `linux` or `windows`.
+    pub os: String,
+    /// `debian`, `rhel`, `suse`, `arch`, `alpine`, or empty.
+    pub family: String,
+    /// `ID` of os-release.
+    pub distro: String,
+    /// `VERSION_ID` of os-release.
+    pub version: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// `container`, `kvm`, …; empty: bare metal or not known.
+    pub virtual_: String,
+    /// Identity of this boot; empty if the host has none to tell.
+    pub boot: String,
+    /// Machine id, if readable.
+    pub machine: String,
+    /// The login user.
+    pub user: String,
+    /// Fingerprint of the host key (`SHA256:…`); empty without SSH.
+    pub host_key: String,
+    /// Negotiated algorithms, for the evidence; empty without SSH.
+    pub algorithms: String,
+    /// True if the host has a writable place for latched steps.
+    pub latch: bool,
+    /// The directory of this run on the host, if `latch`.
+    pub run_dir: String,
+}
