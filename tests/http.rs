@@ -184,6 +184,11 @@ async fn one_connection_carries_one_request_after_the_other() {
     let after = connection.send(&request).await.unwrap_err();
     assert!(matches!(after, HttpError::NotSent { timed_out: false, .. }), "{after}");
     assert_eq!(server.connections(), 1, "it never connects again by itself");
+    let url = Server::answering(OK).await.url("/");
+    assert!(
+        tokio::spawn(get(url)).await.unwrap().is_ok(),
+        "and it may move between threads"
+    );
 }
 
 #[tokio::test]

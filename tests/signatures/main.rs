@@ -137,28 +137,42 @@ fn what_ssh_keygen_signs_pitstop_verifies() {
 }
 
 #[test]
-fn no_changed_byte_of_a_signature_passes() {
+fn no_changed_or_missing_byte_of_a_signature_passes() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
     let room = Room::new();
-    let public = room.key("key", "ed25519", "");
-    let allowed = allowed(&format!("anna {public}\n"));
-    let armored = room.keygen_sign("key", NAMESPACE, b"the plan");
-    let body_at = armored.find('\n').unwrap() + 1;
-    let body_end = armored.rfind("\n-----END").unwrap();
-    assert!(
-        allowed.verify(NAMESPACE, b"the plan", &armored, now()).is_ok(),
-        "the control"
-    );
-    for at in body_at..body_end {
-        let mut bytes = armored.clone().into_bytes();
-        if bytes[at] == b'\n' || bytes[at] == b'=' {
-            continue;
+    for kind in ["ed25519", "ecdsa-256", "rsa-2048"] {
+        let public = room.key(kind, kind, "");
+        let allowed = allowed(&format!("anna {public}\n"));
+        let armored = room.keygen_sign(kind, NAMESPACE, b"the plan");
+        let body: String = armored.lines().filter(|line| !line.starts_with('-')).collect();
+        let bytes = STANDARD.decode(body).unwrap();
+        let passes = |bytes: &[u8]| {
+            let text = STANDARD.encode(bytes);
+            let lines: Vec<_> = text
+                .as_bytes()
+                .chunks(70)
+                .map(|line| str::from_utf8(line).unwrap())
+                .collect();
+            let body = lines.join("\n");
+            let armored = format!("-----BEGIN SSH SIGNATURE-----\n{body}\n-----END SSH SIGNATURE-----\n");
+            allowed.verify(NAMESPACE, b"the plan", &armored, now()).is_ok()
+        };
+        assert!(passes(&bytes), "the control");
+        for at in 0..bytes.len() {
+            assert!(!passes(&bytes[..at]), "{kind}: cut at {at}");
+            let flips: &[u8] = if kind == "ed25519" {
+                &[0x01, 0x80, 0xff]
+            } else {
+                &[0x01]
+            };
+            for flip in flips {
+                let mut changed = bytes.clone();
+                changed[at] ^= flip;
+                assert!(!passes(&changed), "{kind}: byte {at} ^ {flip:#x}");
+            }
         }
-        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-        let changed = String::from_utf8(bytes).unwrap();
-        assert!(
-            allowed.verify(NAMESPACE, b"the plan", &changed, now()).is_err(),
-            "byte {at}"
-        );
+        let longer = [bytes.as_slice(), b"x"].concat();
+        assert!(!passes(&longer), "{kind}: a byte more");
     }
 }
 
@@ -456,4 +470,13 @@ async fn an_agent_that_cannot_help_says_why() {
     assert!(matches!(fault, KeyFault::NotSigned { .. }), "{fault}");
     let fault = Signer::from_agent(&socket, AgentKey::File(&public)).await.unwrap_err();
     assert!(matches!(fault, KeyFault::NoAgent { .. }), "{fault}");
+}
+
+#[tokio::test]
+async fn signing_may_move_between_threads() {
+    let room = Room::new();
+    room.key("key", "ed25519", "");
+    let signer = room.signer("key");
+    let task = tokio::spawn(async move { signer.sign(NAMESPACE, b"m").await });
+    assert!(task.await.unwrap().is_ok());
 }
