@@ -184,7 +184,11 @@ fn open_beneath(root: &Path, relative: &Path) -> io::Result<File> {
     let mut at = File::open(root)?;
     let mut parts = relative.components().peekable();
     while let Some(part) = parts.next() {
-        let kind = if parts.peek().is_some() { OFlags::DIRECTORY } else { OFlags::NONBLOCK };
+        let kind = if parts.peek().is_some() {
+            OFlags::DIRECTORY
+        } else {
+            OFlags::NONBLOCK
+        };
         let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | kind;
         at = rustix::fs::openat(&at, part.as_os_str(), how, rustix::fs::Mode::empty())?.into();
     }
