@@ -453,10 +453,10 @@ impl<'a> Decider<'a> {
             .find(|h| pr.lines.get(h).is_some_and(|l| l.began.is_none() && l.ended.is_none()));
         let Some(host) = waiting else { return Vec::new() };
         if let Some(text) = self.window_closed(phase) {
-            return vec![Next::Record(Event::Halted {
+            return vec![Next::Record(Box::new(Event::Halted {
                 why: Halt::Window,
                 text,
-            })];
+            }))];
         }
         if self.run.recheck_steady
             && self.run.resumed.is_some()
