@@ -315,7 +315,11 @@ impl Run {
             }
             Event::SteadyAsked { phase, round, occasion } => self.steady_asked(phase, *round, *occasion),
             Event::SteadyAnswered { phase, round, ok } => self.steady_answered(phase, *round, *ok),
-            Event::Intended { .. } | Event::Settled { .. } | Event::NeverBegan { .. } | Event::Skipped { .. } => {
+            Event::Intended { .. }
+            | Event::Settled { .. }
+            | Event::NeverBegan { .. }
+            | Event::CutOff { .. }
+            | Event::Skipped { .. } => {
                 self.step(stamped);
             }
             Event::Captured { key, former, mode } => {
@@ -614,7 +618,7 @@ impl Run {
                 self.open.insert(key.clone(), open);
             }
             Event::Settled { key, outcome, result } => self.settled(at, key, *outcome, result),
-            Event::NeverBegan { key } => {
+            Event::NeverBegan { key } | Event::CutOff { key } => {
                 let slot = self.slot_mut(key);
                 slot.open = None;
                 slot.tries = slot.tries.saturating_sub(1);
