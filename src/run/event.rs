@@ -206,7 +206,8 @@ impl Verdict {
 pub struct Kept {
     /// Bytes the host sent, also those past the limit.
     pub bytes: u64,
-    /// The stored part, under `output/`; `None`: nothing was sent.
+    /// The stored part, under `output/`; `None`: there is no file, `text` is all of it (or nothing could be stored:
+    /// `truncated`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// True if only a part is stored.
