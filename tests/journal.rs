@@ -1,5 +1,12 @@
 //! The promises of the journal (P2, P5, P8, P9), shown on real files.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail loudly"
+)]
+
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -327,11 +334,14 @@ fn p8_after_a_failure_at_any_operation_nothing_more_is_written_and_what_was_dura
     assert!(failures > 20);
 }
 
+/// When a sync began: what was durable, what was not yet.
+type Moment = (Vec<u8>, Vec<u8>);
+
 /// A disk that keeps in memory what was written since the last sync, as a real one may.
 struct Volatile {
     synced: Arc<Mutex<Vec<u8>>>,
     cache: Vec<u8>,
-    caches: Arc<Mutex<Vec<(Vec<u8>, Vec<u8>)>>>,
+    caches: Arc<Mutex<Vec<Moment>>>,
     /// False: a disk without fdatasync, for the control.
     honest: bool,
 }
@@ -363,7 +373,7 @@ fn lost_after_power_loss(honest: bool) -> usize {
     let room = Room::new();
     let run = room.run();
     let synced = Arc::new(Mutex::new(Vec::new()));
-    let caches = Arc::new(Mutex::new(Vec::new()));
+    let caches: Arc<Mutex<Vec<Moment>>> = Arc::default();
     let disk = Volatile {
         synced: synced.clone(),
         cache: Vec::new(),

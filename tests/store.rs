@@ -1,5 +1,7 @@
 //! The promises of a run's folder: output, kept files, finding, pruning, the offline check.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
+
 use std::path::Path;
 
 use jiff::Timestamp;
