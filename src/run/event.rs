@@ -439,6 +439,11 @@ pub enum Event {
         /// Its key.
         key: StepKey,
     },
+    /// A read-only step was cut off together with the process: it is simply run again.
+    CutOff {
+        /// Its key.
+        key: StepKey,
+    },
     /// A step was left out.
     Skipped {
         /// Its key (attempt 1).

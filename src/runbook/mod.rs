@@ -4,6 +4,8 @@
 
 pub mod check;
 pub mod expr;
+pub mod fields;
+pub mod files;
 pub mod lower;
 pub mod yaml;
 
