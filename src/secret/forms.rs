@@ -34,7 +34,8 @@ fn all_of(value: &str, forms: &mut BTreeSet<Vec<u8>>) {
     for before in 0..3 {
         for alphabet in [&STANDARD, &URL_SAFE] {
             let whole = base64(value, before, alphabet);
-            for at in (0..whole.len()).step_by(STEP) {
+            let last = whole.len().saturating_sub(PIECE);
+            for at in (0..last).step_by(STEP).chain([last]) {
                 if let Some(piece) = whole.get(at..at + PIECE) {
                     add(piece.to_owned());
                 }
