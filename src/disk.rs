@@ -70,9 +70,10 @@ impl Fault {
 pub fn make_dir(path: &Path) -> Result<(), Fault> {
     match DirBuilder::new().mode(DIR_MODE).create(path) {
         Ok(()) => {
-            let dir = open_dir(path)?;
-            // The umask may have taken bits of ours away.
-            set_mode(&dir, path, DIR_MODE)?;
+            // The umask may have taken bits of ours away, also those that opening it needs.
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(DIR_MODE))
+                .map_err(|e| Fault::new("set the mode of", path, e))?;
+            check_dir(path)?;
             sync_parent(path)
         }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => check_dir(path),
@@ -112,7 +113,8 @@ pub fn create_new(path: &Path) -> Result<File, Fault> {
         .custom_flags(flags(OFlags::NOFOLLOW))
         .open(path)
         .map_err(|e| Fault::new("create", path, e))?;
-    set_mode(&file, path, FILE_MODE)?;
+    file.set_permissions(std::fs::Permissions::from_mode(FILE_MODE))
+        .map_err(|e| Fault::new("set the mode of", path, e))?;
     Ok(file)
 }
 
@@ -266,11 +268,6 @@ fn sync_parent(path: &Path) -> Result<(), Fault> {
         Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
         _ => sync_dir(Path::new(".")),
     }
-}
-
-fn set_mode(file: &File, path: &Path, mode: u32) -> Result<(), Fault> {
-    file.set_permissions(std::fs::Permissions::from_mode(mode))
-        .map_err(|e| Fault::new("set the mode of", path, e))
 }
 
 fn check_owner(file: &File, doing: &str, path: &Path) -> Result<(), Fault> {

@@ -71,6 +71,21 @@ struct Search {
     longest: usize,
 }
 
+impl Search {
+    /// All occurrences that begin before `decided`, overlapping ones too: begin, end, pattern.
+    fn find(&self, bytes: &[u8], decided: usize) -> Vec<(usize, usize, usize)> {
+        // Nearly all output has no secret in it, and this question is answered faster.
+        if !self.automaton.is_match(bytes) {
+            return Vec::new();
+        }
+        self.automaton
+            .find_overlapping_iter(bytes)
+            .filter(|m| m.start() < decided)
+            .map(|m| (m.start(), m.end(), m.pattern().as_usize()))
+            .collect()
+    }
+}
+
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let patterns = self.0.as_ref().map_or(0, |s| s.marks.len());
@@ -202,12 +217,7 @@ impl RedactStream {
         if decided == 0 {
             return;
         }
-        let mut found: Vec<(usize, usize, usize)> = search
-            .automaton
-            .find_overlapping_iter(&self.held)
-            .filter(|m| m.start() < decided)
-            .map(|m| (m.start(), m.end(), m.pattern().as_usize()))
-            .collect();
+        let mut found = search.find(&self.held, decided);
         // By place; of those that begin together the longest gives the name.
         found.sort_unstable_by_key(|(start, end, pattern)| (*start, std::cmp::Reverse(*end), *pattern));
         let mut covered = self.masked;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
 pub use place::inside;
-use words::{colon_in_value, key_is_no_text, one_char, tab, too_large, unquoted_template};
+use words::{colon_in_value, key_is_no_text, one_char, tab, too_large, unquoted, unquoted_template};
 
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 
@@ -203,6 +203,8 @@ enum OpenKind {
         entries: Vec<Entry>,
         seen: HashMap<String, Span>,
         key: Option<Key>,
+        /// What was meant, where the map is a template without quotes.
+        template: Option<Span>,
     },
 }
 
@@ -273,6 +275,7 @@ impl<'s> Builder<'s> {
                         entries,
                         seen,
                         key: None,
+                        template: None,
                     },
                     &span,
                 );
@@ -392,6 +395,14 @@ impl<'s> Builder<'s> {
         let end = if span.end > span.start { span.end } else { open.end };
         let kind = match open.kind {
             OpenKind::Seq(items) => NodeKind::Seq(items),
+            OpenKind::Map {
+                template: Some(whole), ..
+            } => {
+                // It was complained about; read as what was meant, it gives no second complaint.
+                let (text, style) = (whole.text().to_owned(), Style::Double);
+                let kind = NodeKind::Scalar { text, style };
+                return self.node(Node { kind, span: whole });
+            }
             OpenKind::Map { entries, .. } => NodeKind::Map(entries),
         };
         self.node(Node {
@@ -413,8 +424,12 @@ impl<'s> Builder<'s> {
                 None
             }
             OpenKind::Map {
-                key: slot @ None, seen, ..
+                key: slot @ None,
+                seen,
+                template,
+                ..
             } => {
+                *template = template.take().or_else(|| unquoted(&node));
                 let (key, complaint) = key(node, seen);
                 *slot = Some(key);
                 complaint
@@ -435,7 +450,7 @@ impl<'s> Builder<'s> {
 /// Makes a key of a node, or says why it is none.
 fn key(node: Node, seen: &mut HashMap<String, Span>) -> (Key, Option<Diagnostic>) {
     let NodeKind::Scalar { text, style } = node.kind else {
-        return (Key::Lost, Some(key_is_no_text(&node.span)));
+        return (Key::Lost, Some(key_is_no_text(&node)));
     };
     if text == "<<" && style == Style::Plain {
         let d = Diagnostic::error("PS0006", "merge keys are not part of the language", node.span, "a merge key")

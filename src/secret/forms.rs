@@ -1,7 +1,7 @@
 //! The forms in which a secret may come back from a host.
 //!
 //! Owns: plain, base64 (three alignments, two alphabets), hex, URL, JSON, shell and PowerShell quoting; each long line of a
-//! value of several lines by itself. Must not: search. Other transformations (base64 wrapped in mid-value, gzip) are not found.
+//! value of several lines by itself. Must not: search. Other transformations (gzip, hex dumps in columns) are not found.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +9,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use super::Secret;
+
+/// Tools break base64 into lines of 64 or 76 characters. Pieces of this length (9 bytes of the value) are found by themselves;
+/// what overlaps becomes one mark, so that beside a break at most `STEP` - 1 characters are left.
+const PIECE: usize = 12;
+const STEP: usize = 4;
 
 /// All patterns for a value, each once.
 pub(super) fn of(value: &str) -> Vec<Vec<u8>> {
@@ -27,8 +32,16 @@ fn all_of(value: &str, forms: &mut BTreeSet<Vec<u8>>) {
     let mut add = |text: String| forms.insert(text.into_bytes());
     add(value.to_owned());
     for before in 0..3 {
-        add(base64(value, before, &STANDARD));
-        add(base64(value, before, &URL_SAFE));
+        for alphabet in [&STANDARD, &URL_SAFE] {
+            let whole = base64(value, before, alphabet);
+            let last = whole.len().saturating_sub(PIECE);
+            for at in (0..last).step_by(STEP).chain([last]) {
+                if let Some(piece) = whole.get(at..at + PIECE) {
+                    add(piece.to_owned());
+                }
+            }
+            add(whole);
+        }
     }
     let hex = crate::id::hex(value.as_bytes());
     add(hex.to_ascii_uppercase());

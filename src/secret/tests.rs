@@ -112,6 +112,44 @@ fn a_secret_of_several_lines_is_found_line_by_line_too() {
 }
 
 #[test]
+fn base64_that_a_tool_broke_into_lines_is_found_line_by_line() {
+    let value: String = (0..60).map(|n| format!("k{}", n * 7919)).collect();
+    let redactor = redactor(&[("key", &value)]);
+    for width in [64, 76] {
+        for front in 0..9 {
+            let encoded = STANDARD.encode(format!("{}{value}", "x".repeat(front)));
+            let lines: Vec<&str> = (0..encoded.len())
+                .step_by(width)
+                .map(|at| &encoded[at..encoded.len().min(at + width)])
+                .collect();
+            let shown = redactor.redact_text(&lines.join("\n"));
+            let left: usize = shown.replace("[secret key]", "").lines().map(str::len).sum();
+            assert!(left <= 8 * lines.len() + 12, "{width} {front}: {shown}");
+            assert!(
+                shown
+                    .lines()
+                    .all(|line| line.contains("[secret key]") || line.len() < PIECE_AND_EDGE),
+                "{shown}"
+            );
+        }
+    }
+}
+
+/// A last line shorter than a piece cannot be told from other text.
+const PIECE_AND_EDGE: usize = 12 + 4;
+
+#[test]
+fn a_private_key_as_a_secret_is_ready_and_found_in_time() {
+    let value: String = (0..50)
+        .map(|n: u32| format!("{}\n", STANDARD.encode(n.to_be_bytes().repeat(12))))
+        .collect();
+    let start = std::time::Instant::now();
+    let redactor = redactor(&[("key", &value)]);
+    assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+    assert_eq!(redactor.redact_text(&format!("a {value}b")), "a [secret key]b");
+}
+
+#[test]
 fn json_is_redacted_in_values_keys_and_numbers() {
     let redactor = redactor(&[("pin", "12345678")]);
     let mut value = json!({"k12345678": ["a 12345678", 12345678, 7, null, true]});

@@ -1,5 +1,6 @@
 //! Phases, their stages, lists of steps, and the files that lists include.
 
+use super::step::stand_in;
 use super::{Cx, MAX_INCLUDES};
 use crate::diag::{Diagnostic, Spanned};
 use crate::runbook::fields::{self, Fields, not_built};
@@ -152,7 +153,18 @@ impl Cx<'_> {
             NodeKind::Map(_) => self.include_map(&entry.value),
             _ => self.keep(fields::text(&entry.value)),
         };
-        let Some(path) = self.path(path) else { return };
+        if self
+            .path(path)
+            .and_then(|path| self.included(path, place, out))
+            .is_none()
+        {
+            let made = format!("{}-{}", place.prefix, out.len() + 1);
+            out.push(stand_in(made, node.span.clone()));
+        }
+    }
+
+    /// `None`, with a diagnostic, if the file cannot be had.
+    fn included(&mut self, path: Spanned<String>, place: Place<'_>, out: &mut Vec<Step>) -> Option<()> {
         if self.open.contains(&path.value) || self.open.len() > MAX_INCLUDES {
             let d = Diagnostic::error(
                 "PS0129",
@@ -162,14 +174,13 @@ impl Cx<'_> {
             );
             self.diags
                 .push(d.help(format!("it is read by: {}", self.open.join(" → "))));
-            return;
+            return None;
         }
-        let Some(steps) = self.read(&path, Some(&path.span)) else {
-            return;
-        };
+        let steps = self.read(&path, Some(&path.span))?;
         self.open.push(path.value);
         self.steps_into(&steps, place, out);
         self.open.pop();
+        Some(())
     }
 
     fn include_map(&mut self, node: &Node) -> Option<Spanned<String>> {

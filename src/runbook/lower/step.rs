@@ -2,10 +2,10 @@
 
 use super::Cx;
 use super::phase::Place;
-use crate::diag::{Diagnostic, Spanned};
+use crate::diag::{Diagnostic, Span, Spanned};
 use crate::runbook::fields::{self, Fields, not_built};
 use crate::runbook::yaml::{Entry, Node, NodeKind};
-use crate::runbook::{Action, Become, Delegate, Mark, OnUnknown, Parse, Retry, Stage, Step, Undo};
+use crate::runbook::{Action, Become, Command, Delegate, Mark, OnUnknown, Parse, Retry, Stage, Step, Undo};
 
 const UNKNOWN: &[(&str, OnUnknown)] = &[
     ("ask", OnUnknown::Ask),
@@ -56,17 +56,7 @@ impl Cx<'_> {
             sensitive: f.bool("sensitive").is_some_and(|b| b.value),
             evidence: f.texts("evidence"),
             span: f.head().clone(),
-            // What could not be read stands as a command that does nothing; the error is reported.
-            action: action.unwrap_or_else(|| {
-                let span = f.head().clone();
-                Spanned::new(
-                    Action::Run(crate::runbook::Command::Shell(Spanned::new(
-                        ":".to_owned(),
-                        span.clone(),
-                    ))),
-                    span,
-                )
-            }),
+            action: action.unwrap_or_else(|| nothing(f.head())),
             id,
         };
         f.finish(self.diags);
@@ -288,6 +278,46 @@ impl Cx<'_> {
         self.each(entries, |cx, e| {
             cx.keep(fields::text(&e.value)).map(|v| (e.key.clone(), v))
         })
+    }
+}
+
+/// The action of a step whose own could not be read; the error is reported.
+fn nothing(span: &Span) -> Spanned<Action> {
+    let text = Spanned::new(":".to_owned(), span.clone());
+    Spanned::new(Action::Run(Command::Shell(text)), span.clone())
+}
+
+/// Stands for steps that could not be read, so that what is around them can still be judged.
+pub(super) fn stand_in(id: String, span: Span) -> Step {
+    Step {
+        id: Spanned::new(id, span.clone()),
+        id_written: false,
+        name: String::new(),
+        action: nothing(&span),
+        when: None,
+        expect: None,
+        warn_unless: None,
+        register: None,
+        parse: None,
+        delegate_to: None,
+        once: false,
+        fresh: false,
+        become_: None,
+        retry: None,
+        timeout: None,
+        ok_codes: Vec::new(),
+        may_fail: None,
+        undo: Undo::Unwritten,
+        read_only: true,
+        mark: None,
+        mark_start: None,
+        on_unknown: OnUnknown::Ask,
+        only_in: Vec::new(),
+        env: Vec::new(),
+        stdin: None,
+        sensitive: false,
+        evidence: Vec::new(),
+        span,
     }
 }
 

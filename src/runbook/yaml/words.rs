@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::MAX_BYTES;
+use super::{MAX_BYTES, Node, NodeKind};
 use crate::diag::{Diagnostic, Source, Span};
 
 pub(super) fn too_large(span: Span) -> Diagnostic {
@@ -28,21 +28,27 @@ pub(super) fn one_char(source: &Arc<Source>, at: usize) -> Span {
     Span::new(source, at, at + len)
 }
 
-/// `{{ x }}` without quotes reads as a map whose key is a map: by far the most frequent cause.
-pub(super) fn key_is_no_text(span: &Span) -> Diagnostic {
-    let source = &span.source;
-    let before = source.text.get(..span.start).unwrap_or("");
-    let after = source.text.get(span.end..).unwrap_or("");
-    if span.text().starts_with('{') && before.ends_with('{') && after.trim_start().starts_with('}') {
-        let close = span.end + after.find('}').map_or(0, |n| n + 1);
-        let whole = Span::new(source, span.start - 1, close);
+/// `{{ x }}` without quotes reads as a map whose key is a map: by far the most frequent cause. Its whole place, if it is one.
+pub(super) fn unquoted(key: &Node) -> Option<Span> {
+    let NodeKind::Map(_) = key.kind else { return None };
+    let source = &key.span.source;
+    let before = source.text.get(..key.span.start).unwrap_or("");
+    let after = source.text.get(key.span.end..).unwrap_or("");
+    let is_one = key.span.text().starts_with('{') && before.ends_with('{') && after.trim_start().starts_with('}');
+    let close = key.span.end + after.find('}').map_or(0, |n| n + 1);
+    is_one.then(|| Span::new(source, key.span.start - 1, close))
+}
+
+/// A key that is a list or a map.
+pub(super) fn key_is_no_text(key: &Node) -> Diagnostic {
+    if let Some(whole) = unquoted(key) {
         let written = whole.text().to_owned();
         return unquoted_template(whole, &written);
     }
     Diagnostic::error(
         "PS0009",
         "a key must be a word",
-        span.clone(),
+        key.span.clone(),
         "this is a list or a map",
     )
     .help("write `word: value`; a text that begins with a bracket needs quotes")
