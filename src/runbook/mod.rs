@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod expr;
+pub mod fields;
 pub mod lower;
 pub mod yaml;
 
