@@ -5,6 +5,7 @@
 pub mod check;
 pub mod expr;
 pub mod fields;
+pub mod files;
 pub mod lower;
 pub mod yaml;
 
