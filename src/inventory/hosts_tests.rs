@@ -132,7 +132,7 @@ fn groups_that_agree_are_no_error() {
 fn every_mistake_is_reported() {
     for (text, expected) in [
         ("hosts: {}\n", vec!["PS0104"]),
-        ("schema: 2\n", vec!["PS0111"]),
+        ("schema: 2\n", vec!["PS0121"]),
         ("schema: 1\nhosts: { controller: {} }\n", vec!["PS0503"]),
         (
             "schema: 1\nhosts: { '-x': {}, 'a b': {}, '../x': {} }\n",

@@ -241,7 +241,7 @@ pub fn schema(f: &mut Fields<'_>) {
     if version.value != 1 {
         f.complain(
             Diagnostic::error(
-                "PS0111",
+                "PS0121",
                 format!("this build reads schema 1, not {}", version.value),
                 version.span,
                 "another version of the language",
