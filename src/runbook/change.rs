@@ -24,7 +24,7 @@ pub struct Change {
     pub start: Option<Spanned<String>>,
     /// IANA zone of `start`.
     pub timezone: Option<Spanned<String>>,
-    /// A selector that narrows every set of targets.
+    /// A selector that narrows the hosts of every phase. Sets that steps are delegated to stay whole.
     pub limit: Option<Spanned<String>>,
     /// Steps and phases that are left out.
     pub skip: Vec<Skip>,

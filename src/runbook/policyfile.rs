@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
-use crate::runbook::Size;
+use crate::runbook::{Size, Value};
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::yaml::{self, Node};
 
 /// The policy as it was written.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct PolicyFile {
     /// Group → principals, in no other order than their names'.
     pub approvers: BTreeMap<String, Vec<String>>,
@@ -26,6 +26,8 @@ pub struct PolicyFile {
     pub allow_local: bool,
     /// What no runbook may exceed.
     pub limits: Limits,
+    /// The whole file as a value: what its digest is made of, so that comments, line ends and order change none.
+    pub content: Value,
 }
 
 /// `limits`.
@@ -53,6 +55,7 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<PolicyFile>
         require_approval: f.texts("require_approval"),
         allow_local: f.bool("allow_local").is_some_and(|b| b.value),
         limits: f.node("limits").map(|n| limits(n, diags)).unwrap_or_default(),
+        content: fields::value(&root),
     };
     if !policy.approvers.is_empty() && policy.allowed_signers.is_none() && !f.has("allowed_signers") {
         let d = Diagnostic::error(
