@@ -11,7 +11,16 @@ pub struct Code {
     pub title: &'static str,
     /// Why it is wrong and what to do.
     pub text: &'static str,
+    /// A text that gives exactly this code; empty where it takes more than a runbook.
+    pub wrong: &'static str,
+    /// The same text put right.
+    pub right: &'static str,
 }
 
 /// All codes, in order.
 pub const CODES: &[Code] = &[];
+
+/// A code by name.
+pub fn find(code: &str) -> Option<&'static Code> {
+    CODES.iter().find(|c| c.code == code)
+}
