@@ -1,3 +1,5 @@
 //! (being built)
 
 pub mod event;
+pub mod moment;
+pub mod objective;
