@@ -6,7 +6,9 @@
 pub mod event;
 pub mod ledger;
 pub mod line;
+pub mod moment;
 pub mod next;
+pub mod objective;
 pub mod unwind;
 pub mod verdict;
 

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
-use crate::runbook::{Size, Value};
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::yaml::{self, Node};
+use crate::runbook::{Size, Value};
 
 /// The policy as it was written.
 #[derive(Clone, Debug)]
