@@ -1,1 +1,588 @@
-//! (being built)
+//! What will happen: runbook, change and inventory joined, resolved and frozen. A plan has a digest; approvals and runs name it.
+//!
+//! Owns: the plan's types and how its parts are found. Must not: read files, know what happened, decide anything at run time.
+//!
+//! Templates stay templates: every name they use is frozen in the plan (`params`, `targets`, host labels and vars) or learnt in
+//! the run (results, facts, marks), so the same plan renders the same text for ever. `late` marks what needs the run.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::canon;
+use crate::id::{Digest, HostName};
+pub use crate::runbook::{
+    AfterBatch, Become, ChangeText, Kind, OnFailure, OnUnknown, Otherwise, Parse, Retry, SecretSource, Size, Stage,
+    Stages, Value,
+};
+
+/// The value of [`Plan::schema`].
+pub const SCHEMA: &str = "pitstop.plan/v1";
+
+/// A frozen plan. Its canonical JSON is what is stored, digested and approved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Version of the runbook language.
+    pub language: u32,
+    /// Id of the runbook.
+    pub runbook: String,
+    /// Its path in the project.
+    pub path: String,
+    /// A sentence for the board.
+    pub title: String,
+    /// The team that answers for it.
+    pub owner: Option<String>,
+    /// Longer text.
+    pub description: Option<String>,
+    /// What kind of work it is.
+    pub kind: Kind,
+    /// Text for the change record.
+    pub change: ChangeText,
+    /// The ticket or id of the change.
+    pub ticket: Option<String>,
+    /// Why now, from the change.
+    pub reason: Option<String>,
+    /// The chosen mode.
+    pub mode: Option<String>,
+    /// Every parameter with its value.
+    pub params: BTreeMap<String, Value>,
+    /// Declared secrets: where from, never the value.
+    pub secrets: BTreeMap<String, SecretSource>,
+    /// Commands of secret providers, as `pitstop.yml` has them.
+    pub providers: BTreeMap<String, Vec<String>>,
+    /// Every host that the plan can touch (targets, delegates, bastions), in inventory order.
+    pub hosts: Vec<PlannedHost>,
+    /// Target sets with their hosts, in inventory order.
+    pub targets: BTreeMap<String, Vec<HostName>>,
+    /// When it may run; `None`: any time.
+    pub window: Option<PlannedWindow>,
+    /// The policy it was made under; `None`: no policy file.
+    pub policy: Option<PlannedPolicy>,
+    /// Who must approve the plan before it runs; `None`: nobody.
+    pub approval: Option<Requirement>,
+    /// Must hold before, between and after; read-only.
+    pub steady_state: Vec<PlannedStep>,
+    /// Limits between marks.
+    pub objectives: Vec<PlannedObjective>,
+    /// Phases and gates in order.
+    pub items: Vec<PlanItem>,
+    /// Files of the repository that the run uses, by path.
+    pub files: BTreeMap<String, FileRef>,
+    /// Steps and phases that the change leaves out, with its reasons.
+    pub skipped: BTreeMap<String, String>,
+    /// Phases that `limit` left without hosts.
+    pub emptied: Vec<String>,
+    /// The inventory's name, for the controller's lock per runbook and inventory.
+    pub inventory: String,
+}
+
+/// A file that the plan froze.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRef {
+    /// Of its bytes.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// A host as the inventory had it when the plan was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedHost {
+    /// Its name.
+    pub name: HostName,
+    /// DNS name or address; default the name.
+    pub address: String,
+    /// TCP port.
+    pub port: u16,
+    /// How it is reached.
+    pub transport: TransportKind,
+    /// `linux` or `windows`.
+    pub os: String,
+    /// Login user; `None`: the operator's.
+    pub user: Option<String>,
+    /// Name of the secret with the login password.
+    pub password: Option<String>,
+    /// Key files to offer.
+    pub identity: Vec<String>,
+    /// `known_hosts` files; empty: the user's own.
+    pub known_hosts: Vec<String>,
+    /// A bastion: a host of the plan, or `user@host:port`.
+    pub jump: Option<String>,
+    /// `sudo`, `su` or `doas`.
+    pub become_method: String,
+    /// Name of the secret with the password for it.
+    pub become_password: Option<String>,
+    /// Limit of each phase of connecting.
+    pub connect_timeout_ms: u64,
+    /// Labels, groups' included.
+    pub labels: BTreeMap<String, String>,
+    /// Variables, groups' included.
+    pub vars: BTreeMap<String, Value>,
+    /// The groups it is in.
+    pub groups: Vec<String>,
+}
+
+/// `transport`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransportKind {
+    /// OpenSSH or any SSH server.
+    Ssh,
+    /// Windows remote management.
+    Winrm,
+    /// This machine.
+    Local,
+    /// Answers from a file.
+    Script,
+}
+
+/// The window, in absolute times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedWindow {
+    /// Opens; `None`: at the start of the run.
+    pub start: Option<jiff::Timestamp>,
+    /// Its length.
+    pub duration_ms: u64,
+    /// No host starts in this last part.
+    pub cutoff_ms: u64,
+    /// Kept free for going back; `None`: the sum of the limits of a host's undo steps.
+    pub reserve_ms: Option<u64>,
+    /// IANA name, for showing times.
+    pub timezone: String,
+}
+
+/// What the plan needs of the policy, and its digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPolicy {
+    /// Of the policy file's canonical content.
+    pub digest: Digest,
+    /// Group → principals.
+    pub approvers: BTreeMap<String, Vec<String>>,
+    /// The text of the `allowed_signers` file.
+    pub allowed_signers: String,
+}
+
+/// People who must say yes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// Different people.
+    pub need: u32,
+    /// Groups of the policy; empty: the operator types the name (unsigned), where there is no policy.
+    pub approvers: Vec<String>,
+    /// The operator may not be one of them.
+    pub not_operator: bool,
+}
+
+/// `objectives.NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedObjective {
+    /// Its name.
+    pub name: String,
+    /// The mark it begins at.
+    pub from: String,
+    /// The mark it ends at.
+    pub to: String,
+    /// The limit.
+    pub max_ms: u64,
+    /// Subtract the time spent waiting for people.
+    pub less_waiting: bool,
+}
+
+/// A phase or a gate.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "item", rename_all = "snake_case")]
+pub enum PlanItem {
+    /// A phase.
+    Phase(Box<PlannedPhase>),
+    /// A gate between phases.
+    Gate(PlannedGate),
+}
+
+/// A gate, resolved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedGate {
+    /// Its id; in a rollout `PHASE/N` is made when it opens, and this is the phase's id.
+    pub id: String,
+    /// The question.
+    pub title: String,
+    /// Who must say yes.
+    pub requirement: Requirement,
+    /// How long it waits.
+    pub expires_ms: u64,
+    /// What a rejection or expiry does.
+    pub otherwise: Otherwise,
+    /// `PHASE/STEP` of the results that are its evidence.
+    pub show: Vec<String>,
+    /// In a rollout: after which batch.
+    pub after_batch: AfterBatch,
+}
+
+/// How a phase goes over its hosts, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedRollout {
+    /// How batches grow; empty: one batch of all.
+    pub batches: Vec<Size>,
+    /// Hosts at work at one time.
+    pub parallel: u32,
+    /// Failed hosts that are borne.
+    pub max_fail: Size,
+    /// Wait after each batch.
+    pub soak_ms: u64,
+    /// Between batches.
+    pub gate: Option<PlannedGate>,
+    /// A batch never mixes hosts with different values of this label.
+    pub apart: Option<String>,
+    /// An expression over precheck results: such hosts go last, one at a time.
+    pub last: Option<String>,
+}
+
+/// A phase, resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedPhase {
+    /// Its id.
+    pub id: String,
+    /// A sentence for the board.
+    pub title: String,
+    /// Its hosts in inventory order; `[controller]` without targets.
+    pub hosts: Vec<HostName>,
+    /// How it goes over them.
+    pub rollout: PlannedRollout,
+    /// Asked per host after its precheck (only if it names a result; else `bind` has decided).
+    pub when: Option<String>,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// True if any step of it changes something.
+    pub changes: bool,
+    /// Its own steady state.
+    pub steady_state: Vec<PlannedStep>,
+    /// The six stages.
+    pub stages: Stages<Vec<PlannedStep>>,
+}
+
+/// A step, resolved. Text that holds `{{ … }}` is rendered per host when the step is due.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its id in its phase. Undo steps are `STEP/1`, `STEP/2`, …
+    pub id: String,
+    /// A sentence for the board.
+    pub name: String,
+    /// What it does.
+    pub call: Call,
+    /// True if a template or condition of it needs results, facts or marks of the run.
+    pub late: bool,
+    /// Run only if true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// Must be true after the action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<String>,
+    /// False: a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn_unless: Option<String>,
+    /// Keeps the result under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<String>,
+    /// Parses stdout into `value`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parse: Option<Parse>,
+    /// Where it is done.
+    pub place: Place,
+    /// Once a phase instead of once a host.
+    pub once: bool,
+    /// In precheck: again directly before each host starts.
+    pub fresh: bool,
+    /// The user to become; `None`: the login user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub become_user: Option<String>,
+    /// Repetition; attempts 1: none.
+    pub retry: Retry,
+    /// Limit of one attempt.
+    pub timeout_ms: u64,
+    /// Exit codes that mean success.
+    pub ok_codes: Vec<i32>,
+    /// It may fail, for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_fail: Option<String>,
+    /// How it is taken back.
+    pub undo: PlannedUndo,
+    /// Changes nothing.
+    pub read_only: bool,
+    /// Names the moment of its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<PlannedMark>,
+    /// Names the moment of its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark_start: Option<PlannedMark>,
+    /// What to do when its end cannot be learnt.
+    pub on_unknown: OnUnknown,
+    /// Process environment (templates).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+    /// Input (template).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdin: Option<String>,
+    /// Keep only length and hash of the output.
+    pub sensitive: bool,
+    /// Files of the host to keep.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
+    /// The change leaves it out, for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<String>,
+}
+
+/// Where a step is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// On the host itself (the control machine where there is none).
+    Own,
+    /// On these, one after another; the same for every host.
+    Hosts(Vec<HostName>),
+    /// Told apart by host (a template over labels).
+    ByHost(BTreeMap<HostName, Vec<HostName>>),
+    /// On the first of these that is reachable, in service and not the host itself.
+    OneOf(Vec<HostName>),
+}
+
+/// `mark`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedMark {
+    /// Its name.
+    pub name: String,
+    /// An expression template that gives the moment; `None`: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+}
+
+/// How a step is taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlannedUndo {
+    /// It changes nothing, or its stage has no undo.
+    NotNeeded,
+    /// These steps, top to bottom.
+    Steps(Vec<PlannedStep>),
+    /// This earlier step's undo takes it back too.
+    CoveredBy(String),
+    /// Cannot be taken back, for this reason.
+    None(String),
+}
+
+/// What a step does. Texts are templates until the step is due.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Call {
+    /// One script for `sh`.
+    Run {
+        /// The script.
+        command: String,
+    },
+    /// An argument list, no shell.
+    Argv {
+        /// The arguments.
+        argv: Vec<String>,
+    },
+    /// A script of the repository.
+    Script {
+        /// Its path; its digest is in [`Plan::files`].
+        file: String,
+        /// What runs it.
+        interpreter: Option<String>,
+        /// Its arguments.
+        args: Vec<String>,
+    },
+    /// A file of the repository, put on the host.
+    Upload {
+        /// Its path; its digest is in [`Plan::files`].
+        src: String,
+        /// Where it goes.
+        dest: String,
+        /// Octal mode.
+        mode: Option<u32>,
+        /// `user` or `user:group`.
+        owner: Option<String>,
+        /// Render it first.
+        template: bool,
+        /// A command that must accept it; `{}` is the temporary path.
+        validate: Option<String>,
+    },
+    /// Puts back what an upload found before it (made by `bind` as the undo of an upload that has none written).
+    Restore {
+        /// The upload's step id, whose capture is put back.
+        step: String,
+        /// Where it was put.
+        dest: String,
+    },
+    /// A file of the host, kept as evidence.
+    Download {
+        /// Its path.
+        src: String,
+        /// Limit.
+        max_bytes: u64,
+    },
+    /// An HTTP request from the control machine.
+    Http {
+        /// GET, HEAD, POST, PUT, PATCH, DELETE.
+        method: String,
+        /// Where.
+        url: String,
+        /// Header lines.
+        headers: BTreeMap<String, String>,
+        /// Body.
+        body: Option<String>,
+    },
+    /// A condition over what is known.
+    Assert {
+        /// The expression.
+        that: String,
+    },
+    /// Waits until a TCP port accepts, looked at on the host.
+    WaitPort {
+        /// Address, default the host's loopback.
+        host: Option<String>,
+        /// Port.
+        port: String,
+        /// How often to look.
+        every_ms: u64,
+    },
+    /// Waits until a path exists on the host.
+    WaitPath {
+        /// The path.
+        path: String,
+        /// How often to look.
+        every_ms: u64,
+    },
+    /// Waits for a full login.
+    WaitConnection {
+        /// How often to try.
+        every_ms: u64,
+    },
+    /// Waits a fixed time.
+    WaitTime {
+        /// A duration text.
+        time: String,
+    },
+    /// A person does it.
+    Manual {
+        /// What to do.
+        text: String,
+    },
+}
+
+impl Call {
+    /// The word of the language.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Run { .. } | Self::Argv { .. } => "run",
+            Self::Script { .. } => "script",
+            Self::Upload { .. } | Self::Restore { .. } => "upload",
+            Self::Download { .. } => "download",
+            Self::Http { .. } => "http",
+            Self::Assert { .. } => "assert",
+            Self::WaitPort { .. } | Self::WaitPath { .. } | Self::WaitConnection { .. } | Self::WaitTime { .. } => {
+                "wait_for"
+            }
+            Self::Manual { .. } => "manual",
+        }
+    }
+
+    /// True if a changing step with this call is latched on its host; `http` and `manual` cannot be: a cut leaves them unknown.
+    pub fn can_latch(&self) -> bool {
+        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Script { .. })
+    }
+}
+
+impl Plan {
+    /// The digest that approvals and runs refer to.
+    ///
+    /// # Errors
+    /// Never for a plan that `bind` made; JSON's own errors otherwise.
+    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
+        canon::digest(self)
+    }
+
+    /// The phase with this id.
+    pub fn phase(&self, id: &str) -> Option<&PlannedPhase> {
+        self.phases().find(|p| p.id == id)
+    }
+
+    /// All phases in order.
+    pub fn phases(&self) -> impl DoubleEndedIterator<Item = &PlannedPhase> {
+        self.items.iter().filter_map(|i| match i {
+            PlanItem::Phase(p) => Some(p.as_ref()),
+            PlanItem::Gate(_) => None,
+        })
+    }
+
+    /// The host with this name.
+    pub fn host(&self, name: &HostName) -> Option<&PlannedHost> {
+        self.hosts.iter().find(|h| &h.name == name)
+    }
+
+    /// True if any step of it changes something.
+    pub fn changes(&self) -> bool {
+        self.phases().any(|p| p.changes)
+    }
+
+    /// True if a phase or gate can take the whole run back: then no host is closed before the end.
+    pub fn can_roll_back_run(&self) -> bool {
+        self.items.iter().any(|i| match i {
+            PlanItem::Phase(p) => {
+                p.on_failure == OnFailure::RollbackRun
+                    || p.rollout
+                        .gate
+                        .as_ref()
+                        .is_some_and(|g| g.otherwise == Otherwise::RollbackRun)
+            }
+            PlanItem::Gate(g) => g.otherwise == Otherwise::RollbackRun,
+        })
+    }
+
+    /// The steps of a stage; `phase` is empty for the run's own steady state.
+    pub fn steps(&self, phase: &str, stage: Stage) -> &[PlannedStep] {
+        if phase.is_empty() {
+            return if stage == Stage::Steady {
+                &self.steady_state
+            } else {
+                &[]
+            };
+        }
+        let Some(p) = self.phase(phase) else { return &[] };
+        match stage {
+            Stage::Steady => &p.steady_state,
+            Stage::Undo => &[],
+            other => p.stages.get(other),
+        }
+    }
+
+    /// The step with this id; for [`Stage::Undo`] ids are `STEP/N`.
+    pub fn step(&self, phase: &str, stage: Stage, id: &str) -> Option<&PlannedStep> {
+        if stage == Stage::Undo {
+            let (of, _) = id.rsplit_once('/')?;
+            let PlannedUndo::Steps(list) = &self.step(phase, Stage::Steps, of)?.undo else {
+                return None;
+            };
+            return list.iter().find(|s| s.id == id);
+        }
+        self.steps(phase, stage).iter().find(|s| s.id == id)
+    }
+}
+
+impl<T> Stages<Vec<T>> {
+    /// The list of one stage.
+    pub fn get(&self, stage: Stage) -> &[T] {
+        match stage {
+            Stage::Precheck => &self.precheck,
+            Stage::Drain => &self.drain,
+            Stage::Steps => &self.steps,
+            Stage::Verify => &self.verify,
+            Stage::Undrain => &self.undrain,
+            Stage::Cleanup => &self.cleanup,
+            Stage::Steady | Stage::Undo => &[],
+        }
+    }
+}

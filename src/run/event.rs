@@ -1,0 +1,636 @@
+//! What happened: the only vocabulary of a run. The journal stores these, the fold and the reports read them.
+//!
+//! Owns: the types. Must not: hold anything that is not owned, serialisable and free of secrets.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Digest, HostName, RunId};
+use crate::inventory::facts::Facts;
+use crate::plan::{Stage, Value};
+
+/// One fact, with its place and time in the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stamped {
+    /// From 1, without gaps.
+    pub seq: u64,
+    /// UTC, milliseconds.
+    pub at: Timestamp,
+    /// The fact.
+    pub event: Event,
+}
+
+/// The name of one attempt of one step. A key with an end record never runs again.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StepKey {
+    /// The phase; empty for the run's own steady state.
+    pub phase: String,
+    /// The stage.
+    pub stage: Stage,
+    /// The step; undo steps are `STEP/N`.
+    pub step: String,
+    /// Which of a delegated set (from 0); 0 elsewhere.
+    pub nth: u32,
+    /// For which host; `None`: steady state and `once` steps.
+    pub host: Option<HostName>,
+    /// Forward 0, back 1, repeated prechecks and later rounds 2 and up.
+    pub pass: u32,
+    /// From 1.
+    pub attempt: u32,
+}
+
+impl StepKey {
+    /// The whole name, with the run: what the latch is named after and commands see as `PITSTOP_STEP_KEY`.
+    pub fn in_run(&self, run: &RunId) -> String {
+        format!("{run}/{self}")
+    }
+
+    /// Everything but the attempt.
+    pub fn slot(&self) -> Slot {
+        Slot {
+            stage: self.stage,
+            step: self.step.clone(),
+            nth: self.nth,
+            pass: self.pass,
+        }
+    }
+}
+
+impl fmt::Display for StepKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let phase = if self.phase.is_empty() { "-" } else { &self.phase };
+        let host = self.host.as_ref().map_or("-", HostName::as_str);
+        write!(
+            f,
+            "{phase}/{}/{}/{}/{host}/{}/{}",
+            self.stage.as_str(),
+            self.step,
+            self.nth,
+            self.pass,
+            self.attempt
+        )
+    }
+}
+
+/// A place in a host's line that one step fills, whatever the attempt.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Slot {
+    /// The stage.
+    pub stage: Stage,
+    /// The step.
+    pub step: String,
+    /// Which of a delegated set.
+    pub nth: u32,
+    /// Forward 0, back 1, later rounds 2 and up.
+    pub pass: u32,
+}
+
+/// How a step ended on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// As it should.
+    Ok,
+    /// It said no, or its condition was false.
+    Failed,
+    /// Past its limit and proven stopped.
+    TimedOut,
+    /// Could not be sent.
+    Unreachable,
+    /// Sent, and nobody can say how it ended.
+    Unknown,
+    /// Not run.
+    Skipped,
+}
+
+impl Outcome {
+    /// The word of the glossary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Unreachable => "unreachable",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// How a host ended in a phase; `severity` orders them for the run's view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
+    /// Good.
+    Ok,
+    /// `when` of the phase was false: untouched and good.
+    NotNeeded,
+    /// Good, with a warning.
+    Warned,
+    /// Its turn never came.
+    NotStarted,
+    /// A precheck was false, or it could not be reached: untouched.
+    Refused,
+    /// A step failed in a phase that changes nothing.
+    Failed,
+    /// All that was owed is undone and verified.
+    RolledBack,
+    /// Changed or drained and not proven good: stays as it is, out of service where the phase drains.
+    Held,
+    /// An undo failed.
+    Broken,
+    /// Nobody can say.
+    Unknown,
+}
+
+impl HostState {
+    /// The word of the glossary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NotNeeded => "not_needed",
+            Self::Warned => "warned",
+            Self::NotStarted => "not_started",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled_back",
+            Self::Held => "held",
+            Self::Broken => "broken",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// True for `ok`, `warned` and `not_needed`.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Ok | Self::Warned | Self::NotNeeded)
+    }
+}
+
+/// How a run ended, or why it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every host good.
+    Done,
+    /// A precheck, a check or the steady state was false: nothing touched.
+    Failed,
+    /// Everything that was changed is back and verified.
+    RolledBack,
+    /// A person's decision is awaited.
+    Waiting,
+    /// Stopped by a person, a rejection or the window.
+    Stopped,
+    /// A person is needed.
+    Stuck,
+}
+
+impl Verdict {
+    /// The word of the glossary.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::RolledBack => "rolled_back",
+            Self::Waiting => "waiting",
+            Self::Stopped => "stopped",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
+/// Output of one stream, kept under its hash; redacted before it was hashed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Bytes the host sent, also those past the limit.
+    pub bytes: u64,
+    /// The stored part, under `output/`; `None`: nothing was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// True if only a part is stored.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// The text if it is short, else its last 2 KiB (empty for `sensitive` steps).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// What a step left behind for later steps and for the record.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// Exit status, where there was a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rc: Option<i32>,
+    /// Standard output.
+    #[serde(default)]
+    pub stdout: Kept,
+    /// Standard error.
+    #[serde(default)]
+    pub stderr: Kept,
+    /// What `as` made of stdout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<Value>,
+    /// True if the step changed something (a changing command that ran is taken to have).
+    #[serde(default)]
+    pub changed: bool,
+    /// Further fields by action (`status`, `sha256`, `by`, …).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub more: BTreeMap<String, Value>,
+    /// Evidence files kept: path on the host → digest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<String, Digest>,
+    /// Moments named by this step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, Timestamp>,
+    /// `warn_unless` was false, or `may_fail` let a failure pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warned: bool,
+    /// Why it did not end ok, one sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// Milliseconds on the monotonic clock.
+    #[serde(default)]
+    pub duration_ms: u64,
+}
+
+/// A decision that somebody signed (or typed, where no policy asks for a signature).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// `approve` or `reject`.
+    pub decision: String,
+    /// Who.
+    pub principal: String,
+    /// The group that made the answer count.
+    #[serde(default)]
+    pub role: String,
+    /// Fingerprint of the key; empty: unsigned, typed by the operator.
+    #[serde(default)]
+    pub key: String,
+    /// Digest of the statement's bytes; empty: typed.
+    #[serde(default)]
+    pub statement: String,
+    /// What they added.
+    #[serde(default)]
+    pub comment: String,
+    /// `window` or `freeze`, where the answer overrides one.
+    #[serde(default, rename = "override")]
+    pub override_: String,
+}
+
+/// One fact of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins.
+    Started {
+        /// Its id.
+        run: RunId,
+        /// The plan's digest.
+        plan: Digest,
+        /// Who claims to have started it.
+        operator: String,
+        /// The machine.
+        controller: String,
+        /// Version of pitstop.
+        tool: String,
+        /// True: a dry run.
+        dry: bool,
+        /// Approvals of the plan that let it start.
+        approvals: Vec<Answer>,
+    },
+    /// Somebody goes on with it.
+    Resumed {
+        /// Who.
+        operator: String,
+        /// Where.
+        controller: String,
+        /// True: `--rollback`, it only goes back from here.
+        back: bool,
+        /// Signed overrides that let it go on outside the window.
+        overrides: Vec<Answer>,
+    },
+    /// A host was logged into.
+    Connected {
+        /// Which.
+        host: HostName,
+        /// What it said.
+        facts: Facts,
+    },
+    /// The host's line begins: it was reached.
+    Reached {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+    },
+    /// The run holds the host's lock. `place` is empty where the host has none and the controller's lock must do.
+    Locked {
+        /// Which.
+        host: HostName,
+        /// False: the controller's own lock only.
+        on_host: bool,
+    },
+    /// It was given back.
+    Unlocked {
+        /// Which.
+        host: HostName,
+    },
+    /// A round of the steady state begins. `pass` of its steps is `round`.
+    SteadyAsked {
+        /// Phase, or empty for the run's own.
+        phase: String,
+        /// From 0.
+        round: u32,
+        /// Why now.
+        occasion: Occasion,
+    },
+    /// It ended.
+    SteadyAnswered {
+        /// Phase, or empty.
+        phase: String,
+        /// Which round.
+        round: u32,
+        /// True: all steps hold.
+        ok: bool,
+    },
+    /// The first host of a phase enters it.
+    PhaseBegan {
+        /// Which.
+        phase: String,
+    },
+    /// The phase's `when`, asked after the precheck.
+    Judged {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// False: `not_needed`.
+        needed: bool,
+    },
+    /// The rollout's `last`, asked when a batch is chosen.
+    JudgedLast {
+        /// Phase.
+        phase: String,
+        /// Before which batch.
+        batch: u32,
+        /// Host.
+        host: HostName,
+        /// True: after all others.
+        last: bool,
+    },
+    /// A batch was cut.
+    BatchBegan {
+        /// Phase.
+        phase: String,
+        /// From 1.
+        batch: u32,
+        /// Its hosts in order.
+        hosts: Vec<HostName>,
+    },
+    /// A host's turn has come.
+    HostBegan {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// Prechecks that are repeated first, by id.
+        recheck: Vec<String>,
+    },
+    /// A step is about to be sent. Durable before its bytes go to the host.
+    Intended {
+        /// Its key.
+        key: StepKey,
+        /// Where it is done.
+        on: HostName,
+        /// What it does, rendered and redacted, in words.
+        call: String,
+        /// True if it changes something.
+        changes: bool,
+        /// True if it is latched there.
+        latched: bool,
+        /// The boot identity of `on`, known before.
+        boot: String,
+        /// Limit of this attempt.
+        limit_ms: u64,
+    },
+    /// What an upload found before it.
+    Captured {
+        /// The upload's key.
+        key: StepKey,
+        /// Digest of the former content, kept under `output/`; `None`: there was no file.
+        former: Option<Digest>,
+        /// Its octal mode.
+        mode: Option<u32>,
+    },
+    /// A step ended.
+    Settled {
+        /// Its key.
+        key: StepKey,
+        /// How.
+        outcome: Outcome,
+        /// With what.
+        result: Box<StepResult>,
+    },
+    /// The host proves that an attempt never began and never will: it was not an attempt.
+    NeverBegan {
+        /// Its key.
+        key: StepKey,
+    },
+    /// A step was left out.
+    Skipped {
+        /// Its key (attempt 1).
+        key: StepKey,
+        /// Why: its `when` was false, or the change leaves it out.
+        reason: String,
+        /// True if the change's `skip` or a person left it out (a deviation), false for `when`.
+        by_person: bool,
+    },
+    /// A host turns round: what is owed is undone from here.
+    Turned {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// Why.
+        why: String,
+        /// True if the host's own failure is why; false if the whole run goes back.
+        own_failure: bool,
+    },
+    /// A held host is looked at again (`resume`): `verify`, then `undrain`.
+    Reopened {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// The pass of these steps.
+        pass: u32,
+    },
+    /// A host's line ended.
+    HostEnded {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// How.
+        state: HostState,
+        /// Why, where it is not good.
+        why: String,
+    },
+    /// The host's cleanup is over: nothing of this phase can be undone there any more.
+    HostClosed {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+    },
+    /// A batch's soak begins.
+    SoakBegan {
+        /// Phase.
+        phase: String,
+        /// Batch.
+        batch: u32,
+        /// Its length.
+        soak_ms: u64,
+    },
+    /// Soak, steady state and gate of a batch are passed.
+    BatchSettled {
+        /// Phase.
+        phase: String,
+        /// Batch.
+        batch: u32,
+    },
+    /// A phase is over.
+    PhaseEnded {
+        /// Which.
+        phase: String,
+    },
+    /// A gate waits for people.
+    GateOpened {
+        /// Its id (`PHASE/N` in a rollout).
+        gate: String,
+        /// The question.
+        title: String,
+        /// When it gives up.
+        expires: Timestamp,
+        /// Hosts that are not in service meanwhile.
+        out: Vec<HostName>,
+    },
+    /// Somebody answered.
+    GateAnswered {
+        /// Which gate.
+        gate: String,
+        /// The answer.
+        answer: Answer,
+    },
+    /// Enough people said yes.
+    GatePassed {
+        /// Which.
+        gate: String,
+    },
+    /// It will not pass now.
+    GateClosed {
+        /// Which.
+        gate: String,
+        /// Rejected, expired, or met the cut-off.
+        why: GateEnd,
+    },
+    /// No further host, phase or gate starts.
+    Halted {
+        /// Why.
+        why: Halt,
+        /// For people.
+        text: String,
+    },
+    /// From here the whole run goes back.
+    TurnedBack {
+        /// Why.
+        why: String,
+    },
+    /// A signal came.
+    Signalled {
+        /// First, second.
+        count: u32,
+    },
+    /// A person's word on a step of a host.
+    Decided {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// The slot.
+        slot: Slot,
+        /// `ok`, `failed`, `rerun` or `skip`.
+        verdict: String,
+        /// Why.
+        reason: String,
+        /// Who.
+        by: String,
+    },
+    /// A person's word that an obligation was put right by hand.
+    Forgiven {
+        /// The obligation's id.
+        obligation: String,
+        /// Why.
+        reason: String,
+        /// Who.
+        by: String,
+    },
+    /// Something to know that changes nothing.
+    Noted {
+        /// The text.
+        text: String,
+    },
+    /// This process is done with the run (it may be resumed).
+    Ended {
+        /// How.
+        verdict: Verdict,
+        /// The exit code.
+        exit: u8,
+        /// Ids of what is left behind.
+        left_behind: Vec<String>,
+    },
+}
+
+/// When the steady state is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Occasion {
+    /// Before the first precheck (or a phase's first host).
+    Start,
+    /// After a batch's soak.
+    Batch,
+    /// By `resume` before a further host starts.
+    Resume,
+    /// At the end.
+    End,
+}
+
+/// Why a gate did not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateEnd {
+    /// A person who may approve said no.
+    Rejected,
+    /// Its time ran out.
+    Expired,
+    /// The window's cut-off came first.
+    CutOff,
+}
+
+/// Why nothing further starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Halt {
+    /// More hosts failed than the phase bears.
+    TooManyFailed,
+    /// The steady state is false.
+    SteadyState,
+    /// The window closes.
+    Window,
+    /// A gate did not pass.
+    Gate,
+    /// An opening `once` step failed.
+    Bracket,
+}
