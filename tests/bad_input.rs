@@ -2,6 +2,12 @@
 //!
 //! `INSTA_UPDATE=always cargo test --test bad_input` rewrites the snapshots; read the difference before it is committed.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
