@@ -30,7 +30,7 @@ pub fn human(diags: &Diagnostics, color: bool, width: usize) -> String {
     out
 }
 
-/// `error: 2 errors, 1 warning; `pitstop explain PS0102` says more`.
+/// `2 errors, 1 warning; for more about the first, run: pitstop explain PS0102`.
 fn summary(diags: &Diagnostics) -> Option<String> {
     let first = diags.0.iter().min_by_key(|d| d.severity)?;
     let count = |severity| diags.0.iter().filter(|d| d.severity == severity).count();
@@ -47,7 +47,7 @@ fn summary(diags: &Diagnostics) -> Option<String> {
         .map(|(severity, word)| words(count(severity), word))
         .collect();
     Some(format!(
-        "{}; for more about one: pitstop explain {}",
+        "{}; for more about the first, run: pitstop explain {}",
         counts.join(", "),
         first.code
     ))
@@ -306,7 +306,7 @@ mod tests {
           |
           = help: keep one of them
 
-        1 error; for more about one: pitstop explain PS0004
+        1 error; for more about the first, run: pitstop explain PS0004
         ");
         assert!(!text.contains('\u{1b}'));
         let colored = human(&two_places(), true, 100);

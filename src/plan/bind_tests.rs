@@ -247,7 +247,7 @@ fn sets_take_templates_over_parameters_and_keep_the_inventory_order() {
     assert_eq!(names(&plan.targets["lb"]), "lb1 lb2");
     assert_eq!(case(text.clone()).set("extra=lb3").codes(), ["PS0610"]);
     assert_eq!(case(text.clone()).set("role=none").codes(), ["PS0611"]);
-    assert_eq!(case(text.replace("role={{", "rule={{")).codes(), ["PS0511"]);
+    assert_eq!(case(text.replace("role={{", "rule={{")).codes(), ["PS0411"]);
 }
 
 #[test]
@@ -259,8 +259,8 @@ fn limit_narrows_phases_and_says_what_it_emptied() {
     assert_eq!(plan.emptied, ["q"]);
     assert_eq!(names(&plan.targets["lb"]), "lb1 lb2");
     assert_eq!(case(text.clone()).change("limit: host=unused").codes(), ["PS0612"]);
-    assert_eq!(case(text.clone()).change("limit: host!=web9").codes(), ["PS0511"]);
-    assert_eq!(case(text).change("limit: web1").codes(), ["PS0510"]);
+    assert_eq!(case(text.clone()).change("limit: host!=web9").codes(), ["PS0411"]);
+    assert_eq!(case(text).change("limit: web1").codes(), ["PS0410"]);
 }
 
 #[test]
@@ -494,7 +494,7 @@ fn the_policy_may_demand_a_change_and_an_approval() {
     assert_eq!(plan.ticket.as_deref(), Some("CHG1"));
     c.clone().policy(demand).change("limit: env=test").plan();
     assert_eq!(c.clone().change("need: 1\napprovers: [cm]").codes(), ["PS0642"]);
-    assert_eq!(c.policy("require_change: [rool=web]\n").codes(), ["PS0511"]);
+    assert_eq!(c.policy("require_change: [rool=web]\n").codes(), ["PS0411"]);
     let read_only = one_phase("", "    verify: [{ id: v, name: V, run: 'true' }]\n");
     case(read_only).policy(demand).plan();
 }

@@ -7,6 +7,7 @@
 
 pub mod bind;
 pub mod estimate;
+pub mod page;
 
 use std::collections::BTreeMap;
 

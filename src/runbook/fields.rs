@@ -19,6 +19,9 @@ pub struct Fields<'n> {
     head: Span,
     entries: &'n [Entry],
     known: Vec<&'static str>,
+    later: Vec<&'static str>,
+    missing: Vec<&'static str>,
+    foreign: &'static [(&'static str, &'static str)],
     found: Vec<Diagnostic>,
 }
 
@@ -43,6 +46,9 @@ impl<'n> Fields<'n> {
             head,
             entries,
             known: Vec::new(),
+            later: Vec::new(),
+            missing: Vec::new(),
+            foreign: &[],
             found: Vec::new(),
         })
     }
@@ -95,18 +101,16 @@ impl<'n> Fields<'n> {
         self.node(key)
     }
 
-    /// Reports a key that is missing.
+    /// Notes a key that must be there; `finish` reports it, unless a misspelt key explains it.
     pub fn require(&mut self, key: &'static str) {
         if !self.has(key) {
-            let what = self.what;
-            let d = Diagnostic::error(
-                "PS0104",
-                format!("{what} needs `{key}`"),
-                self.head.clone(),
-                format!("`{key}` is missing here"),
-            );
-            self.found.push(d);
+            self.missing.push(key);
         }
+    }
+
+    /// Keys of other tools, each with what to say about it.
+    pub fn foreign(&mut self, words: &'static [(&'static str, &'static str)]) {
+        self.foreign = words;
     }
 
     /// A text.
@@ -173,20 +177,57 @@ impl<'n> Fields<'n> {
 
     /// A key of the language that this build cannot honour yet: an error if it is written.
     pub fn later(&mut self, key: &'static str) {
+        self.later.push(key);
         if let Some(entry) = self.entry(key) {
             self.found.push(not_built(&entry.key.span, &format!("`{key}`")));
         }
     }
 
-    /// Reports every key that nobody asked for, and hands all complaints over.
-    pub fn finish(mut self, diags: &mut Diagnostics) {
+    /// Reports every key that nobody asked for and every one that is missing, and hands all complaints over. True if every key
+    /// that is written was a known one.
+    pub fn finish(mut self, diags: &mut Diagnostics) -> bool {
+        let mut meant = Vec::new();
+        let mut all_known = true;
         for entry in self.entries {
             if !self.known.contains(&entry.key.value.as_str()) {
-                let d = unknown_key(&entry.key, self.what, &self.known);
+                all_known = false;
+                meant.extend(nearest(&entry.key.value, self.known.iter().copied()));
+                let d = self.unknown(&entry.key);
                 self.found.push(d);
             }
         }
+        for key in self.missing.iter().filter(|key| !meant.contains(*key)) {
+            let label = format!("`{key}` is missing here");
+            let d = Diagnostic::error(
+                "PS0104",
+                format!("{} needs `{key}`", self.what),
+                self.head.clone(),
+                label,
+            );
+            self.found.push(d);
+        }
         self.found.into_iter().for_each(|d| diags.push(d));
+        all_known
+    }
+
+    fn unknown(&self, key: &Spanned<String>) -> Diagnostic {
+        let what = self.what;
+        let d = Diagnostic::error(
+            "PS0102",
+            format!("{what} has no key `{}`", key.value),
+            key.span.clone(),
+            "this key is not known here",
+        );
+        if let Some((_, say)) = self.foreign.iter().find(|(word, _)| *word == key.value) {
+            return d.help(*say);
+        }
+        if let Some(near) = nearest(&key.value, self.known.iter().copied()) {
+            return d.help(format!("did you mean `{near}`?"));
+        }
+        let mut known: Vec<&str> = self.known.iter().copied().filter(|k| !self.later.contains(k)).collect();
+        known.sort_unstable();
+        known.dedup();
+        d.help(format!("{what} has the keys {}", known.join(", ")))
     }
 }
 
@@ -203,24 +244,6 @@ fn first_line(key: &Span, value: &Span) -> Span {
     Span::new(&key.source, key.start, key.start + line)
 }
 
-fn unknown_key(key: &Spanned<String>, what: &str, known: &[&'static str]) -> Diagnostic {
-    let d = Diagnostic::error(
-        "PS0102",
-        format!("{what} has no key `{}`", key.value),
-        key.span.clone(),
-        "this key is not known here",
-    );
-    match nearest(&key.value, known.iter().copied()) {
-        Some(near) => d.help(format!("did you mean `{near}`?")),
-        None => {
-            let mut known = known.to_vec();
-            known.sort_unstable();
-            known.dedup();
-            d.help(format!("{what} has the keys {}", known.join(", ")))
-        }
-    }
-}
-
 /// A part of the language that this build cannot honour.
 pub fn not_built(span: &Span, what: &str) -> Diagnostic {
     Diagnostic::error(
@@ -229,7 +252,7 @@ pub fn not_built(span: &Span, what: &str) -> Diagnostic {
         span.clone(),
         "this build cannot do it",
     )
-    .help("it belongs to the language and is refused rather than ignored; write it as `run`, or leave it out")
+    .help("it belongs to the language; it is refused here because it would otherwise be ignored")
 }
 
 /// `schema` of a file: required, and the one version there is.
@@ -340,7 +363,11 @@ pub fn int(node: &Node, min: i64, max: i64) -> Result<Spanned<i64>, Diagnostic> 
             "PS0108",
             limit,
             node.span.clone(),
-            format!("from {min} to {max} is allowed here"),
+            if max >= i64::from(u32::MAX) {
+                format!("at least {min} is wanted here")
+            } else {
+                format!("from {min} to {max} is allowed here")
+            },
         ));
     }
     Ok(Spanned::new(n, node.span.clone()))
@@ -394,7 +421,12 @@ pub fn seq<'n>(node: &'n Node, key: &str) -> Result<&'n [Node], Diagnostic> {
     match &node.kind {
         NodeKind::Seq(items) => Ok(items),
         NodeKind::Scalar { text, .. } => {
-            Err(expected(node, "a list").help(format!("write `{key}: [{}]`", shorten(text))))
+            let key = if key.is_empty() {
+                String::new()
+            } else {
+                format!("{key}: ")
+            };
+            Err(expected(node, "a list").help(format!("write `{key}[{}]`", shorten(text))))
         }
         NodeKind::Map(_) => Err(expected(node, "a list").help("begin each item with `- `")),
     }

@@ -22,6 +22,8 @@ use crate::runbook::{ChangeText, Defaults, Kind, Runbook};
 const SCHEMA: i64 = 1;
 /// How deep files may include files.
 const MAX_INCLUDES: usize = 8;
+/// How many steps a runbook may have, those of included files counted each time.
+const MAX_STEPS: usize = 20_000;
 
 /// What every lowering function is given.
 struct Cx<'a> {
@@ -29,6 +31,8 @@ struct Cx<'a> {
     diags: &'a mut Diagnostics,
     /// The files that are being read, outermost first.
     open: Vec<String>,
+    /// How many steps may still come.
+    steps_left: usize,
 }
 
 /// Reads and lowers a runbook. It is only good if `diags` has no error afterwards; see [`crate::runbook::check::checked`].
@@ -37,6 +41,7 @@ pub fn runbook(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Opti
         files: project,
         diags,
         open: vec![path.to_owned()],
+        steps_left: MAX_STEPS,
     };
     let root = cx.read(path, None)?;
     cx.top(&root, path)
@@ -231,6 +236,3 @@ fn project_path(path: Spanned<String>) -> Result<Spanned<String>, Diagnostic> {
         .help("write it relative to the folder that holds pitstop.yml: `fragments/lb-out.yml`")),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,7 +12,10 @@ use std::sync::Arc;
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
 pub use place::inside;
-use words::{colon_in_value, key_is_no_text, one_char, tab, too_large, unquoted_template};
+use words::{
+    colon_in_value, dash_without_space, key_is_no_text, never_closed, one_char, open_quote, tab, too_large, unquoted,
+    unquoted_template,
+};
 
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 
@@ -142,7 +145,7 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
         let go_on = match event {
             Ok((event, at)) => builder.event(event, &at),
             Err(error) => {
-                builder.syntax_error(syntax(source, &error));
+                builder.syntax_error(&error);
                 false
             }
         };
@@ -203,6 +206,8 @@ enum OpenKind {
         entries: Vec<Entry>,
         seen: HashMap<String, Span>,
         key: Option<Key>,
+        /// What was meant, where the map is a template without quotes.
+        template: Option<Span>,
     },
 }
 
@@ -240,11 +245,22 @@ impl<'s> Builder<'s> {
     }
 
     /// The parser gives up after this one; where something on the line was complained about already, that is the cause.
-    fn syntax_error(&mut self, d: Diagnostic) {
+    fn syntax_error(&mut self, error: &ScanError) {
+        let d = match self.open_bracket() {
+            Some(bracket) if may_be_a_bracket(error.kind()) => never_closed(bracket),
+            _ => syntax(self.source, error),
+        };
         let line = |d: &Diagnostic| d.labels.first().map(|l| l.span.line_col().0);
         if self.complaints.last().is_none_or(|last| line(last) != line(&d)) {
             self.complain(d);
         }
+    }
+
+    /// The innermost list or map in brackets that is still open.
+    fn open_bracket(&self) -> Option<Span> {
+        let open = self.stack.last()?;
+        let span = one_char(self.source, open.start);
+        matches!(span.text(), "[" | "{").then_some(span)
     }
 
     fn span(&self, at: &granit_parser::Span) -> Span {
@@ -273,6 +289,7 @@ impl<'s> Builder<'s> {
                         entries,
                         seen,
                         key: None,
+                        template: None,
                     },
                     &span,
                 );
@@ -353,11 +370,10 @@ impl<'s> Builder<'s> {
             d.help("write the value itself")
                 .help(format!("if the text `{written}` is meant, put it in quotes")),
         );
+        // Read as the text it may have been meant to be, it gives no second complaint.
+        let (text, style) = (written, Style::Single);
         self.node(Node {
-            kind: NodeKind::Scalar {
-                text: String::new(),
-                style: Style::Plain,
-            },
+            kind: NodeKind::Scalar { text, style },
             span,
         });
     }
@@ -392,6 +408,14 @@ impl<'s> Builder<'s> {
         let end = if span.end > span.start { span.end } else { open.end };
         let kind = match open.kind {
             OpenKind::Seq(items) => NodeKind::Seq(items),
+            OpenKind::Map {
+                template: Some(whole), ..
+            } => {
+                // It was complained about; read as what was meant, it gives no second complaint.
+                let (text, style) = (whole.text().to_owned(), Style::Double);
+                let kind = NodeKind::Scalar { text, style };
+                return self.node(Node { kind, span: whole });
+            }
             OpenKind::Map { entries, .. } => NodeKind::Map(entries),
         };
         self.node(Node {
@@ -413,8 +437,12 @@ impl<'s> Builder<'s> {
                 None
             }
             OpenKind::Map {
-                key: slot @ None, seen, ..
+                key: slot @ None,
+                seen,
+                template,
+                ..
             } => {
+                *template = template.take().or_else(|| unquoted(&node));
                 let (key, complaint) = key(node, seen);
                 *slot = Some(key);
                 complaint
@@ -435,7 +463,7 @@ impl<'s> Builder<'s> {
 /// Makes a key of a node, or says why it is none.
 fn key(node: Node, seen: &mut HashMap<String, Span>) -> (Key, Option<Diagnostic>) {
     let NodeKind::Scalar { text, style } = node.kind else {
-        return (Key::Lost, Some(key_is_no_text(&node.span)));
+        return (Key::Lost, Some(key_is_no_text(&node)));
     };
     if text == "<<" && style == Style::Plain {
         let d = Diagnostic::error("PS0006", "merge keys are not part of the language", node.span, "a merge key")
@@ -466,6 +494,23 @@ fn key(node: Node, seen: &mut HashMap<String, Span>) -> (Key, Option<Diagnostic>
     (Key::Good(Spanned::new(text, node.span)), None)
 }
 
+/// Errors that a missing bracket causes, often lines after it.
+fn may_be_a_bracket(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::UnclosedFlowCollection { .. }
+            | ErrorKind::ExpectedFlowMappingSeparator
+            | ErrorKind::ExpectedFlowSequenceSeparator
+            | ErrorKind::UnexpectedEofFlowMapping
+            | ErrorKind::UnexpectedEofFlowSequence
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidColonPlacement
+            | ErrorKind::InvalidFlowScalarIndent
+            | ErrorKind::BlockEntryInFlowCollection
+            | ErrorKind::InvalidIndentation
+    )
+}
+
 /// The parser's error in words that say what to write.
 fn syntax(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or(0).min(source.text.len());
@@ -494,7 +539,7 @@ fn syntax(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => tab(source, line_start, line, here),
+        | ErrorKind::TabInPlainScalar => tab(source, line_start, here),
         ErrorKind::RecursionLimitExceeded => Diagnostic::error(
             "PS0002",
             format!("lists and maps are nested deeper than {MAX_DEPTH}"),
@@ -508,18 +553,15 @@ fn syntax(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
             "a directive",
         )
         .help("delete this line"),
-        ErrorKind::UnclosedQuotedScalar => Diagnostic::error(
+        ErrorKind::UnclosedQuotedScalar
+        | ErrorKind::InvalidQuotedScalarIndent
+        | ErrorKind::DocumentIndicatorInQuotedScalar => Diagnostic::error(
             "PS0012",
             "a quote is opened and never closed",
-            here,
-            "the text that ends here has no closing quote",
-        ),
-        ErrorKind::UnclosedFlowCollection { open } => Diagnostic::error(
-            "PS0012",
-            format!("the bracket `{open}` is opened and never closed"),
-            here,
-            "still open here",
-        ),
+            open_quote(source, at).unwrap_or(here),
+            "opened here",
+        )
+        .help("close it on its line, or write `key: |` and the text in the next line, indented"),
         ErrorKind::UnexpectedCharacter { character } => Diagnostic::error(
             "PS0012",
             format!("a text that begins with `{}` needs quotes", character.escape_default()),
@@ -540,7 +582,11 @@ fn syntax(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
                 span,
                 format!("the parser says: {}", error.kind()),
             )
-            .help("keys of one map begin in the same column; use spaces, two for each level")
+            .help(if dash_without_space(source, line_start, content) {
+                "write a space after the dash: `- name: …`"
+            } else {
+                "keys of one map begin in the same column; use spaces, two for each level"
+            })
         }
         ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
             Diagnostic::error(

@@ -75,6 +75,17 @@ impl Cx<'_> {
     }
 
     pub(super) fn target_set(&mut self, entry: &Entry) -> Option<TargetSet> {
+        if let NodeKind::Seq(_) = entry.value.kind {
+            let span = entry.value.span.clone();
+            let written = span.text().lines().next().unwrap_or("").to_owned();
+            let d = Diagnostic::error("PS0101", "a set of targets is a map", span, "this is a list");
+            self.diags.push(d.help(format!("write `{{ hosts: {written} }}`")));
+            return Some(TargetSet {
+                name: entry.key.clone(),
+                hosts: Vec::new(),
+                select: None,
+            });
+        }
         let mut f = Fields::of(&entry.value, "a set of targets", self.diags)?;
         let hosts = f.texts("hosts");
         let select = f.text("select");
@@ -196,7 +207,7 @@ pub fn typed(node: &Node, kind: ParamType) -> Result<Spanned<Value>, Diagnostic>
         ParamType::Bool => fields::bool(node).map(|b| at(Value::Bool(b.value))),
         ParamType::Duration => fields::duration(node).map(|d| at(typed_duration(d.value))),
         ParamType::List => {
-            let items = fields::seq(node, "…")?;
+            let items = fields::seq(node, "")?;
             let texts: Result<Vec<_>, _> = items
                 .iter()
                 .map(|n| fields::text(n).map(|t| Value::Text(t.value)))

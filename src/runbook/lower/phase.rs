@@ -1,6 +1,7 @@
 //! Phases, their stages, lists of steps, and the files that lists include.
 
-use super::{Cx, MAX_INCLUDES};
+use super::step::stand_in;
+use super::{Cx, MAX_INCLUDES, MAX_STEPS};
 use crate::diag::{Diagnostic, Spanned};
 use crate::runbook::fields::{self, Fields, not_built};
 use crate::runbook::yaml::{Entry, Node, NodeKind};
@@ -73,7 +74,7 @@ impl Cx<'_> {
                 .map(|n| self.steps(n, Place { stage, prefix }))
                 .unwrap_or_default()
         };
-        let stages = Stages {
+        let mut stages = Stages {
             precheck: stage("precheck", Stage::Precheck),
             drain: stage("drain", Stage::Drain),
             steps: stage("steps", Stage::Steps),
@@ -82,7 +83,10 @@ impl Cx<'_> {
             cleanup: stage("cleanup", Stage::Cleanup),
         };
         let span = f.head().clone();
-        f.finish(self.diags);
+        if !f.finish(self.diags) {
+            // A misspelt stage: the phase is not empty.
+            stages.steps.push(stand_in("misspelt".to_owned(), span.clone()));
+        }
         Some(Phase {
             id: id.unwrap_or_else(|| Spanned::new(String::new(), span.clone())),
             title: title.map(|t| t.value).unwrap_or_default(),
@@ -123,16 +127,39 @@ impl Cx<'_> {
     }
 
     fn steps_into(&mut self, node: &Node, place: Place<'_>, out: &mut Vec<Step>) {
-        let Some(nodes) = self.keep(fields::seq(node, place.stage.as_str())) else {
+        let made = |out: &Vec<Step>| format!("{}-{}", place.prefix, out.len() + 1);
+        let NodeKind::Seq(nodes) = &node.kind else {
+            let what = place.stage.as_str();
+            let label = format!("this is {}", node.what());
+            let d = Diagnostic::error(
+                "PS0105",
+                format!("`{what}` is a list of steps"),
+                node.span.clone(),
+                label,
+            );
+            self.diags
+                .push(d.help("begin each step with `- name: …`, its action below it"));
+            out.push(stand_in(made(out), node.span.clone()));
             return;
         };
         for node in nodes {
-            match include_of(node) {
-                Some(entry) => self.include(node, entry, place, out),
-                None => {
-                    let made = format!("{}-{}", place.prefix, out.len() + 1);
-                    out.extend(self.step(node, place.stage, made));
-                }
+            self.steps_left = self.steps_left.saturating_sub(1);
+            if self.steps_left == 0 {
+                let d = Diagnostic::error(
+                    "PS0002",
+                    format!("the runbook has more than {MAX_STEPS} steps"),
+                    node.span.clone(),
+                    "reading ended here",
+                );
+                self.diags
+                    .push(d.help("files that include files several times multiply their steps"));
+                return;
+            }
+            if let Some(entry) = include_of(node) {
+                self.include(node, entry, place, out);
+            } else {
+                let step = self.step(node, place.stage, made(out));
+                out.push(step.unwrap_or_else(|| stand_in(made(out), node.span.clone())));
             }
         }
     }
@@ -142,6 +169,15 @@ impl Cx<'_> {
             return;
         };
         outer.entry("include");
+        outer.foreign(&[
+            ("name", "an include stands alone: its steps have names of their own"),
+            ("id", "an include stands alone: its steps have ids of their own"),
+            ("when", "an include stands alone: write `when` at its steps"),
+            (
+                "only_in",
+                "an include stands alone: write `only_in` at its steps or its phase",
+            ),
+        ]);
         for key in ["parameters", "with"] {
             if outer.has(key) {
                 outer.later(key);
@@ -152,24 +188,43 @@ impl Cx<'_> {
             NodeKind::Map(_) => self.include_map(&entry.value),
             _ => self.keep(fields::text(&entry.value)),
         };
-        let Some(path) = self.path(path) else { return };
-        if self.open.contains(&path.value) || self.open.len() > MAX_INCLUDES {
+        if self
+            .path(path)
+            .and_then(|path| self.included(path, place, out))
+            .is_none()
+        {
+            let made = format!("{}-{}", place.prefix, out.len() + 1);
+            out.push(stand_in(made, node.span.clone()));
+        }
+    }
+
+    /// `None`, with a diagnostic, if the file cannot be had.
+    fn included(&mut self, path: Spanned<String>, place: Place<'_>, out: &mut Vec<Step>) -> Option<()> {
+        let circle = self.open.contains(&path.value);
+        if circle || self.open.len() > MAX_INCLUDES {
             let d = Diagnostic::error(
                 "PS0129",
-                format!("`{}` includes itself", path.value),
+                if circle {
+                    format!("`{}` includes itself", path.value)
+                } else {
+                    "files include one another too deeply".to_owned()
+                },
                 path.span.clone(),
-                "this file is being read already",
+                if circle {
+                    "this file is being read already"
+                } else {
+                    "one file too many"
+                },
             );
             self.diags
                 .push(d.help(format!("it is read by: {}", self.open.join(" → "))));
-            return;
+            return None;
         }
-        let Some(steps) = self.read(&path, Some(&path.span)) else {
-            return;
-        };
+        let steps = self.read(&path, Some(&path.span))?;
         self.open.push(path.value);
         self.steps_into(&steps, place, out);
         self.open.pop();
+        Some(())
     }
 
     fn include_map(&mut self, node: &Node) -> Option<Spanned<String>> {

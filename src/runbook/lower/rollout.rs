@@ -50,7 +50,11 @@ impl Cx<'_> {
         let mut f = Fields::of(node, "a gate", self.diags)?;
         let id = if inside { None } else { f.need_text("gate") };
         let title = if inside { f.text("title") } else { f.need_text("title") };
-        let need = f.count("need", 1);
+        let mut need = f.count("need", 1);
+        if f.has("need") && need.is_none() {
+            // It was complained about; that it is missing as well would be wrong.
+            need = Some(Spanned::new(1, f.head().clone()));
+        }
         let approvers = f.texts("approvers");
         let not_operator = f.bool("not_operator").is_none_or(|b| b.value);
         let expires = f.duration("expires").map_or(GATE_EXPIRES, |d| d.value);

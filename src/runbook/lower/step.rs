@@ -2,15 +2,58 @@
 
 use super::Cx;
 use super::phase::Place;
-use crate::diag::{Diagnostic, Spanned};
+use crate::diag::{Diagnostic, Span, Spanned};
 use crate::runbook::fields::{self, Fields, not_built};
 use crate::runbook::yaml::{Entry, Node, NodeKind};
-use crate::runbook::{Action, Become, Delegate, Mark, OnUnknown, Parse, Retry, Stage, Step, Undo};
+use crate::runbook::{Action, Become, Command, Delegate, Mark, OnUnknown, Parse, Retry, Stage, Step, Undo};
 
 const UNKNOWN: &[(&str, OnUnknown)] = &[
     ("ask", OnUnknown::Ask),
     ("rerun", OnUnknown::Rerun),
     ("fail", OnUnknown::Fail),
+];
+
+/// What authors of other tools write, and what it is called here.
+const FOREIGN: &[(&str, &str)] = &[
+    ("shell", "write `run: COMMAND`"),
+    ("command", "write `run: COMMAND`, or a list of arguments"),
+    ("cmd", "write `run: COMMAND`"),
+    ("ignore_errors", "write `may_fail: THE REASON`"),
+    ("failed_when", "write `expect:` with the condition that must be true"),
+    ("changed_when", "write `read_only: true` if the step changes nothing"),
+    ("loop", "write a step for each item, or a script"),
+    ("with_items", "write a step for each item, or a script"),
+    (
+        "until",
+        "write `retry: { attempts: 10, delay: 5s }` and `expect:` with the condition",
+    ),
+    ("retries", "write `retry: { attempts: 10, delay: 5s }`"),
+    ("delay", "write `retry: { attempts: 10, delay: 5s }`"),
+    (
+        "block",
+        "there are no blocks: a phase has stages, and a step has `undo`",
+    ),
+    ("rescue", "write `undo:` at the step that may have to be taken back"),
+    ("rollback", "write `undo:` with the steps back"),
+    (
+        "always",
+        "write the step into `cleanup`: it runs however the host ended",
+    ),
+    (
+        "finally",
+        "write the step into `cleanup`: it runs however the host ended",
+    ),
+    ("notify", "write the step where it is to run, with `when: NAME.changed`"),
+    ("become_user", "write `become: USER`"),
+    ("sudo", "write `become: true`"),
+    ("needs", "steps run in the order in which they are written"),
+    ("depends_on", "steps run in the order in which they are written"),
+    ("if", "write `when: CONDITION`"),
+    ("no_log", "write `sensitive: true`"),
+    (
+        "vars",
+        "declare `parameters` at the top, or `vars` of a host in the inventory",
+    ),
 ];
 
 /// Pause before the second attempt when none is written.
@@ -19,6 +62,7 @@ const RETRY_DELAY_MS: u64 = 1000;
 impl Cx<'_> {
     pub(super) fn step(&mut self, node: &Node, stage: Stage, made_id: String) -> Option<Step> {
         let mut f = Fields::of(node, "a step", self.diags)?;
+        f.foreign(FOREIGN);
         let written_id = f.text("id");
         let id_written = written_id.is_some();
         let id = written_id.unwrap_or_else(|| Spanned::new(made_id, f.head().clone()));
@@ -56,17 +100,7 @@ impl Cx<'_> {
             sensitive: f.bool("sensitive").is_some_and(|b| b.value),
             evidence: f.texts("evidence"),
             span: f.head().clone(),
-            // What could not be read stands as a command that does nothing; the error is reported.
-            action: action.unwrap_or_else(|| {
-                let span = f.head().clone();
-                Spanned::new(
-                    Action::Run(crate::runbook::Command::Shell(Spanned::new(
-                        ":".to_owned(),
-                        span.clone(),
-                    ))),
-                    span,
-                )
-            }),
+            action: action.unwrap_or_else(|| nothing(f.head())),
             id,
         };
         f.finish(self.diags);
@@ -106,10 +140,11 @@ impl Cx<'_> {
                     action.span.clone(),
                     format!("{what} changes something by nature"),
                 );
-                f.complain(
-                    d.help("move it to `steps`, with an `undo`")
-                        .help("if this request only reads, write `read_only: true`"),
-                );
+                let d = d.help("move it to `steps`, with an `undo`");
+                f.complain(match action.value {
+                    Action::Http { .. } => d.help("if this request only reads, write `read_only: true`"),
+                    _ => d,
+                });
                 true
             }
             (Some(yes), Some(false)) if yes.value && matches!(action.value, Action::Upload { .. }) => {
@@ -237,6 +272,17 @@ impl Cx<'_> {
     }
 
     pub(super) fn retry(&mut self, node: &Node) -> Option<Retry> {
+        if let NodeKind::Scalar { text, .. } = &node.kind {
+            let d = Diagnostic::error(
+                "PS0101",
+                "`retry` is a map",
+                node.span.clone(),
+                "this is a single value",
+            );
+            self.diags
+                .push(d.help(format!("write `{{ attempts: {text}, delay: 10s }}`")));
+            return None;
+        }
         let mut f = Fields::of(node, "`retry`", self.diags)?;
         f.require("attempts");
         let attempts = f.count("attempts", 1);
@@ -288,6 +334,46 @@ impl Cx<'_> {
         self.each(entries, |cx, e| {
             cx.keep(fields::text(&e.value)).map(|v| (e.key.clone(), v))
         })
+    }
+}
+
+/// The action of a step whose own could not be read; the error is reported.
+fn nothing(span: &Span) -> Spanned<Action> {
+    let text = Spanned::new(":".to_owned(), span.clone());
+    Spanned::new(Action::Run(Command::Shell(text)), span.clone())
+}
+
+/// Stands for steps that could not be read, so that what is around them can still be judged.
+pub(super) fn stand_in(id: String, span: Span) -> Step {
+    Step {
+        id: Spanned::new(id, span.clone()),
+        id_written: false,
+        name: String::new(),
+        action: nothing(&span),
+        when: None,
+        expect: None,
+        warn_unless: None,
+        register: None,
+        parse: None,
+        delegate_to: None,
+        once: false,
+        fresh: false,
+        become_: None,
+        retry: None,
+        timeout: None,
+        ok_codes: Vec::new(),
+        may_fail: None,
+        undo: Undo::Unwritten,
+        read_only: true,
+        mark: None,
+        mark_start: None,
+        on_unknown: OnUnknown::Ask,
+        only_in: Vec::new(),
+        env: Vec::new(),
+        stdin: None,
+        sensitive: false,
+        evidence: Vec::new(),
+        span,
     }
 }
 

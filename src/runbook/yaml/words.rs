@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::MAX_BYTES;
+use super::{MAX_BYTES, Node, NodeKind};
 use crate::diag::{Diagnostic, Source, Span};
 
 pub(super) fn too_large(span: Span) -> Diagnostic {
@@ -28,21 +28,31 @@ pub(super) fn one_char(source: &Arc<Source>, at: usize) -> Span {
     Span::new(source, at, at + len)
 }
 
-/// `{{ x }}` without quotes reads as a map whose key is a map: by far the most frequent cause.
-pub(super) fn key_is_no_text(span: &Span) -> Diagnostic {
-    let source = &span.source;
-    let before = source.text.get(..span.start).unwrap_or("");
-    let after = source.text.get(span.end..).unwrap_or("");
-    if span.text().starts_with('{') && before.ends_with('{') && after.trim_start().starts_with('}') {
-        let close = span.end + after.find('}').map_or(0, |n| n + 1);
-        let whole = Span::new(source, span.start - 1, close);
+/// `{{ x }}` without quotes reads as a map whose key is a map: by far the most frequent cause. Its whole place, if it is one.
+pub(super) fn unquoted(key: &Node) -> Option<Span> {
+    let NodeKind::Map(_) = key.kind else { return None };
+    let source = &key.span.source;
+    let before = source.text.get(..key.span.start).unwrap_or("");
+    let after = source.text.get(key.span.end..).unwrap_or("");
+    let is_one = key.span.text().starts_with('{') && before.ends_with('{') && after.trim_start().starts_with('}');
+    let close = key.span.end + after.find('}').map_or(0, |n| n + 1);
+    let tail = source.text.get(close..).unwrap_or("");
+    let more = tail
+        .find(|c: char| c.is_whitespace() || matches!(c, ',' | '}' | ']'))
+        .unwrap_or(tail.len());
+    is_one.then(|| Span::new(source, key.span.start - 1, close + more))
+}
+
+/// A key that is a list or a map.
+pub(super) fn key_is_no_text(key: &Node) -> Diagnostic {
+    if let Some(whole) = unquoted(key) {
         let written = whole.text().to_owned();
         return unquoted_template(whole, &written);
     }
     Diagnostic::error(
         "PS0009",
         "a key must be a word",
-        span.clone(),
+        key.span.clone(),
         "this is a list or a map",
     )
     .help("write `word: value`; a text that begins with a bracket needs quotes")
@@ -74,10 +84,67 @@ pub(super) fn colon_in_value(source: &Arc<Source>, start: usize, content: &str) 
     .help(format!("write `{key}: |` and put the text in the next line, indented"))
 }
 
-pub(super) fn tab(source: &Arc<Source>, line_start: usize, line: &str, here: Span) -> Diagnostic {
-    let span = line
-        .find('\t')
-        .map_or(here, |n| Span::new(source, line_start + n, line_start + n + 1));
-    Diagnostic::error("PS0014", "a tab stands where YAML wants spaces", span, "this is a tab")
-        .help("use spaces, two for each level; most editors can convert the file")
+pub(super) fn tab(source: &Arc<Source>, line_start: usize, here: Span) -> Diagnostic {
+    // The parser may stop a line before the tab that stopped it.
+    let rest = source.text.get(line_start..).unwrap_or("");
+    let found = rest.split_inclusive('\n').scan(line_start, |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some((start, line))
+    });
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let tab = found.take(3).find_map(|(start, line)| {
+        let n = line.get(..indent(line))?.find('\t')?;
+        Some(Span::new(source, start + n, start + n + 1))
+    });
+    Diagnostic::error(
+        "PS0014",
+        "a tab stands where YAML wants spaces",
+        tab.unwrap_or(here),
+        "this is a tab",
+    )
+    .help("use spaces, two for each level; most editors can convert the file")
+}
+
+/// A bracket that waits for its end.
+pub(super) fn never_closed(bracket: Span) -> Diagnostic {
+    let open = bracket.text().to_owned();
+    let close = if open == "[" { "]" } else { "}" };
+    Diagnostic::error(
+        "PS0012",
+        format!("the bracket `{open}` is opened and not closed"),
+        bracket,
+        "opened here",
+    )
+    .help(format!("add `{close}`; a text that begins with `{open}` needs quotes"))
+}
+
+/// A quote that waits for its end: the nearest line before `at` that opens one and does not close it.
+pub(super) fn open_quote(source: &Arc<Source>, at: usize) -> Option<Span> {
+    let before = source.text.get(..at)?;
+    let mut end = before.len();
+    loop {
+        let start = before.get(..end)?.rfind('\n').map_or(0, |n| n + 1);
+        let line = before.get(start..end)?;
+        for quote in ['"', '\''] {
+            let value = [format!(": {quote}"), format!("- {quote}")]
+                .iter()
+                .find_map(|o| line.find(o.as_str()));
+            if let Some(n) = value.filter(|_| line.matches(quote).count() % 2 == 1) {
+                return Some(Span::new(source, start + n + 2, start + n + 3));
+            }
+        }
+        end = start.checked_sub(1)?;
+    }
+}
+
+/// `-name: x` on this line or the one before: it is a key that begins with a dash.
+pub(super) fn dash_without_space(source: &Arc<Source>, line_start: usize, content: &str) -> bool {
+    let before = source.text.get(..line_start).unwrap_or("").trim_end();
+    let last = before.rsplit('\n').next().unwrap_or("").trim();
+    let dashed = |line: &str| {
+        line.strip_prefix('-')
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic()))
+    };
+    dashed(content) || dashed(last)
 }
