@@ -136,6 +136,16 @@ pub fn clock(r: &ChangeRecord, at: Timestamp) -> String {
     moment_in(at, &r.window.timezone, "%H:%M:%S")
 }
 
+/// Hour and minute in the record's zone.
+pub fn minute(r: &ChangeRecord, at: Timestamp) -> String {
+    moment_in(at, &r.window.timezone, "%H:%M")
+}
+
+/// The date in the record's zone.
+pub fn date(r: &ChangeRecord, at: Timestamp) -> String {
+    moment_in(at, &r.window.timezone, "%Y-%m-%d")
+}
+
 /// Day and time in the record's zone.
 pub fn day(r: &ChangeRecord, at: Timestamp) -> String {
     crate::plan::page::day(at, &r.window.timezone)

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::report::record::{ChangeRecord, Span};
 
 /// How wide a shortened pause is drawn.
-const PAUSE: f64 = 78.0;
+const PAUSE: f64 = 96.0;
 
 /// A stretch of the axis.
 struct Piece {

@@ -43,7 +43,16 @@ pub(super) fn result(r: &ChangeRecord) -> String {
     let mut rows: Vec<(String, String)> = Vec::new();
     let mut say = |name: &str, value: String| rows.push((name.to_owned(), value));
     match w.planned {
-        Some(p) => say("Planned window", span(p.start, p.end) + &utc(p.start, p.end)),
+        Some(p) => {
+            let same = words::date(r, p.start) == words::date(r, p.end);
+            let end = if same {
+                words::minute(r, p.end)
+            } else {
+                words::day(r, p.end)
+            };
+            let local = format!("{} to {}", E(&words::day(r, p.start)), E(&end));
+            say("Planned window", local + &utc(p.start, p.end));
+        }
         None => say("Planned window", "any time".to_owned()),
     }
     if let Some(a) = w.actual {
@@ -221,50 +230,53 @@ fn bar(o: &ObjectiveResult) -> String {
 /// What is different now.
 pub(super) fn changed(r: &ChangeRecord) -> String {
     let mut out = String::new();
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut done: Vec<(&str, &str, usize)> = Vec::new();
-    for s in r.steps.iter().filter(|s| s.stage == Stage::Steps && s.changed) {
-        match done.iter_mut().find(|d| d.0 == s.phase && d.1 == s.step) {
-            Some(d) => d.2 += 1,
-            None => done.push((&s.phase, &s.step, 1)),
-        }
-    }
-    for (phase, step, n) in done {
-        let name = r
-            .steps
-            .iter()
-            .find(|s| s.phase == phase && s.step == step)
-            .map_or(step, |s| &s.name);
-        rows.push(vec![text_of(name), code(&format!("{phase}/{step}")), n.to_string()]);
-    }
+    let rows: Vec<Vec<String>> = r
+        .changes()
+        .iter()
+        .map(|c| {
+            let back = if c.back == 0 { String::new() } else { c.back.to_string() };
+            vec![
+                text_of(&c.name),
+                code(&format!("{}/{}", c.phase, c.step)),
+                c.hosts.to_string(),
+                back,
+            ]
+        })
+        .collect();
     if rows.is_empty() {
         out.push_str("<p>No step changed anything.</p>\n");
     } else {
-        let columns = [("Step", "long"), ("Id", "keep"), ("Hosts", "num")];
+        let columns = [
+            ("Step", "long"),
+            ("Id", "keep"),
+            ("Hosts", "num"),
+            ("Of them taken back", "num"),
+        ];
         out.push_str(&table("Steps that changed something", &columns, &rows));
     }
-    let restarted: Vec<&str> = r
-        .hosts
-        .iter()
-        .filter(|h| h.boots.len() > 1)
-        .map(|h| h.name.as_str())
-        .collect();
-    if !restarted.is_empty() {
-        let _ = writeln!(
-            out,
-            "<p>Restarted: {} ({}).</p>",
-            count(restarted.len(), "host", "hosts"),
-            E(&restarted.join(", "))
-        );
+    let restarted = r.hosts.iter().filter(|h| h.boots.len() > 1).count();
+    if restarted > 0 {
+        let _ = writeln!(out, "<p>Restarted: {}.</p>", count(restarted, "host", "hosts"));
     }
     let kernels: Vec<Vec<String>> = r
-        .hosts
+        .kernels()
         .iter()
-        .filter(|h| h.kernel.0 != h.kernel.1)
-        .map(|h| vec![text_of(h.name.as_str()), code(&h.kernel.0), code(&h.kernel.1)])
+        .map(|(before, after, hosts)| {
+            vec![
+                code(before),
+                code(after),
+                hosts.len().to_string(),
+                text_of(&hosts.join(", ")),
+            ]
+        })
         .collect();
     if !kernels.is_empty() {
-        let columns = [("Host", "name"), ("Kernel before", ""), ("after", "")];
+        let columns = [
+            ("Before", "keep"),
+            ("After", "keep"),
+            ("Hosts", "num"),
+            ("Which", "long"),
+        ];
         out.push_str(&table("Kernels", &columns, &kernels));
     }
     out

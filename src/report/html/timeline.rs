@@ -15,7 +15,10 @@ use crate::report::words::{self, Tone};
 const WIDTH: f64 = 1040.0;
 const LEFT: f64 = 186.0;
 const RIGHT: f64 = 930.0;
-const TOP: f64 = 58.0;
+const TOP: f64 = 72.0;
+/// Where the bands and the grid begin.
+const HEAD: f64 = 30.0;
+const TICKS: f64 = 60.0;
 const ROW: f64 = 23.0;
 const BAR: f64 = 11.0;
 /// Letters of a host name that fit the margin.
@@ -98,17 +101,23 @@ fn bands(out: &mut String, r: &ChangeRecord, scale: &Scale, bottom: f64) {
         let width = (b - a).max(1.0);
         let _ = writeln!(
             out,
-            "<g><rect class=\"{class}\" x=\"{a:.1}\" y=\"34\" width=\"{width:.1}\" height=\"{:.1}\"/><path class=\"edge\" d=\"M{a:.1} 34V{bottom:.1}M{b:.1} 34V{bottom:.1}\"/><title>{}</title></g>",
-            bottom - 34.0,
+            "<g><rect class=\"{class}\" x=\"{a:.1}\" y=\"{HEAD}\" width=\"{width:.1}\" height=\"{:.1}\"/><path class=\"edge\" d=\"M{a:.1} {HEAD}V{bottom:.1}M{b:.1} {HEAD}V{bottom:.1}\"/><title>{}</title></g>",
+            bottom - HEAD,
             E(&long)
         );
-        if width > 60.0 {
+        if width > 80.0 {
+            let ms = span.ms();
+            let rounded = if ms < 60_000 {
+                ms / 1000 * 1000
+            } else {
+                ms / 60_000 * 60_000
+            };
             let _ = writeln!(
                 out,
-                "<text class=\"soft mid\" x=\"{0:.1}\" y=\"12\">{1}</text><text class=\"soft mid\" x=\"{0:.1}\" y=\"26\">{2}</text>",
+                "<text class=\"soft mid\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 a + width / 2.0,
-                E(label),
-                E(&duration(span.ms() / 1000 * 1000))
+                HEAD + 14.0,
+                E(&format!("{label} {}", duration(rounded)))
             );
         }
     };
@@ -138,7 +147,7 @@ fn bands(out: &mut String, r: &ChangeRecord, scale: &Scale, bottom: f64) {
 }
 
 fn axis(out: &mut String, r: &ChangeRecord, scale: &Scale, bottom: f64) {
-    let inside = |x: f64| scale.pauses().any(|(a, b)| x > a && x < b);
+    let inside = |x: f64| scale.pauses().any(|(a, b)| x > a - 16.0 && x < b + 16.0);
     for t in scale.ticks() {
         let x = scale.x(t);
         if inside(x) {
@@ -146,14 +155,15 @@ fn axis(out: &mut String, r: &ChangeRecord, scale: &Scale, bottom: f64) {
         }
         let _ = writeln!(
             out,
-            "<path class=\"grid\" d=\"M{x:.1} 50V{bottom:.1}\"/><text class=\"soft mid\" x=\"{x:.1}\" y=\"46\">{}</text>",
+            "<path class=\"grid\" d=\"M{x:.1} {:.1}V{bottom:.1}\"/><text class=\"soft mid\" x=\"{x:.1}\" y=\"{TICKS}\">{}</text>",
+            TICKS + 5.0,
             moment_in(t, &r.window.timezone, "%H:%M")
         );
     }
     let zone = r.window.actual.map(|a| moment_in(a.start, &r.window.timezone, "%Z"));
     let _ = writeln!(
         out,
-        "<text class=\"soft\" x=\"0\" y=\"46\">{}</text>",
+        "<text class=\"soft\" x=\"0\" y=\"{TICKS}\">{}</text>",
         E(&zone.unwrap_or_default())
     );
     let mut d = format!("M{LEFT:.1} {bottom:.1}");

@@ -473,7 +473,7 @@ impl Night<'_> {
         );
         now = self.run(now, n, Stage::Steps, "config", 0, 3 * S, Outcome::Ok, "");
         now = self.run(now, n, Stage::Steps, "upgrade", 0, 3 * M + n as i64 * 7 * S, Outcome::Ok, "Setting up linux-image-6.12.90+deb13 (6.12.90-1) ...\nSetting up openssl (3.5.4-1~deb13u2) ...\n41 upgraded, 0 newly installed, 0 to remove.");
-        self.run(
+        let now = self.run(
             now,
             n,
             Stage::Steps,
@@ -482,7 +482,26 @@ impl Night<'_> {
             95 * S + n as i64 * S,
             Outcome::Ok,
             "",
-        )
+        );
+        self.connected(now, n, "6.12.90+deb13-amd64", "after");
+        now
+    }
+
+    fn connected(&mut self, ms: i64, n: usize, kernel: &str, boot: &str) {
+        let facts = Facts {
+            distro: self.t.with("debian"),
+            version: "13".to_owned(),
+            kernel: self.t.with(kernel),
+            boot: format!("{boot}{n}"),
+            ..Facts::default()
+        };
+        self.push(
+            ms,
+            Event::Connected {
+                host: host(n, self.t),
+                facts,
+            },
+        );
     }
 
     fn back_in(&mut self, now: i64, n: usize, outcome: Outcome) -> i64 {
@@ -609,20 +628,7 @@ pub fn events(t: &Texts) -> Vec<Stamped> {
         },
     );
     for h in 1..=12 {
-        let facts = Facts {
-            distro: t.with("debian"),
-            version: "13".to_owned(),
-            kernel: "6.12.86+deb13-amd64".to_owned(),
-            boot: format!("b{h}"),
-            ..Facts::default()
-        };
-        n.push(
-            14 * S + h as i64 * 90,
-            Event::Connected {
-                host: host(h, t),
-                facts,
-            },
-        );
+        n.connected(14 * S + h as i64 * 90, h, "6.12.86+deb13-amd64", "before");
         n.push(
             15 * S,
             Event::Locked {
@@ -763,6 +769,7 @@ fn last_batch(n: &mut Night, start: i64) {
     );
     now = n.run(now, 7, Stage::Undo, "upgrade/1", 1, 2 * M, Outcome::Ok, "41 downgraded");
     now = n.run(now, 7, Stage::Undo, "upgrade/2", 1, 100 * S, Outcome::Ok, "");
+    n.connected(now, 7, "6.12.86+deb13-amd64", "back");
     now = n.run(now, 7, Stage::Undo, "config/1", 1, 2 * S, Outcome::Ok, "");
     now = n.run(now, 7, Stage::Verify, "serves", 1, 4 * S, Outcome::Ok, "ok");
     now = n.run(now, 7, Stage::Undrain, "lb-in", 1, 20 * S, Outcome::Ok, "enabled");
