@@ -206,7 +206,8 @@ impl Verdict {
 pub struct Kept {
     /// Bytes the host sent, also those past the limit.
     pub bytes: u64,
-    /// The stored part, under `output/`; `None`: nothing was sent.
+    /// The stored part, under `output/`; `None`: there is no file, `text` is all of it (or nothing could be stored:
+    /// `truncated`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// True if only a part is stored.
@@ -435,6 +436,11 @@ pub enum Event {
     },
     /// The host proves that an attempt never began and never will: it was not an attempt.
     NeverBegan {
+        /// Its key.
+        key: StepKey,
+    },
+    /// A read-only step was cut off together with the process: it is simply run again.
+    CutOff {
         /// Its key.
         key: StepKey,
     },

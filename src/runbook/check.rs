@@ -1,1 +1,148 @@
-//! (being built)
+//! The rules a sound runbook obeys, judged on the runbook alone.
+//!
+//! Owns: these rules and their words. Must not: know hosts, a change, a policy or the time: what depends on them is judged by
+//! `plan::bind`.
+
+mod declared;
+mod names;
+mod phase;
+mod step;
+mod undo;
+
+use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::runbook::files::Files;
+use crate::runbook::{Item, Kind, OnFailure, Phase, Rollout, RolloutRef, Runbook, Stage, Step, Undo, lower};
+
+/// Reads, lowers and checks a runbook. `None` if any error was found; `diags` has them all, in the order of the file.
+pub fn checked(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Option<Runbook> {
+    let runbook = lower::runbook(project, path, diags);
+    if let Some(runbook) = &runbook {
+        check(runbook, diags);
+    }
+    diags.sort();
+    runbook.filter(|_| !diags.has_errors())
+}
+
+/// Every rule.
+pub fn check(runbook: &Runbook, diags: &mut Diagnostics) {
+    declared::check(runbook, diags);
+    names::check(runbook, diags);
+    phase::check(runbook, diags);
+    undo::check(runbook, diags);
+    for at in steps(runbook) {
+        step::check(runbook, &at, diags);
+    }
+}
+
+/// A step and where it stands. Undo steps are of their own here.
+struct At<'r> {
+    phase: Option<&'r Phase>,
+    stage: Stage,
+    step: &'r Step,
+    /// The step that an undo step takes back.
+    of: Option<&'r Step>,
+}
+
+impl At<'_> {
+    /// Its mode restrictions: the phase's and its own (an undo step also has those of the step it belongs to).
+    fn active_in(&self, mode: &str) -> bool {
+        let phase = self.phase.map(|p| p.only_in.as_slice()).unwrap_or_default();
+        let of = self.of.map(|s| s.only_in.as_slice()).unwrap_or_default();
+        [phase, of, &self.step.only_in]
+            .iter()
+            .all(|list| list.is_empty() || list.iter().any(|m| m.value == mode))
+    }
+}
+
+/// Every step of the runbook, undo steps included, in the order of the file.
+fn steps(runbook: &Runbook) -> Vec<At<'_>> {
+    let mut out = Vec::new();
+    push(None, Stage::Steady, &runbook.steady_state, &mut out);
+    for phase in phases(runbook) {
+        push_phase(phase, &mut out);
+    }
+    out
+}
+
+/// Every step of a phase.
+fn phase_steps(phase: &Phase) -> Vec<At<'_>> {
+    let mut out = Vec::new();
+    push_phase(phase, &mut out);
+    out
+}
+
+fn push_phase<'r>(phase: &'r Phase, out: &mut Vec<At<'r>>) {
+    push(Some(phase), Stage::Steady, &phase.steady_state, out);
+    for (stage, steps) in stages(phase) {
+        push(Some(phase), stage, steps, out);
+    }
+}
+
+fn push<'r>(phase: Option<&'r Phase>, stage: Stage, steps: &'r [Step], out: &mut Vec<At<'r>>) {
+    for step in steps {
+        out.push(At {
+            phase,
+            stage,
+            step,
+            of: None,
+        });
+        if let Undo::Steps(undo) = &step.undo {
+            out.extend(undo.iter().map(|u| At {
+                phase,
+                stage: Stage::Undo,
+                step: u,
+                of: Some(step),
+            }));
+        }
+    }
+}
+
+/// The six stages of a phase in order.
+fn stages(phase: &Phase) -> [(Stage, &[Step]); 6] {
+    let s = &phase.stages;
+    [
+        (Stage::Precheck, &s.precheck),
+        (Stage::Drain, &s.drain),
+        (Stage::Steps, &s.steps),
+        (Stage::Verify, &s.verify),
+        (Stage::Undrain, &s.undrain),
+        (Stage::Cleanup, &s.cleanup),
+    ]
+}
+
+fn phases(runbook: &Runbook) -> impl Iterator<Item = &Phase> {
+    runbook.items.iter().filter_map(|item| match item {
+        Item::Phase(phase) => Some(&**phase),
+        Item::Gate(_) => None,
+    })
+}
+
+/// The rollout of a phase, by name or in place.
+fn rollout_of<'r>(runbook: &'r Runbook, phase: &'r Phase) -> Option<&'r Rollout> {
+    match phase.rollout.as_ref()? {
+        RolloutRef::Named(name) => runbook.rollouts.iter().find(|r| r.name.value == name.value),
+        RolloutRef::Inline(rollout) => Some(rollout),
+    }
+}
+
+/// What a failure in the phase does, and where it is said.
+fn policy_of(runbook: &Runbook, phase: &Phase) -> (OnFailure, Span) {
+    match &phase.on_failure {
+        Some(written) => (written.value, written.span.clone()),
+        None if runbook.kind.value == Kind::DrDrill => (OnFailure::Ask, runbook.kind.span.clone()),
+        None => (OnFailure::RollbackHost, phase.id.span.clone()),
+    }
+}
+
+/// Adds `did you mean` or the list of what there is.
+fn suggest<'a>(d: Diagnostic, word: &str, known: impl Iterator<Item = &'a str> + Clone, none: &str) -> Diagnostic {
+    if let Some(near) = crate::diag::nearest(word, known.clone()) {
+        return d.help(format!("did you mean `{near}`?"));
+    }
+    let all: Vec<&str> = known.collect();
+    if all.is_empty() {
+        d.help(none)
+    } else {
+        d.help(format!("there are: {}", all.join(", ")))
+    }
+}

@@ -1,1 +1,606 @@
-//! (being built)
+//! Bytes → a tree of nodes, each with its place in the file.
+//!
+//! Owns: the YAML that pitstop accepts (1.2, one document, no anchors, tags or double keys) and its limits. The only file that
+//! names the YAML parser. Must not: know a key of the language; every scalar stays text until someone asks for a type.
+
+mod place;
+mod words;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
+
+pub use place::inside;
+use words::{
+    colon_in_value, dash_without_space, key_is_no_text, never_closed, one_char, open_quote, tab, too_large, unquoted,
+    unquoted_template,
+};
+
+use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
+
+/// Largest file that is read.
+pub const MAX_BYTES: usize = 16 << 20;
+/// Deepest nesting of lists and maps.
+pub const MAX_DEPTH: usize = 64;
+/// Most values in one file.
+pub const MAX_NODES: usize = 2_000_000;
+/// After so many complaints about one file's YAML the rest is likely to be noise.
+const MAX_COMPLAINTS: usize = 20;
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it is.
+    pub kind: NodeKind,
+    /// Where it stands. A map or list in block style ends where its last value ends.
+    pub span: Span,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub enum NodeKind {
+    /// A scalar: its text after quotes, escapes and folding, not yet typed.
+    Scalar {
+        /// The text.
+        text: String,
+        /// How it was written.
+        style: Style,
+    },
+    /// A map, in file order, without double keys.
+    Map(Vec<Entry>),
+    /// A list.
+    Seq(Vec<Node>),
+}
+
+/// How a scalar was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes; the only style that can be a number, a boolean or nothing.
+    Plain,
+    /// `'…'`.
+    Single,
+    /// `"…"`.
+    Double,
+    /// `|`.
+    Literal,
+    /// `>`.
+    Folded,
+}
+
+/// One key of a map and its value.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: Spanned<String>,
+    /// Its value.
+    pub value: Node,
+}
+
+impl Node {
+    /// True for `null`, `~` and a key without a value.
+    pub fn is_null(&self) -> bool {
+        matches!(&self.kind, NodeKind::Scalar { text, style: Style::Plain }
+            if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// What it is, in words for a message.
+    pub fn what(&self) -> &'static str {
+        match &self.kind {
+            _ if self.is_null() => "nothing",
+            NodeKind::Scalar { .. } => "a single value",
+            NodeKind::Map(_) => "a map",
+            NodeKind::Seq(_) => "a list",
+        }
+    }
+}
+
+/// Bytes of a file → a source. UTF-8 only; a byte order mark is taken off.
+pub fn source(name: &str, bytes: &[u8], diags: &mut Diagnostics) -> Option<Arc<Source>> {
+    if bytes.len() > MAX_BYTES {
+        let source = Source::new(name, "");
+        diags.push(too_large(Span::new(&source, 0, 0)));
+        return None;
+    }
+    let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let error = match std::str::from_utf8(body) {
+        Ok(text) => return Some(Source::new(name, text)),
+        Err(error) => error,
+    };
+    let source = Source::new(name, String::from_utf8_lossy(body));
+    let utf16 = body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff");
+    let at = if utf16 { 0 } else { error.valid_up_to() };
+    let label = if utf16 {
+        "this begins as UTF-16 does"
+    } else {
+        "this byte is no UTF-8"
+    };
+    diags.push(
+        Diagnostic::error("PS0001", "the file is not UTF-8 text", one_char(&source, at), label).help(format!(
+            "save it as UTF-8, or convert it: iconv -t UTF-8 {name} > new.yml"
+        )),
+    );
+    None
+}
+
+/// Reads one document. `None` only where there is no usable tree; every complaint is in `diags`.
+pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
+    if source.text.len() > MAX_BYTES {
+        diags.push(too_large(Span::new(source, 0, 0)));
+        return None;
+    }
+    if forbidden_characters(source, diags) {
+        return None;
+    }
+    let options = granit_parser::options! {
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+        emit_unresolved_aliases: true,
+        emit_anchor_events: true,
+        emit_comments: false,
+        disallow_directives: true,
+    };
+    let mut builder = Builder::new(source);
+    for event in Parser::new_from_str_with_options(&source.text, options) {
+        let go_on = match event {
+            Ok((event, at)) => builder.event(event, &at),
+            Err(error) => {
+                builder.syntax_error(&error);
+                false
+            }
+        };
+        if !go_on {
+            builder.root = None;
+            break;
+        }
+    }
+    let Builder { root, complaints, .. } = builder;
+    if root.is_none() && complaints.is_empty() {
+        diags.push(Diagnostic::error(
+            "PS0010",
+            "the file is empty",
+            Span::new(source, 0, 0),
+            "nothing is written here",
+        ));
+    }
+    complaints.into_iter().for_each(|d| diags.push(d));
+    root
+}
+
+/// Control characters and those that reverse the direction of text: what is shown would not be what is read.
+fn forbidden_characters(source: &Arc<Source>, diags: &mut Diagnostics) -> bool {
+    let bad = |c: char| {
+        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let Some((at, c)) = source.text.char_indices().find(|(_, c)| bad(*c)) else {
+        return false;
+    };
+    let code = format!("U+{:04X}", u32::from(c));
+    let mut d = Diagnostic::error(
+        "PS0003",
+        format!("the character {code} may not stand in a file"),
+        one_char(source, at),
+        "here",
+    );
+    d = match c {
+        '\0' => d.help("a file with NUL in it is a binary file, or UTF-16: save it as UTF-8"),
+        '\u{1b}' => d.help("write an escape in double quotes: \"\\e[1m\""),
+        _ if c.is_control() => d.help(format!("write it in double quotes as \"\\x{:02X}\"", u32::from(c))),
+        _ => d.help("it changes how the line is shown: delete it"),
+    };
+    diags.push(d);
+    true
+}
+
+/// A map or list that is still open.
+struct Open {
+    start: usize,
+    end: usize,
+    kind: OpenKind,
+}
+
+enum OpenKind {
+    Seq(Vec<Node>),
+    Map {
+        entries: Vec<Entry>,
+        seen: HashMap<String, Span>,
+        key: Option<Key>,
+        /// What was meant, where the map is a template without quotes.
+        template: Option<Span>,
+    },
+}
+
+/// A key whose value has not come yet; `Lost` keys were complained about, their values are dropped.
+enum Key {
+    Good(Spanned<String>),
+    Lost,
+}
+
+struct Builder<'s> {
+    source: &'s Arc<Source>,
+    stack: Vec<Open>,
+    root: Option<Node>,
+    documents: usize,
+    nodes: usize,
+    complaints: Vec<Diagnostic>,
+}
+
+impl<'s> Builder<'s> {
+    fn new(source: &'s Arc<Source>) -> Self {
+        Self {
+            source,
+            stack: Vec::new(),
+            root: None,
+            documents: 0,
+            nodes: 0,
+            complaints: Vec::new(),
+        }
+    }
+
+    fn complain(&mut self, d: Diagnostic) {
+        if self.complaints.len() < MAX_COMPLAINTS {
+            self.complaints.push(d);
+        }
+    }
+
+    /// The parser gives up after this one; where something on the line was complained about already, that is the cause.
+    fn syntax_error(&mut self, error: &ScanError) {
+        let d = match self.open_bracket() {
+            Some(bracket) if may_be_a_bracket(error.kind()) => never_closed(bracket),
+            _ => syntax(self.source, error),
+        };
+        let line = |d: &Diagnostic| d.labels.first().map(|l| l.span.line_col().0);
+        if self.complaints.last().is_none_or(|last| line(last) != line(&d)) {
+            self.complain(d);
+        }
+    }
+
+    /// The innermost list or map in brackets that is still open.
+    fn open_bracket(&self) -> Option<Span> {
+        let open = self.stack.last()?;
+        let span = one_char(self.source, open.start);
+        matches!(span.text(), "[" | "{").then_some(span)
+    }
+
+    fn span(&self, at: &granit_parser::Span) -> Span {
+        let start = at.start.byte_offset().unwrap_or(0);
+        Span::new(self.source, start, at.end.byte_offset().unwrap_or(start))
+    }
+
+    /// Takes one event; false stops the reading.
+    fn event(&mut self, event: Event<'_>, at: &granit_parser::Span) -> bool {
+        let span = self.span(at);
+        match event {
+            Event::DocumentStart(..) => return self.document(span),
+            Event::Scalar(text, style, _, tag) => {
+                self.refuse_tag(tag.is_some(), at, &span);
+                self.scalar(text.into_owned(), style, span);
+            }
+            Event::SequenceStart(_, _, tag) => {
+                self.refuse_tag(tag.is_some(), at, &span);
+                self.open(OpenKind::Seq(Vec::new()), &span);
+            }
+            Event::MappingStart(_, _, tag) => {
+                self.refuse_tag(tag.is_some(), at, &span);
+                let (entries, seen) = (Vec::new(), HashMap::new());
+                self.open(
+                    OpenKind::Map {
+                        entries,
+                        seen,
+                        key: None,
+                        template: None,
+                    },
+                    &span,
+                );
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.close(&span),
+            Event::Anchor(_, name) => {
+                let d = Diagnostic::error(
+                    "PS0005",
+                    "anchors are not part of the language",
+                    span,
+                    "this names a value for reuse",
+                );
+                self.complain(d.help(format!("delete `&{name}` and write the value where it is needed; steps that several phases share go into a file: `- include: FILE`")));
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => self.alias(span),
+            _ => {}
+        }
+        self.count_node()
+    }
+
+    fn count_node(&mut self) -> bool {
+        self.nodes += 1;
+        if self.nodes <= MAX_NODES {
+            return true;
+        }
+        let d = Diagnostic::error(
+            "PS0002",
+            format!("the file has more than {MAX_NODES} values"),
+            Span::new(self.source, 0, 0),
+            "reading ended",
+        );
+        self.complain(d);
+        false
+    }
+
+    fn document(&mut self, span: Span) -> bool {
+        self.documents += 1;
+        if self.documents == 2 {
+            let d = Diagnostic::error(
+                "PS0008",
+                "the file holds more than one document",
+                span,
+                "a second one begins here",
+            );
+            self.complain(d.help("put it into a file of its own"));
+        }
+        self.documents < 2
+    }
+
+    fn refuse_tag(&mut self, tagged: bool, at: &granit_parser::Span, span: &Span) {
+        if !tagged {
+            return;
+        }
+        let span = at.tag_span().map_or_else(|| span.clone(), |tag| self.span(&tag));
+        let tag = span.text().to_owned();
+        let d = Diagnostic::error(
+            "PS0007",
+            format!("the tag `{tag}` is not part of the language"),
+            span,
+            "a tag",
+        );
+        self.complain(match tag.as_str() {
+            "!!str" => d.help("delete it and put the value in quotes"),
+            "!vault" => d.help("declare the value under `secrets` and write `{{ secrets.NAME }}`"),
+            _ => d.help("delete it; where a text begins with `!`, put the text in quotes"),
+        });
+    }
+
+    fn alias(&mut self, span: Span) {
+        let written = span.text().to_owned();
+        let d = Diagnostic::error(
+            "PS0005",
+            "aliases are not part of the language",
+            span.clone(),
+            "this repeats a value from elsewhere",
+        );
+        self.complain(
+            d.help("write the value itself")
+                .help(format!("if the text `{written}` is meant, put it in quotes")),
+        );
+        // Read as the text it may have been meant to be, it gives no second complaint.
+        let (text, style) = (written, Style::Single);
+        self.node(Node {
+            kind: NodeKind::Scalar { text, style },
+            span,
+        });
+    }
+
+    fn scalar(&mut self, text: String, style: ScalarStyle, span: Span) {
+        let style = match style {
+            ScalarStyle::SingleQuoted => Style::Single,
+            ScalarStyle::DoubleQuoted => Style::Double,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+            _ => Style::Plain,
+        };
+        // The parser counts the line break after a scalar to it; nobody wants that underlined.
+        let trimmed = span.text().trim_end().len();
+        let span = Span::new(self.source, span.start, span.start + trimmed);
+        self.node(Node {
+            kind: NodeKind::Scalar { text, style },
+            span,
+        });
+    }
+
+    fn open(&mut self, kind: OpenKind, span: &Span) {
+        self.stack.push(Open {
+            start: span.start,
+            end: span.start,
+            kind,
+        });
+    }
+
+    fn close(&mut self, span: &Span) {
+        let Some(open) = self.stack.pop() else { return };
+        let end = if span.end > span.start { span.end } else { open.end };
+        let kind = match open.kind {
+            OpenKind::Seq(items) => NodeKind::Seq(items),
+            OpenKind::Map {
+                template: Some(whole), ..
+            } => {
+                // It was complained about; read as what was meant, it gives no second complaint.
+                let (text, style) = (whole.text().to_owned(), Style::Double);
+                let kind = NodeKind::Scalar { text, style };
+                return self.node(Node { kind, span: whole });
+            }
+            OpenKind::Map { entries, .. } => NodeKind::Map(entries),
+        };
+        self.node(Node {
+            kind,
+            span: Span::new(self.source, open.start, end),
+        });
+    }
+
+    /// Puts a finished node where it belongs: as an item, a key, a value, or the root.
+    fn node(&mut self, node: Node) {
+        let Some(open) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return;
+        };
+        open.end = open.end.max(node.span.end);
+        let complaint = match &mut open.kind {
+            OpenKind::Seq(items) => {
+                items.push(node);
+                None
+            }
+            OpenKind::Map {
+                key: slot @ None,
+                seen,
+                template,
+                ..
+            } => {
+                *template = template.take().or_else(|| unquoted(&node));
+                let (key, complaint) = key(node, seen);
+                *slot = Some(key);
+                complaint
+            }
+            OpenKind::Map { key: slot, entries, .. } => {
+                if let Some(Key::Good(key)) = slot.take() {
+                    entries.push(Entry { key, value: node });
+                }
+                None
+            }
+        };
+        if let Some(d) = complaint {
+            self.complain(d);
+        }
+    }
+}
+
+/// Makes a key of a node, or says why it is none.
+fn key(node: Node, seen: &mut HashMap<String, Span>) -> (Key, Option<Diagnostic>) {
+    let NodeKind::Scalar { text, style } = node.kind else {
+        return (Key::Lost, Some(key_is_no_text(&node)));
+    };
+    if text == "<<" && style == Style::Plain {
+        let d = Diagnostic::error("PS0006", "merge keys are not part of the language", node.span, "a merge key")
+            .help("write the keys out; settings that many hosts share belong into a group of the inventory, shared steps into `- include: FILE`");
+        return (Key::Lost, Some(d));
+    }
+    if text.is_empty() {
+        let d = Diagnostic::error(
+            "PS0009",
+            "a key is missing before the colon",
+            node.span,
+            "nothing is written here",
+        );
+        return (Key::Lost, Some(d));
+    }
+    if let Some(first) = seen.get(&text) {
+        let d = Diagnostic::error(
+            "PS0004",
+            format!("the key `{text}` is given twice"),
+            node.span,
+            "given again here",
+        )
+        .also(first.clone(), "given first here")
+        .help("keep one of them; a second one would silently win or lose");
+        return (Key::Lost, Some(d));
+    }
+    seen.insert(text.clone(), node.span.clone());
+    (Key::Good(Spanned::new(text, node.span)), None)
+}
+
+/// Errors that a missing bracket causes, often lines after it.
+fn may_be_a_bracket(kind: &ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::UnclosedFlowCollection { .. }
+            | ErrorKind::ExpectedFlowMappingSeparator
+            | ErrorKind::ExpectedFlowSequenceSeparator
+            | ErrorKind::UnexpectedEofFlowMapping
+            | ErrorKind::UnexpectedEofFlowSequence
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidColonPlacement
+            | ErrorKind::InvalidFlowScalarIndent
+            | ErrorKind::BlockEntryInFlowCollection
+            | ErrorKind::InvalidIndentation
+    )
+}
+
+/// The parser's error in words that say what to write.
+fn syntax(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
+    let at = error.marker().byte_offset().unwrap_or(0).min(source.text.len());
+    let line_start = source.text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
+    let rest = source.text.get(line_start..).unwrap_or("");
+    let line = rest.split(['\r', '\n']).next().unwrap_or("");
+    let (indent, content) = (line.len() - line.trim_start().len(), line.trim());
+    let here = one_char(source, at);
+    let whole = Span::new(source, line_start + indent, line_start + indent + content.len());
+    if let Some(found) = content
+        .find(": {{")
+        .map(|n| n + 2)
+        .or_else(|| content.starts_with("- {{").then_some(2))
+    {
+        let start = line_start + indent + found;
+        let written = content.get(found..).unwrap_or("").to_owned();
+        return unquoted_template(Span::new(source, start, start + written.len()), &written);
+    }
+    match error.kind() {
+        ErrorKind::MappingValueNotAllowed | ErrorKind::SimpleKeyExpected | ErrorKind::InvalidColonPlacement
+            if content.matches(": ").count() >= 2 =>
+        {
+            colon_in_value(source, line_start + indent, content)
+        }
+        ErrorKind::TabNotAllowed
+        | ErrorKind::TabInBlockIndentation
+        | ErrorKind::TabInIndentation
+        | ErrorKind::TabAtBlockScalarStart
+        | ErrorKind::TabInPlainScalar => tab(source, line_start, here),
+        ErrorKind::RecursionLimitExceeded => Diagnostic::error(
+            "PS0002",
+            format!("lists and maps are nested deeper than {MAX_DEPTH}"),
+            here,
+            "too deep",
+        ),
+        ErrorKind::DirectiveDisallowed => Diagnostic::error(
+            "PS0012",
+            "YAML directives are not part of the language",
+            whole,
+            "a directive",
+        )
+        .help("delete this line"),
+        ErrorKind::UnclosedQuotedScalar
+        | ErrorKind::InvalidQuotedScalarIndent
+        | ErrorKind::DocumentIndicatorInQuotedScalar => Diagnostic::error(
+            "PS0012",
+            "a quote is opened and never closed",
+            open_quote(source, at).unwrap_or(here),
+            "opened here",
+        )
+        .help("close it on its line, or write `key: |` and the text in the next line, indented"),
+        ErrorKind::UnexpectedCharacter { character } => Diagnostic::error(
+            "PS0012",
+            format!("a text that begins with `{}` needs quotes", character.escape_default()),
+            here,
+            "this character has a meaning in YAML",
+        )
+        .help("put the whole value in double quotes, or write `key: |` and the text in the next line, indented"),
+        ErrorKind::InvalidIndentation
+        | ErrorKind::ExpectedBlockMappingKey
+        | ErrorKind::ExpectedBlockSequenceEntry
+        | ErrorKind::MappingValueNotAllowed
+        | ErrorKind::MappingKeyNotAllowed
+        | ErrorKind::BlockSequenceEntryNotAllowed => {
+            let span = if content.is_empty() { here } else { whole };
+            Diagnostic::error(
+                "PS0012",
+                "this line is not indented as its neighbours are",
+                span,
+                format!("the parser says: {}", error.kind()),
+            )
+            .help(if dash_without_space(source, line_start, content) {
+                "write a space after the dash: `- name: …`"
+            } else {
+                "keys of one map begin in the same column; use spaces, two for each level"
+            })
+        }
+        ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
+            Diagnostic::error(
+                "PS0012",
+                "a quoted text ends before its line does",
+                whole,
+                "what follows the closing quote belongs to nothing",
+            )
+            .help("put the whole value in quotes, or write `key: |` and the text in the next line, indented")
+        }
+        kind => Diagnostic::error("PS0012", format!("this is not YAML: {kind}"), here, "here")
+            .help("a value with one of : # { } [ ] , & * ! | > ' \" % @ ` in it is safe in quotes"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -57,7 +57,7 @@ fn code_md(t: &str) -> String {
             safe.replace('|', "&#124;").replace('`', "&#96;").replace('*', "&#42;")
         )
     } else {
-        format!("`{}`", text::plain(t))
+        format!("`{}`", &text::terminal_line(t))
     }
 }
 

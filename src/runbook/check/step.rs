@@ -1,0 +1,145 @@
+//! Rules about one step where it stands.
+
+use super::At;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::runbook::{Action, Runbook, Stage, Undo};
+
+pub(super) fn check(runbook: &Runbook, at: &At<'_>, diags: &mut Diagnostics) {
+    fresh(at, diags);
+    may_fail(at, diags);
+    once(at, diags);
+    limits(at, diags);
+    process_keys(at, diags);
+    no_return_in_test(runbook, at, diags);
+    if at.step.read_only && !matches!(at.step.undo, Undo::Unwritten) {
+        let d = Diagnostic::warning(
+            "PS0225",
+            "a read-only step owes no undo",
+            at.step.span.clone(),
+            "its `undo` will never run",
+        );
+        diags.push(d.help("delete `undo`, or `read_only` if the step does change something"));
+    }
+}
+
+fn fresh(at: &At<'_>, diags: &mut Diagnostics) {
+    if at.step.fresh && at.stage != Stage::Precheck {
+        let d = Diagnostic::error(
+            "PS0206",
+            "only a precheck can be `fresh`",
+            at.step.span.clone(),
+            format!("this step stands in `{}`", at.stage.as_str()),
+        );
+        diags.push(d.help("`fresh` repeats a precheck directly before its host starts: move the step to `precheck`, or delete `fresh`"));
+    }
+}
+
+fn may_fail(at: &At<'_>, diags: &mut Diagnostics) {
+    let Some(reason) = &at.step.may_fail else { return };
+    if at.stage == Stage::Verify {
+        let d = Diagnostic::error(
+            "PS0207",
+            "a step of `verify` may not fail",
+            reason.span.clone(),
+            "then it would prove nothing",
+        );
+        diags.push(d.help("use `warn_unless` for what should only warn"));
+    }
+    if !matches!(at.step.undo, Undo::Unwritten) {
+        let d = Diagnostic::error(
+            "PS0207",
+            "a step that may fail has no undo",
+            reason.span.clone(),
+            "the host would go on with it half done",
+        );
+        diags.push(d.help("delete `may_fail`, or `undo`"));
+    }
+}
+
+/// Read-only: anywhere. Changing: a bracket round the phase.
+fn once(at: &At<'_>, diags: &mut Diagnostics) {
+    if at.step.once && !at.step.read_only && !matches!(at.stage, Stage::Drain | Stage::Cleanup) {
+        let d = Diagnostic::error(
+            "PS0208",
+            "a step that changes something once stands in `drain` or `cleanup`",
+            at.step.span.clone(),
+            format!("this one stands in `{}`", at.stage.as_str()),
+        );
+        diags.push(
+            d.help("in `drain` it runs before the first host of the phase, in `cleanup` after the last")
+                .help("a phase of its own, without `targets` or with one host, also runs once"),
+        );
+    }
+}
+
+fn limits(at: &At<'_>, diags: &mut Diagnostics) {
+    if let Some(timeout) = at.step.timeout.as_ref().filter(|t| t.is_zero()) {
+        diags.push(
+            Diagnostic::error(
+                "PS0224",
+                "a step with no time can do nothing",
+                timeout.span.clone(),
+                "this is no time",
+            )
+            .help("write how long one attempt may take, or delete it: 10m"),
+        );
+    }
+    if matches!(at.step.action.value, Action::Manual(_)) && at.step.timeout.is_none() {
+        let d = Diagnostic::error(
+            "PS0218",
+            "a manual step says how long a person has",
+            at.step.action.span.clone(),
+            "`timeout` is missing in this step",
+        );
+        diags.push(d.help("write `timeout: 30m`"));
+    }
+}
+
+/// What only a process has is refused elsewhere, never ignored.
+fn process_keys(at: &At<'_>, diags: &mut Diagnostics) {
+    let step = at.step;
+    if matches!(step.action.value, Action::Run(_) | Action::Script { .. }) {
+        return;
+    }
+    let env = step.env.first().map(|(name, _)| ("env", name.span.clone()));
+    let stdin = step.stdin.as_ref().map(|s| ("stdin", s.span.clone()));
+    let codes = (!step.ok_codes.is_empty()).then(|| ("ok_codes", step.span.clone()));
+    for (key, span) in [env, stdin, codes].into_iter().flatten() {
+        let d = Diagnostic::error(
+            "PS0226",
+            format!("`{key}` belongs to `run` and `script`"),
+            span,
+            "nothing would read it",
+        );
+        diags.push(
+            d.also(step.action.span.clone(), "this action starts no process")
+                .help(format!("delete `{key}`")),
+        );
+    }
+}
+
+/// A test that cannot be taken back is no test.
+fn no_return_in_test(runbook: &Runbook, at: &At<'_>, diags: &mut Diagnostics) {
+    let Undo::None(reason) = &at.step.undo else { return };
+    let Some(test) = runbook.modes.iter().find(|m| m.value == "test") else {
+        return;
+    };
+    if at.active_in("test") {
+        let d = Diagnostic::error(
+            "PS0211",
+            "mode `test` has a step that cannot be taken back",
+            reason.span.clone(),
+            "no way back from here",
+        );
+        let others: Vec<&str> = runbook
+            .modes
+            .iter()
+            .map(|m| m.value.as_str())
+            .filter(|m| *m != "test")
+            .collect();
+        diags.push(d.also(test.span.clone(), "the mode").help(format!(
+            "write `only_in: [{}]` at this step or its phase",
+            others.join(", ")
+        )));
+    }
+}

@@ -1,0 +1,631 @@
+//! Nodes + scope → value.
+//!
+//! Owns: kinds, comparison, arithmetic, printing, the limit of work. Must not: parse a value, whatever it holds.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::filter::{Filter, print_duration, too_long};
+use super::parse::{Kind, Node, Op, Test};
+use super::{ErrorKind, ExprError, MAX_OUTPUT, Scope, listed};
+use crate::diag::nearest;
+use crate::runbook::Value;
+use crate::secret::Secret;
+
+/// Steps of work for one template or condition.
+const FUEL: usize = 50_000;
+
+/// A value under evaluation. Unlike [`Value`] a span of time may be negative, and it may be a secret.
+#[derive(Clone, Debug)]
+pub(super) enum Val {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// Always finite.
+    Num(f64),
+    /// Milliseconds.
+    Span(i64),
+    Time(Timestamp),
+    Text(String),
+    List(Vec<Val>),
+    Map(BTreeMap<String, Val>),
+    Secret(Secret),
+}
+
+impl Val {
+    fn from_value(value: &Value) -> Self {
+        match value {
+            Value::None => Self::None,
+            Value::Bool(b) => Self::Bool(*b),
+            Value::Int(n) => Self::Int(*n),
+            Value::Number(n) if n.is_finite() => Self::Num(*n),
+            // Only our own code could put one in; no comparison with it would mean anything.
+            Value::Number(_) => Self::None,
+            Value::Duration { duration_ms } => Self::Span(i64::try_from(*duration_ms).unwrap_or(i64::MAX)),
+            Value::Timestamp { timestamp } => Self::Time(*timestamp),
+            Value::Text(t) => Self::Text(t.clone()),
+            Value::List(items) => Self::List(items.iter().map(Self::from_value).collect()),
+            Value::Map(map) => Self::Map(map.iter().map(|(k, v)| (k.clone(), Self::from_value(v))).collect()),
+        }
+    }
+
+    /// The value as it leaves the evaluator.
+    pub(super) fn into_value(self, range: &Range<usize>) -> Result<Value, ExprError> {
+        Ok(match self {
+            Self::None => Value::None,
+            Self::Bool(b) => Value::Bool(b),
+            Self::Int(n) => Value::Int(n),
+            Self::Num(n) => Value::Number(n),
+            Self::Span(ms) => Value::Duration {
+                duration_ms: u64::try_from(ms).map_err(|_| {
+                    let message = "the duration is negative: the moment subtracted is the later one";
+                    ExprError::new(ErrorKind::Kind, message, range.clone()).help("turn the two round, or add `| abs`")
+                })?,
+            },
+            Self::Time(timestamp) => Value::Timestamp { timestamp },
+            Self::Text(t) => Value::Text(t),
+            Self::List(items) => Value::List(
+                items
+                    .into_iter()
+                    .map(|i| i.into_value(range))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Self::Map(map) => {
+                let entry = |(k, v): (String, Self)| Ok((k, v.into_value(range)?));
+                Value::Map(map.into_iter().map(entry).collect::<Result<_, ExprError>>()?)
+            }
+            Self::Secret(_) => return Err(secret_refused(range)),
+        })
+    }
+
+    /// Its kind with an article, for messages.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Bool(_) => "true or false",
+            Self::Int(_) | Self::Num(_) => "a number",
+            Self::Span(_) => "a duration",
+            Self::Time(_) => "a timestamp",
+            Self::Text(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+            Self::Secret(_) => "a secret",
+        }
+    }
+
+    fn as_f64(&self) -> Option<f64> {
+        match self {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "mixed arithmetic is done in floats, as everywhere"
+            )]
+            Self::Int(n) => Some(*n as f64),
+            Self::Num(n) => Some(*n),
+            _ => None,
+        }
+    }
+}
+
+/// The text of a value. Lists, maps, none and secrets have none.
+pub(super) fn print(val: &Val, range: &Range<usize>) -> Result<String, ExprError> {
+    let refused = |help: &str| {
+        let message = format!("{} cannot be printed", val.kind());
+        Err(ExprError::new(ErrorKind::Kind, message, range.clone()).help(help))
+    };
+    match val {
+        Val::Bool(b) => Ok(b.to_string()),
+        Val::Int(n) => Ok(n.to_string()),
+        // Rust never writes an exponent here, and no `.0` behind a whole number.
+        Val::Num(n) => Ok(n.to_string()),
+        Val::Span(ms) if *ms < 0 => Ok(format!("-{}", print_duration(ms.unsigned_abs()))),
+        Val::Span(ms) => Ok(print_duration(ms.unsigned_abs())),
+        Val::Time(t) => Ok(t.to_string()),
+        Val::Text(t) => Ok(t.clone()),
+        Val::None => refused("add `| default(…)`, or ask `is none` in `when`"),
+        Val::List(_) => refused("add `| join(', ')` or `| json`; in a command `| sh` makes one word of each item"),
+        Val::Map(_) => refused("name one of its fields, or add `| json`"),
+        Val::Secret(_) => Err(secret_refused(range)),
+    }
+}
+
+pub(super) fn secret_refused(range: &Range<usize>) -> ExprError {
+    ExprError::new(ErrorKind::Secret, "a secret must not stand here", range.clone()).help(
+        "secrets go only into `env`, `stdin`, `http` headers and body, templates of `upload` and connection settings, as they are",
+    )
+}
+
+/// One evaluation: its scope and what is left of its fuel.
+pub(super) struct Eval<'s> {
+    scope: &'s Scope,
+    secrets: bool,
+    fuel: usize,
+}
+
+impl<'s> Eval<'s> {
+    pub(super) fn new(scope: &'s Scope, secrets: bool) -> Self {
+        Self {
+            scope,
+            secrets,
+            fuel: FUEL,
+        }
+    }
+
+    fn burn(&mut self, amount: usize, range: &Range<usize>) -> Result<(), ExprError> {
+        self.fuel = self.fuel.checked_sub(amount).ok_or_else(|| {
+            ExprError::new(ErrorKind::Limit, "the expression does too much work", range.clone())
+                .help("cut the data down on the host and register the smaller result")
+        })?;
+        Ok(())
+    }
+
+    /// The value of a node.
+    pub(super) fn value(&mut self, node: &Node) -> Result<Val, ExprError> {
+        self.burn(1, &node.range)?;
+        let val = match &node.kind {
+            Kind::Literal(value) => Val::from_value(value),
+            Kind::Name(_) | Kind::Field(..) | Kind::Index(..) => match self.find(node)? {
+                Some(val) => val,
+                None => return Err(self.missing(node)),
+            },
+            Kind::List(items) => Val::List(items.iter().map(|i| self.value(i)).collect::<Result<_, _>>()?),
+            Kind::Not(of) => Val::Bool(!self.truth(of, "`not`")?),
+            Kind::Negative(of) => negative(self.value(of)?, &node.range)?,
+            Kind::Binary(Op::And, a, b) => Val::Bool(self.truth(a, "`and`")? && self.truth(b, "`and`")?),
+            Kind::Binary(Op::Or, a, b) => Val::Bool(self.truth(a, "`or`")? || self.truth(b, "`or`")?),
+            Kind::Binary(op, a, b) => {
+                let (a, b) = (self.value(a)?, self.value(b)?);
+                binary(*op, a, b, &node.range)?
+            }
+            Kind::Test { of, test, yes } => {
+                let found = self.optional(of)?;
+                let answer = match test {
+                    Test::Defined => found.is_some(),
+                    Test::Undefined => found.is_none(),
+                    Test::None => match found {
+                        Some(val) => matches!(val, Val::None),
+                        None => return Err(self.missing(of)),
+                    },
+                };
+                Val::Bool(answer == *yes)
+            }
+            Kind::Filter { of, filter, args } => self.filtered(of, *filter, args, &node.range)?,
+            Kind::If { then, cond, other } => {
+                let chosen = if self.truth(cond, "`if`")? { then } else { other };
+                self.value(chosen)?
+            }
+        };
+        if let Val::List(items) = &val {
+            self.burn(items.len() / 8, &node.range)?;
+        }
+        Ok(val)
+    }
+
+    fn truth(&mut self, node: &Node, asker: &str) -> Result<bool, ExprError> {
+        match self.value(node)? {
+            Val::Bool(b) => Ok(b),
+            other => Err(ExprError::new(
+                ErrorKind::Kind,
+                format!("{asker} needs true or false, this is {}", other.kind()),
+                node.range.clone(),
+            )
+            .help("compare it with something: `value == 0`, `stdout != ''`, `names | length > 0`")),
+        }
+    }
+
+    fn filtered(
+        &mut self,
+        of: &Node,
+        filter: Filter,
+        args: &[Option<Node>],
+        range: &Range<usize>,
+    ) -> Result<Val, ExprError> {
+        if filter == Filter::Default {
+            return match (self.optional(of)?, args.first()) {
+                (None | Some(Val::None), Some(Some(instead))) => self.value(instead),
+                (Some(val), _) => Ok(val),
+                (None, _) => Err(self.missing(of)),
+            };
+        }
+        let val = self.value(of)?;
+        if matches!(val, Val::Secret(_)) && filter != Filter::Json {
+            return Err(ExprError::new(
+                ErrorKind::Secret,
+                format!("a secret cannot go through `{}`", filter.name()),
+                range.clone(),
+            )
+            .help("a secret is passed on as it is; only `| json` may quote it for a body"));
+        }
+        let mut given = Vec::with_capacity(args.len());
+        for arg in args {
+            given.push(arg.as_ref().map(|a| self.value(a)).transpose()?);
+        }
+        if given.iter().flatten().any(|a| matches!(a, Val::Secret(_))) {
+            return Err(secret_refused(range));
+        }
+        let size = match &val {
+            Val::List(items) => items.len() / 8,
+            Val::Text(text) => text.len() / 4096,
+            _ => 0,
+        };
+        self.burn(size, range)?;
+        filter.apply(val, &given, range)
+    }
+
+    /// The value of a node, or nothing where a name, a field or an item is missing on the way.
+    fn optional(&mut self, node: &Node) -> Result<Option<Val>, ExprError> {
+        match &node.kind {
+            Kind::Name(_) | Kind::Field(..) | Kind::Index(..) => self.find(node),
+            Kind::Filter {
+                filter: Filter::First | Filter::Last | Filter::Min | Filter::Max,
+                of,
+                ..
+            } => match self.optional(of)? {
+                None => Ok(None),
+                Some(Val::List(items)) if items.is_empty() => Ok(None),
+                Some(_) => self.value(node).map(Some),
+            },
+            _ => self.value(node).map(Some),
+        }
+    }
+
+    /// What a path leads to. Walked by reference, so that `pending.count` copies one number and not the whole result.
+    fn find(&mut self, node: &Node) -> Result<Option<Val>, ExprError> {
+        self.burn(1, &node.range)?;
+        if let Some(found) = self.secret(node)? {
+            return Ok(Some(found));
+        }
+        if let Some(at) = self.place(node) {
+            let found = at.map(Val::from_value);
+            if let Some(Val::List(items)) = &found {
+                self.burn(items.len() / 8, &node.range)?;
+            }
+            return Ok(found);
+        }
+        match &node.kind {
+            Kind::Field(of, field) => match self.optional(of)? {
+                Some(Val::Map(mut map)) => Ok(map.remove(field)),
+                _ => Ok(None),
+            },
+            Kind::Index(of, index) => {
+                let key = self.value(index)?;
+                match (self.optional(of)?, key) {
+                    (Some(Val::List(items)), Val::Int(n)) => Ok(nth(items, n)),
+                    (Some(Val::Map(mut map)), Val::Text(key)) => Ok(map.remove(&key)),
+                    (None, _) => Ok(None),
+                    (Some(of), key) => {
+                        let message = format!("{} cannot be asked for {}", of.kind(), key.kind());
+                        Err(ExprError::new(ErrorKind::Kind, message, node.range.clone()))
+                    }
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// For a plain dotted path: what it leads to, if anything. `None`: it is no plain path.
+    fn place(&self, node: &Node) -> Option<Option<&'s Value>> {
+        match &node.kind {
+            Kind::Name(name) => Some(self.scope.names.get(name)),
+            Kind::Field(of, field) => self.place(of).map(|at| match at {
+                Some(Value::Map(map)) => map.get(field),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
+
+    fn secret(&self, node: &Node) -> Result<Option<Val>, ExprError> {
+        match &node.kind {
+            Kind::Name(name) if name == "secrets" => Err(secret_refused(&node.range)),
+            Kind::Field(of, field) if matches!(&of.kind, Kind::Name(n) if n == "secrets") => {
+                if !self.secrets {
+                    return Err(secret_refused(&node.range));
+                }
+                match self.scope.secrets.get(field) {
+                    Some(secret) => Ok(Some(Val::Secret(secret.clone()))),
+                    None => Err(ExprError::new(
+                        ErrorKind::Undefined,
+                        format!("there is no secret `{field}`"),
+                        node.range.clone(),
+                    )),
+                }
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Why a path leads nowhere, told from its first part that is missing.
+    fn missing(&mut self, node: &Node) -> ExprError {
+        let undefined =
+            |message: String, range: &Range<usize>| ExprError::new(ErrorKind::Undefined, message, range.clone());
+        let (of, field) = match &node.kind {
+            Kind::Name(name) => {
+                let e = undefined(format!("`{name}` has no value here"), &node.range);
+                return match nearest(name, self.scope.names.keys().map(String::as_str)) {
+                    Some(n) => e.help(format!("did you mean `{n}`?")),
+                    None => e.help(format!(
+                        "there are: {}",
+                        listed(self.scope.names.keys().map(String::as_str))
+                    )),
+                };
+            }
+            Kind::Field(of, field) => (of, field.as_str()),
+            Kind::Index(of, _) => match self.optional(of) {
+                Ok(Some(_)) => return undefined("there is no such item".to_owned(), &node.range),
+                _ => return self.missing(of),
+            },
+            _ => return undefined("there is no value".to_owned(), &node.range),
+        };
+        let name = of.path().unwrap_or_else(|| "it".to_owned());
+        match self.optional(of) {
+            Ok(None) => self.missing(of),
+            Err(e) => e,
+            Ok(Some(Val::Map(map))) => {
+                let e = undefined(format!("`{name}` has no field `{field}`"), &node.range);
+                if matches!(map.get("ran"), Some(Val::Bool(false))) {
+                    return e.help(format!(
+                        "the step did not run; ask `{name}.ran and …`, or add `| default(…)`"
+                    ));
+                }
+                match nearest(field, map.keys().map(String::as_str)) {
+                    Some(n) => e.help(format!("did you mean `{n}`?")),
+                    None => e.help(format!("it has: {}", listed(map.keys().map(String::as_str)))),
+                }
+            }
+            Ok(Some(val)) => undefined(
+                format!("`{name}` is {}, it has no field `{field}`", val.kind()),
+                &node.range,
+            ),
+        }
+    }
+}
+
+fn nth(mut items: Vec<Val>, n: i64) -> Option<Val> {
+    let at = if n < 0 {
+        items.len().checked_sub(usize::try_from(n.unsigned_abs()).ok()?)?
+    } else {
+        usize::try_from(n).ok()?
+    };
+    (at < items.len()).then(|| items.swap_remove(at))
+}
+
+/// True if two values are the same. Values of different kinds are not; `1` and `1.0` are.
+pub(super) fn equal(a: &Val, b: &Val) -> bool {
+    match (a, b) {
+        (Val::None, Val::None) => true,
+        (Val::Bool(a), Val::Bool(b)) => a == b,
+        (Val::Int(_) | Val::Num(_), Val::Int(_) | Val::Num(_)) => numbers(a, b) == Some(Ordering::Equal),
+        (Val::Span(a), Val::Span(b)) => a == b,
+        (Val::Time(a), Val::Time(b)) => a == b,
+        (Val::Text(a), Val::Text(b)) => a == b,
+        (Val::List(a), Val::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
+        (Val::Map(a), Val::Map(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && equal(a, b))
+        }
+        _ => false,
+    }
+}
+
+fn numbers(a: &Val, b: &Val) -> Option<Ordering> {
+    match (a, b) {
+        (Val::Int(a), Val::Int(b)) => Some(a.cmp(b)),
+        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+    }
+}
+
+/// The order of two values of one kind; anything else is an error.
+pub(super) fn compare(a: &Val, b: &Val, range: &Range<usize>) -> Result<Ordering, ExprError> {
+    let order = match (a, b) {
+        (Val::Int(_) | Val::Num(_), Val::Int(_) | Val::Num(_)) => numbers(a, b),
+        (Val::Span(a), Val::Span(b)) => Some(a.cmp(b)),
+        (Val::Time(a), Val::Time(b)) => Some(a.cmp(b)),
+        (Val::Text(a), Val::Text(b)) => Some(a.cmp(b)),
+        _ => None,
+    };
+    order.ok_or_else(|| {
+        let e = ExprError::new(
+            ErrorKind::Kind,
+            format!("{} and {} have no order", a.kind(), b.kind()),
+            range.clone(),
+        );
+        match (a, b) {
+            (Val::Text(_), Val::Int(_) | Val::Num(_)) | (Val::Int(_) | Val::Num(_), Val::Text(_)) => {
+                e.help("make a number of the text: `as: number` and `value`, or `| int`")
+            }
+            (Val::Text(_), Val::Span(_)) | (Val::Span(_), Val::Text(_)) => e.help("write `\"10m\" | duration`"),
+            (Val::Text(_), Val::Time(_)) | (Val::Time(_), Val::Text(_)) => {
+                e.help("make a moment of the text: `as: timestamp` and `value`, or `| timestamp`")
+            }
+            (Val::Secret(_), _) | (_, Val::Secret(_)) => secret_refused(range),
+            _ => e,
+        }
+    })
+}
+
+/// `what in val`
+pub(super) fn contains(val: &Val, what: &Val, range: &Range<usize>) -> Result<bool, ExprError> {
+    match (val, what) {
+        (Val::List(items), what) => Ok(items.iter().any(|i| equal(i, what))),
+        (Val::Text(text), Val::Text(part)) => Ok(text.contains(part.as_str())),
+        (Val::Map(map), Val::Text(key)) => Ok(map.contains_key(key)),
+        (val, what) => Err(ExprError::new(
+            ErrorKind::Kind,
+            format!("{} cannot contain {}", val.kind(), what.kind()),
+            range.clone(),
+        )),
+    }
+}
+
+fn negative(val: Val, range: &Range<usize>) -> Result<Val, ExprError> {
+    match val {
+        Val::Int(n) => n.checked_neg().map(Val::Int).ok_or_else(|| too_large(range)),
+        Val::Num(n) => Ok(Val::Num(-n)),
+        Val::Span(ms) => Ok(Val::Span(ms.saturating_neg())),
+        other => Err(ExprError::new(
+            ErrorKind::Kind,
+            format!("`-` wants a number or a duration, this is {}", other.kind()),
+            range.clone(),
+        )),
+    }
+}
+
+fn binary(op: Op, a: Val, b: Val, range: &Range<usize>) -> Result<Val, ExprError> {
+    if op != Op::Join && (matches!(a, Val::Secret(_)) || matches!(b, Val::Secret(_))) {
+        return Err(secret_refused(range));
+    }
+    match op {
+        Op::Equal => Ok(Val::Bool(equal(&a, &b))),
+        Op::NotEqual => Ok(Val::Bool(!equal(&a, &b))),
+        Op::Less => Ok(Val::Bool(compare(&a, &b, range)? == Ordering::Less)),
+        Op::LessEqual => Ok(Val::Bool(compare(&a, &b, range)? != Ordering::Greater)),
+        Op::Greater => Ok(Val::Bool(compare(&a, &b, range)? == Ordering::Greater)),
+        Op::GreaterEqual => Ok(Val::Bool(compare(&a, &b, range)? != Ordering::Less)),
+        Op::In => contains(&b, &a, range).map(Val::Bool),
+        Op::NotIn => contains(&b, &a, range).map(|found| Val::Bool(!found)),
+        Op::Join => join(&a, &b, range),
+        Op::Add => add(a, b, range),
+        Op::Subtract => subtract(a, b, range),
+        Op::Multiply => multiply(&a, &b, range),
+        Op::Divide | Op::FloorDivide | Op::Remainder => divide(op, &a, &b, range),
+        // Answered by the caller, which does not ask the right side where the left decides.
+        Op::And | Op::Or => Err(mismatch(op, &a, &b, range)),
+    }
+}
+
+fn join(a: &Val, b: &Val, range: &Range<usize>) -> Result<Val, ExprError> {
+    let secret = matches!(a, Val::Secret(_)) || matches!(b, Val::Secret(_));
+    let text = |v: &Val| match v {
+        Val::Secret(secret) => Ok(zeroize::Zeroizing::new(secret.expose().to_owned())),
+        other => print(other, range).map(zeroize::Zeroizing::new),
+    };
+    let (a, b) = (text(a)?, text(b)?);
+    if a.len().saturating_add(b.len()) > MAX_OUTPUT {
+        return Err(too_long(range));
+    }
+    let both = format!("{}{}", a.as_str(), b.as_str());
+    Ok(if secret {
+        Val::Secret(Secret::new(both))
+    } else {
+        Val::Text(both)
+    })
+}
+
+pub(super) fn add(a: Val, b: Val, range: &Range<usize>) -> Result<Val, ExprError> {
+    match (a, b) {
+        (Val::Int(a), Val::Int(b)) => a.checked_add(b).map(Val::Int).ok_or_else(|| too_large(range)),
+        (Val::Span(a), Val::Span(b)) => a.checked_add(b).map(Val::Span).ok_or_else(|| too_large(range)),
+        (Val::Time(t), Val::Span(ms)) | (Val::Span(ms), Val::Time(t)) => later(t, ms, range),
+        (a @ Val::Text(_), b @ Val::Text(_)) => join(&a, &b, range),
+        (Val::List(mut a), Val::List(b)) => {
+            a.extend(b);
+            Ok(Val::List(a))
+        }
+        (a, b) => floats(Op::Add, &a, &b, range, |a, b| a + b),
+    }
+}
+
+fn subtract(a: Val, b: Val, range: &Range<usize>) -> Result<Val, ExprError> {
+    match (a, b) {
+        (Val::Int(a), Val::Int(b)) => a.checked_sub(b).map(Val::Int).ok_or_else(|| too_large(range)),
+        (Val::Span(a), Val::Span(b)) => a.checked_sub(b).map(Val::Span).ok_or_else(|| too_large(range)),
+        (Val::Time(a), Val::Time(b)) => {
+            let ms = a.duration_since(b).as_millis();
+            i64::try_from(ms).map(Val::Span).map_err(|_| too_large(range))
+        }
+        (Val::Time(t), Val::Span(ms)) => later(t, ms.saturating_neg(), range),
+        (a, b) => floats(Op::Subtract, &a, &b, range, |a, b| a - b),
+    }
+}
+
+fn multiply(a: &Val, b: &Val, range: &Range<usize>) -> Result<Val, ExprError> {
+    match (a, b) {
+        (Val::Int(a), Val::Int(b)) => a.checked_mul(*b).map(Val::Int).ok_or_else(|| too_large(range)),
+        (Val::Span(ms), Val::Int(n)) | (Val::Int(n), Val::Span(ms)) => {
+            ms.checked_mul(*n).map(Val::Span).ok_or_else(|| too_large(range))
+        }
+        (Val::Span(ms), Val::Num(n)) | (Val::Num(n), Val::Span(ms)) => scaled(*ms, *n, range),
+        (a, b) => floats(Op::Multiply, a, b, range, |a, b| a * b),
+    }
+}
+
+fn divide(op: Op, a: &Val, b: &Val, range: &Range<usize>) -> Result<Val, ExprError> {
+    let zero = match b {
+        Val::Int(n) | Val::Span(n) => *n == 0,
+        Val::Num(n) => *n == 0.0,
+        _ => false,
+    };
+    if zero {
+        return Err(ExprError::new(ErrorKind::Kind, "division by zero", range.clone()));
+    }
+    match (op, a, b) {
+        (Op::FloorDivide, Val::Int(a), Val::Int(b)) => {
+            let quotient = a.checked_div(*b).ok_or_else(|| too_large(range))?;
+            let inexact = a.checked_rem(*b).is_some_and(|r| r != 0);
+            Ok(Val::Int(quotient - i64::from(inexact && (*a < 0) != (*b < 0))))
+        }
+        (Op::Remainder, Val::Int(a), Val::Int(b)) => {
+            let rest = a.checked_rem(*b).unwrap_or(0);
+            Ok(Val::Int(if rest != 0 && (rest < 0) != (*b < 0) {
+                rest + b
+            } else {
+                rest
+            }))
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a ratio of times needs no more digits than a float has"
+        )]
+        (Op::Divide, Val::Span(a), Val::Span(b)) => Ok(Val::Num(*a as f64 / *b as f64)),
+        (Op::Divide, Val::Span(ms), n) if n.as_f64().is_some() => scaled(*ms, 1.0 / n.as_f64().unwrap_or(1.0), range),
+        (Op::Divide, a, b) => floats(op, a, b, range, |a, b| a / b),
+        (Op::FloorDivide, a, b) => floats(op, a, b, range, |a, b| (a / b).floor()),
+        (_, a, b) => floats(op, a, b, range, |a, b| a - b * (a / b).floor()),
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a fraction of a time needs no more digits than a float has"
+)]
+fn scaled(ms: i64, by: f64, range: &Range<usize>) -> Result<Val, ExprError> {
+    match super::filter::whole((ms as f64 * by).round()) {
+        Some(Val::Int(ms)) => Ok(Val::Span(ms)),
+        _ => Err(too_large(range)),
+    }
+}
+
+fn later(t: Timestamp, ms: i64, range: &Range<usize>) -> Result<Val, ExprError> {
+    t.checked_add(SignedDuration::from_millis(ms))
+        .map(Val::Time)
+        .map_err(|_| too_large(range))
+}
+
+fn floats(op: Op, a: &Val, b: &Val, range: &Range<usize>, f: impl Fn(f64, f64) -> f64) -> Result<Val, ExprError> {
+    let (Some(x), Some(y)) = (a.as_f64(), b.as_f64()) else {
+        return Err(mismatch(op, a, b, range));
+    };
+    let n = f(x, y);
+    if n.is_finite() {
+        Ok(Val::Num(n))
+    } else {
+        Err(too_large(range))
+    }
+}
+
+fn mismatch(op: Op, a: &Val, b: &Val, range: &Range<usize>) -> ExprError {
+    let message = format!("`{}` cannot be done with {} and {}", op.word(), a.kind(), b.kind());
+    let e = ExprError::new(ErrorKind::Kind, message, range.clone());
+    match (a, b) {
+        (Val::Text(_), _) | (_, Val::Text(_)) => {
+            e.help("make a number of the text with `| int` or `| float`; texts are joined with `~`")
+        }
+        _ => e,
+    }
+}
+
+fn too_large(range: &Range<usize>) -> ExprError {
+    ExprError::new(ErrorKind::Kind, "the result is too large", range.clone())
+}

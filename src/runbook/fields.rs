@@ -1,0 +1,595 @@
+//! Reading a map of the language key by key: typed getters that remember what was asked, and a last word about the rest.
+//!
+//! Owns: how a text becomes a boolean, a number, a duration, a list or a [`Value`], and the words for what does not. Must not:
+//! know a key of the language.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::diag::{Diagnostic, Diagnostics, Span, Spanned, nearest};
+use crate::runbook::Value;
+use crate::runbook::yaml::{Entry, Node, NodeKind, Style};
+
+/// A map that is being read. Every key that is asked for is a known one; [`Fields::finish`] reports the others.
+///
+/// Complaints are kept here until `finish`, so that a reader may lower inner nodes into the same [`Diagnostics`] meanwhile.
+#[must_use = "`finish` hands over the complaints"]
+pub struct Fields<'n> {
+    what: &'static str,
+    head: Span,
+    entries: &'n [Entry],
+    known: Vec<&'static str>,
+    later: Vec<&'static str>,
+    missing: Vec<&'static str>,
+    foreign: &'static [(&'static str, &'static str)],
+    found: Vec<Diagnostic>,
+}
+
+impl<'n> Fields<'n> {
+    /// The map `node`, called `what` in messages (`a phase`). `None`, with a diagnostic, if it is no map.
+    pub fn of(node: &'n Node, what: &'static str, diags: &mut Diagnostics) -> Option<Self> {
+        let NodeKind::Map(entries) = &node.kind else {
+            let d = Diagnostic::error(
+                "PS0101",
+                format!("{what} is a map"),
+                node.span.clone(),
+                format!("this is {}", node.what()),
+            );
+            diags.push(d.help("write `key: value` lines below it, or `{ key: value }` on one line"));
+            return None;
+        };
+        let head = entries
+            .first()
+            .map_or_else(|| node.span.clone(), |e| first_line(&e.key.span, &e.value.span));
+        Some(Self {
+            what,
+            head,
+            entries,
+            known: Vec::new(),
+            later: Vec::new(),
+            missing: Vec::new(),
+            foreign: &[],
+            found: Vec::new(),
+        })
+    }
+
+    /// The first line of the map: the place of something that is missing.
+    pub fn head(&self) -> &Span {
+        &self.head
+    }
+
+    /// The keys in file order.
+    pub fn keys(&self) -> impl Iterator<Item = &'n Spanned<String>> + use<'n> {
+        self.entries.iter().map(|e| &e.key)
+    }
+
+    /// True if the key is written. Does not make it a known one.
+    pub fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|e| e.key.value == key)
+    }
+
+    /// One more complaint about this map.
+    pub fn complain(&mut self, d: Diagnostic) {
+        self.found.push(d);
+    }
+
+    /// The entry of a key, with or without a value.
+    pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
+        self.known.push(key);
+        self.entries.iter().find(|e| e.key.value == key)
+    }
+
+    /// The value of a key; a key without a value is an error.
+    pub fn node(&mut self, key: &'static str) -> Option<&'n Node> {
+        let entry = self.entry(key)?;
+        if entry.value.is_null() {
+            let d = Diagnostic::error(
+                "PS0103",
+                format!("`{key}` has no value"),
+                entry.key.span.clone(),
+                "nothing follows",
+            );
+            self.found.push(d.help("write a value, or delete the key"));
+            return None;
+        }
+        Some(&entry.value)
+    }
+
+    /// The value of a key that must be there.
+    pub fn need(&mut self, key: &'static str) -> Option<&'n Node> {
+        self.require(key);
+        self.node(key)
+    }
+
+    /// Notes a key that must be there; `finish` reports it, unless a misspelt key explains it.
+    pub fn require(&mut self, key: &'static str) {
+        if !self.has(key) {
+            self.missing.push(key);
+        }
+    }
+
+    /// Keys of other tools, each with what to say about it.
+    pub fn foreign(&mut self, words: &'static [(&'static str, &'static str)]) {
+        self.foreign = words;
+    }
+
+    /// A text.
+    pub fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        let node = self.node(key)?;
+        keep(text(node), &mut self.found)
+    }
+
+    /// A text that must be there.
+    pub fn need_text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        self.require(key);
+        self.text(key)
+    }
+
+    /// `true` or `false`.
+    pub fn bool(&mut self, key: &'static str) -> Option<Spanned<bool>> {
+        let node = self.node(key)?;
+        keep(bool(node), &mut self.found)
+    }
+
+    /// A whole number from `min` to `max`.
+    pub fn int(&mut self, key: &'static str, min: i64, max: i64) -> Option<Spanned<i64>> {
+        let node = self.node(key)?;
+        keep(int(node, min, max), &mut self.found)
+    }
+
+    /// A whole number that is none below `min`, for counts.
+    pub fn count(&mut self, key: &'static str, min: u32) -> Option<Spanned<u32>> {
+        let n = self.int(key, i64::from(min), i64::from(u32::MAX))?;
+        Some(n.map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
+    }
+
+    /// A duration.
+    pub fn duration(&mut self, key: &'static str) -> Option<Spanned<Duration>> {
+        let node = self.node(key)?;
+        keep(duration(node), &mut self.found)
+    }
+
+    /// A list of texts; empty if the key is not there.
+    pub fn texts(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+        self.seq(key)
+            .iter()
+            .filter_map(|n| keep(text(n), &mut self.found))
+            .collect()
+    }
+
+    /// A list; empty if the key is not there.
+    pub fn seq(&mut self, key: &'static str) -> &'n [Node] {
+        let Some(node) = self.node(key) else { return &[] };
+        keep(seq(node, key), &mut self.found).unwrap_or(&[])
+    }
+
+    /// A map; `None` if the key is not there.
+    pub fn map(&mut self, key: &'static str) -> Option<&'n [Entry]> {
+        let node = self.node(key)?;
+        keep(map(node, &format!("`{key}`")), &mut self.found)
+    }
+
+    /// One of a few words.
+    pub fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<Spanned<T>> {
+        let written = self.text(key)?;
+        keep(word(&written, &format!("`{key}`"), words), &mut self.found)
+    }
+
+    /// A key of the language that this build cannot honour yet: an error if it is written.
+    pub fn later(&mut self, key: &'static str) {
+        self.later.push(key);
+        if let Some(entry) = self.entry(key) {
+            self.found.push(not_built(&entry.key.span, &format!("`{key}`")));
+        }
+    }
+
+    /// Reports every key that nobody asked for and every one that is missing, and hands all complaints over. True if every key
+    /// that is written was a known one.
+    pub fn finish(mut self, diags: &mut Diagnostics) -> bool {
+        let mut meant = Vec::new();
+        let mut all_known = true;
+        for entry in self.entries {
+            if !self.known.contains(&entry.key.value.as_str()) {
+                all_known = false;
+                meant.extend(nearest(&entry.key.value, self.known.iter().copied()));
+                let d = self.unknown(&entry.key);
+                self.found.push(d);
+            }
+        }
+        for key in self.missing.iter().filter(|key| !meant.contains(*key)) {
+            let label = format!("`{key}` is missing here");
+            let d = Diagnostic::error(
+                "PS0104",
+                format!("{} needs `{key}`", self.what),
+                self.head.clone(),
+                label,
+            );
+            self.found.push(d);
+        }
+        self.found.into_iter().for_each(|d| diags.push(d));
+        all_known
+    }
+
+    fn unknown(&self, key: &Spanned<String>) -> Diagnostic {
+        let what = self.what;
+        let d = Diagnostic::error(
+            "PS0102",
+            format!("{what} has no key `{}`", key.value),
+            key.span.clone(),
+            "this key is not known here",
+        );
+        if let Some((_, say)) = self.foreign.iter().find(|(word, _)| *word == key.value) {
+            return d.help(*say);
+        }
+        if let Some(near) = nearest(&key.value, self.known.iter().copied()) {
+            return d.help(format!("did you mean `{near}`?"));
+        }
+        let mut known: Vec<&str> = self.known.iter().copied().filter(|k| !self.later.contains(k)).collect();
+        known.sort_unstable();
+        known.dedup();
+        d.help(format!("{what} has the keys {}", known.join(", ")))
+    }
+}
+
+/// What is kept of a reading; the complaint goes to the others.
+fn keep<T>(result: Result<T, Diagnostic>, found: &mut Vec<Diagnostic>) -> Option<T> {
+    result.map_err(|d| found.push(d)).ok()
+}
+
+/// From the key to the end of its line: what is underlined when something is missing.
+fn first_line(key: &Span, value: &Span) -> Span {
+    let end = value.end.max(key.end);
+    let whole = Span::new(&key.source, key.start, end);
+    let line = whole.text().split(['\r', '\n']).next().unwrap_or("").trim_end().len();
+    Span::new(&key.source, key.start, key.start + line)
+}
+
+/// A part of the language that this build cannot honour.
+pub fn not_built(span: &Span, what: &str) -> Diagnostic {
+    Diagnostic::error(
+        "PS0190",
+        format!("{what} is not built yet"),
+        span.clone(),
+        "this build cannot do it",
+    )
+    .help("it belongs to the language; it is refused here because it would otherwise be ignored")
+}
+
+/// `schema` of a file: required, and the one version there is.
+pub fn schema(f: &mut Fields<'_>) {
+    f.require("schema");
+    let Some(version) = f.int("schema", 0, i64::MAX) else {
+        return;
+    };
+    if version.value != 1 {
+        f.complain(
+            Diagnostic::error(
+                "PS0121",
+                format!("this build reads schema 1, not {}", version.value),
+                version.span,
+                "another version of the language",
+            )
+            .help("write `schema: 1`, or use the pitstop that the file was written for"),
+        );
+    }
+}
+
+/// A scalar's text. Numbers and booleans are texts as they were written.
+pub fn text(node: &Node) -> Result<Spanned<String>, Diagnostic> {
+    match &node.kind {
+        NodeKind::Scalar { text, .. } if !node.is_null() => Ok(Spanned::new(text.clone(), node.span.clone())),
+        _ => Err(expected(node, "a text").help("a text that begins with a bracket or brace needs quotes")),
+    }
+}
+
+fn expected(node: &Node, wanted: &str) -> Diagnostic {
+    Diagnostic::error(
+        "PS0105",
+        format!("expected {wanted}, found {}", node.what()),
+        node.span.clone(),
+        format!("this is {}", node.what()),
+    )
+}
+
+/// A scalar's text with the words for one that is something else.
+fn scalar<'n>(node: &'n Node, wanted: &str) -> Result<(&'n str, Style), Diagnostic> {
+    match &node.kind {
+        NodeKind::Scalar { text, style } => Ok((text, *style)),
+        _ => Err(expected(node, wanted)),
+    }
+}
+
+/// Says what was found instead, and that a template cannot stand here if one does.
+fn mismatch(node: &Node, code: &'static str, wanted: &str, text: &str) -> Diagnostic {
+    let d = Diagnostic::error(
+        code,
+        format!("expected {wanted}, found `{}`", shorten(text)),
+        node.span.clone(),
+        format!("this is not {wanted}"),
+    );
+    if text.contains("{{") {
+        d.help("a template cannot stand here: the plan needs the value itself")
+    } else {
+        d
+    }
+}
+
+fn shorten(text: &str) -> String {
+    let line = text.lines().next().unwrap_or("");
+    if line.chars().count() <= 40 {
+        line.to_owned()
+    } else {
+        format!("{}…", line.chars().take(40).collect::<String>())
+    }
+}
+
+/// `true` or `false`.
+pub fn bool(node: &Node) -> Result<Spanned<bool>, Diagnostic> {
+    let (text, style) = scalar(node, "`true` or `false`")?;
+    let value = match (text, style) {
+        ("true", Style::Plain) => true,
+        ("false", Style::Plain) => false,
+        _ => {
+            let d = mismatch(node, "PS0106", "`true` or `false`", text);
+            return Err(match text.to_ascii_lowercase().as_str() {
+                "yes" | "on" | "y" | "true" | "1" => d.help("write true"),
+                "no" | "off" | "n" | "false" | "0" => d.help("write false"),
+                _ => d,
+            });
+        }
+    };
+    Ok(Spanned::new(value, node.span.clone()))
+}
+
+/// A whole number from `min` to `max`.
+pub fn int(node: &Node, min: i64, max: i64) -> Result<Spanned<i64>, Diagnostic> {
+    let (text, style) = scalar(node, "a whole number")?;
+    let Some(n) = (style == Style::Plain).then(|| text.parse::<i64>().ok()).flatten() else {
+        let d = mismatch(node, "PS0107", "a whole number", text);
+        let digits: String = text.chars().filter(|c| *c != '_').collect();
+        return Err(if digits.parse::<i64>().is_ok() {
+            d.help(format!("write {digits}"))
+        } else {
+            d
+        });
+    };
+    if n < min || n > max {
+        let limit = if n < min {
+            format!("{n} is less than {min}")
+        } else {
+            format!("{n} is more than {max}")
+        };
+        return Err(Diagnostic::error(
+            "PS0108",
+            limit,
+            node.span.clone(),
+            if max >= i64::from(u32::MAX) {
+                format!("at least {min} is wanted here")
+            } else {
+                format!("from {min} to {max} is allowed here")
+            },
+        ));
+    }
+    Ok(Spanned::new(n, node.span.clone()))
+}
+
+/// A duration such as `10m`.
+pub fn duration(node: &Node) -> Result<Spanned<Duration>, Diagnostic> {
+    let (text, _) = scalar(node, "a duration")?;
+    match parse_duration(text) {
+        Some(d) => Ok(Spanned::new(d, node.span.clone())),
+        None => {
+            let d = mismatch(node, "PS0109", "a duration", text);
+            Err(match text.parse::<u64>() {
+                Ok(n) => d.help(format!("a number needs its unit: write {n}s or {n}m")),
+                Err(_) => d.help("write 90s, 10m, 1h30m, 2d or 500ms"),
+            })
+        }
+    }
+}
+
+/// `500ms`, `90s`, `10m`, `1h30m`, `2d`: whole numbers, each with its unit, larger units first.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    const UNITS: [(&str, u64); 5] = [
+        ("d", 86_400_000),
+        ("h", 3_600_000),
+        ("m", 60_000),
+        ("s", 1000),
+        ("ms", 1),
+    ];
+    let (mut rest, mut total, mut last) = (text.trim(), 0u64, u64::MAX);
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, tail) = rest.split_at_checked(digits)?;
+        let letters = tail.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at_checked(letters)?;
+        let (_, ms) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        if *ms >= last {
+            return None;
+        }
+        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(*ms)?)?;
+        (rest, last) = (tail, *ms);
+    }
+    Some(Duration::from_millis(total))
+}
+
+/// A list.
+pub fn seq<'n>(node: &'n Node, key: &str) -> Result<&'n [Node], Diagnostic> {
+    match &node.kind {
+        NodeKind::Seq(items) => Ok(items),
+        NodeKind::Scalar { text, .. } => {
+            let key = if key.is_empty() {
+                String::new()
+            } else {
+                format!("{key}: ")
+            };
+            Err(expected(node, "a list").help(format!("write `{key}[{}]`", shorten(text))))
+        }
+        NodeKind::Map(_) => Err(expected(node, "a list").help("begin each item with `- `")),
+    }
+}
+
+/// The entries of a map, called `what` in messages.
+pub fn map<'n>(node: &'n Node, what: &str) -> Result<&'n [Entry], Diagnostic> {
+    match &node.kind {
+        NodeKind::Map(entries) => Ok(entries),
+        NodeKind::Seq(_) => {
+            Err(expected(node, "a map").help(format!("{what} holds `name: value`, without `- ` before the name")))
+        }
+        NodeKind::Scalar { .. } => Err(expected(node, "a map").help(format!("{what} holds `name: value`"))),
+    }
+}
+
+/// One of a few words.
+pub fn word<T: Copy>(written: &Spanned<String>, what: &str, words: &[(&str, T)]) -> Result<Spanned<T>, Diagnostic> {
+    if let Some((_, value)) = words.iter().find(|(w, _)| *w == written.value) {
+        return Ok(Spanned::new(*value, written.span.clone()));
+    }
+    let d = Diagnostic::error(
+        "PS0110",
+        format!("{what} cannot be `{}`", shorten(written)),
+        written.span.clone(),
+        "not one of its words",
+    );
+    let names = words.iter().map(|(w, _)| *w);
+    Err(match nearest(written, names.clone()) {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d.help(format!("write one of: {}", names.collect::<Vec<_>>().join(", "))),
+    })
+}
+
+/// YAML's core schema: what an untyped value is. Quoted and block scalars stay text.
+pub fn value(node: &Node) -> Value {
+    match &node.kind {
+        NodeKind::Scalar {
+            text,
+            style: Style::Plain,
+        } => plain(text),
+        NodeKind::Scalar { text, .. } => Value::Text(text.clone()),
+        NodeKind::Seq(items) => Value::List(items.iter().map(value).collect()),
+        NodeKind::Map(entries) => Value::Map(
+            entries
+                .iter()
+                .map(|e| (e.key.value.clone(), value(&e.value)))
+                .collect::<BTreeMap<_, _>>(),
+        ),
+    }
+}
+
+fn plain(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Value::None,
+        "true" | "True" | "TRUE" => return Value::Bool(true),
+        "false" | "False" | "FALSE" => return Value::Bool(false),
+        _ => {}
+    }
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !digits.is_empty()
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && let Ok(n) = text.strip_prefix('+').unwrap_or(text).parse()
+    {
+        return Value::Int(n);
+    }
+    let radix = |prefix: &str, radix: u32| {
+        text.strip_prefix(prefix)
+            .and_then(|t| i64::from_str_radix(t, radix).ok())
+    };
+    if let Some(n) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+        return Value::Int(n);
+    }
+    let float = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.contains(|c: char| c.is_ascii_digit())
+        && digits
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    match text.parse::<f64>() {
+        Ok(n) if float && n.is_finite() => Value::Number(n),
+        _ => Value::Text(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Source;
+    use crate::runbook::yaml;
+
+    fn node(text: &str) -> Node {
+        let mut diags = Diagnostics::new();
+        let node = yaml::read(&Source::new("t.yml", text), &mut diags);
+        assert!(diags.0.is_empty(), "{:?}", diags.0);
+        node.unwrap()
+    }
+
+    #[test]
+    fn durations_are_whole_numbers_with_units_in_falling_order() {
+        let ms = |t: &str| parse_duration(t).map(|d| d.as_millis());
+        assert_eq!(ms("10m"), Some(600_000));
+        assert_eq!(ms("1h30m"), Some(5_400_000));
+        assert_eq!(ms("2d"), Some(172_800_000));
+        assert_eq!(ms("500ms"), Some(500));
+        for wrong in [
+            "",
+            "10",
+            "m",
+            "1m1h",
+            "1m1m",
+            "1.5h",
+            "-1m",
+            "10 m",
+            "10M",
+            "99999999999999999999d",
+        ] {
+            assert_eq!(ms(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn untyped_values_follow_the_core_schema() {
+        let Value::Map(m) = value(&node(
+            "a: yes\nb: 0755\nc: '1'\nd: 1.5\ne: true\nf: ~\ng: 0x1f\nh: 1_000\ni: 12:30\nj: [1, x]\nk: 1e3\nl: e5\nm: -3\n",
+        )) else {
+            panic!()
+        };
+        let text = |t: &str| Value::Text(t.into());
+        assert_eq!(m["a"], text("yes"));
+        assert_eq!(m["b"], Value::Int(755));
+        assert_eq!(m["c"], text("1"));
+        assert_eq!(m["d"], Value::Number(1.5));
+        assert_eq!(m["e"], Value::Bool(true));
+        assert_eq!(m["f"], Value::None);
+        assert_eq!(m["g"], Value::Int(31));
+        assert_eq!(m["h"], text("1_000"));
+        assert_eq!(m["i"], text("12:30"));
+        assert_eq!(m["j"], Value::List(vec![Value::Int(1), text("x")]));
+        assert_eq!(m["k"], Value::Number(1000.0));
+        assert_eq!(m["l"], text("e5"));
+        assert_eq!(m["m"], Value::Int(-3));
+    }
+
+    #[test]
+    fn every_key_that_was_not_asked_for_is_reported() {
+        let node = node("naem: x\nbecome: yes\nfor_each: [1]\nzzz: 1\ntimeout: 10\nlist: one\n");
+        let mut diags = Diagnostics::new();
+        let mut f = Fields::of(&node, "a step", &mut diags).unwrap();
+        assert!(f.need_text("name").is_none());
+        assert!(f.bool("become").is_none());
+        assert!(f.duration("timeout").is_none());
+        assert!(f.texts("list").is_empty());
+        f.later("for_each");
+        f.finish(&mut diags);
+        let mut codes: Vec<_> = diags.0.iter().map(|d| d.code).collect();
+        codes.sort_unstable();
+        assert_eq!(
+            codes,
+            ["PS0102", "PS0102", "PS0104", "PS0105", "PS0106", "PS0109", "PS0190"]
+        );
+        let helps: Vec<_> = diags.0.iter().flat_map(|d| d.help.clone()).collect();
+        assert!(helps.contains(&"did you mean `name`?".to_owned()), "{helps:?}");
+        assert!(helps.contains(&"write true".to_owned()), "{helps:?}");
+        assert!(helps.contains(&"write `list: [one]`".to_owned()), "{helps:?}");
+    }
+}

@@ -1,0 +1,105 @@
+//! The files of a project, as a runbook names them: relative, with `/`, never outside.
+//!
+//! Owns: what a path may be, and reading from a folder. Must not: know what a file holds.
+
+use std::path::{Path, PathBuf};
+
+/// Reads files of a project by their path in it. Lowering uses only this, so that it can be tested in memory.
+pub trait Files {
+    /// The bytes of the file. `path` has passed [`plain_path`].
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+}
+
+/// Why a file of the project could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// There is none.
+    #[error("there is no such file")]
+    Missing,
+    /// A symbolic link leads out of the project.
+    #[error("it lies outside the project")]
+    Outside,
+    /// The machine said no.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+/// Why a text is no path of a project; `None` if it is one.
+pub fn not_plain(path: &str) -> Option<&'static str> {
+    let windows_drive = path.as_bytes().get(1) == Some(&b':');
+    if path.is_empty() {
+        Some("it is empty")
+    } else if path.starts_with(['/', '~']) || windows_drive {
+        Some("it is not relative to the project")
+    } else if path.contains('\\') {
+        Some("parts are separated by `/` on every system")
+    } else if path.split('/').any(|part| part == "..") {
+        Some("`..` could lead out of the project")
+    } else if path.chars().any(char::is_control) {
+        Some("it holds a control character")
+    } else {
+        None
+    }
+}
+
+/// A project's folder on disk.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    /// The folder that holds `pitstop.yml`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Where it is.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+impl Files for Folder {
+    fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        let said = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound => ReadError::Missing,
+            _ => ReadError::Unreadable(e.to_string()),
+        };
+        let root = self.root.canonicalize().map_err(said)?;
+        let whole = root.join(path).canonicalize().map_err(said)?;
+        if !whole.starts_with(&root) {
+            return Err(ReadError::Outside);
+        }
+        std::fs::read(whole).map_err(said)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stays_inside_the_project() {
+        for good in ["a.yml", "dir/a.yml", "./a", "a..b/c"] {
+            assert_eq!(not_plain(good), None, "{good}");
+        }
+        for wrong in ["", "/etc/passwd", "~/x", "../x", "a/../../x", "C:/x", "a\\b", "a\nb"] {
+            assert!(not_plain(wrong).is_some(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_link_out_of_the_project_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let project = dir.path().join("project");
+        std::fs::create_dir(&project).unwrap();
+        std::fs::write(dir.path().join("outside"), "x").unwrap();
+        std::fs::write(project.join("inside"), "y").unwrap();
+        std::os::unix::fs::symlink("../outside", project.join("link")).unwrap();
+        let folder = Folder::new(&project);
+        assert_eq!(folder.read("inside"), Ok(b"y".to_vec()));
+        assert_eq!(folder.read("link"), Err(ReadError::Outside));
+        assert_eq!(folder.read("none"), Err(ReadError::Missing));
+    }
+}
