@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use super::eval::secret_refused;
 use super::filter::Filter;
-use super::parse::{self, Kind, Node, Op, Piece};
+use super::parse::{self, Kind, Node, Op};
 use super::place::{self, Spot};
+use super::split::{self, Piece};
 use super::{ErrorKind, ExprError, Shell, listed, top};
 use crate::diag::nearest;
 use crate::runbook::{ParamType, Value};
@@ -102,7 +103,7 @@ const RUN: &[&str] = &["id", "mode", "held_out"];
 
 /// Every mistake in a value's text that can be seen before the run.
 pub fn check_template(text: &str, place: Place, known: &Known) -> Vec<ExprError> {
-    let pieces = match parse::split(text) {
+    let pieces = match split::split(text) {
         Ok(pieces) => pieces,
         Err(e) => return vec![e],
     };
@@ -357,6 +358,10 @@ fn misplaced(text: &str, pieces: &[Piece], range: &Range<usize>, shell: Shell) -
                 shell.filter()
             ),
             "take the quotes around `{{ … }}` away, or put the whole text together: `{{ ('a ' ~ params.x) | sh }}`",
+        ),
+        Spot::Escaped => (
+            "the character before `{{` takes the meaning of the value's first quote away".to_owned(),
+            "take it away, or put the whole text together: `{{ ('$' ~ params.x) | sh }}`",
         ),
         Spot::HereDocument => (
             "quotes do not protect a value in a here-document".to_owned(),

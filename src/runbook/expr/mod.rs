@@ -6,15 +6,19 @@
 //! never ordered against a number), every error has its byte range, and a secret stays one through every expression. What a
 //! host said is only ever a value in the scope: nothing that was rendered is read as a template again.
 //!
-//! [`parse`] text → nodes · [`eval`] nodes + scope → value · [`filter`] what stands behind `|` · [`quote`] the three shells'
-//! quoting · [`place`] where in a command a value stands · [`check`] what can be judged before any value is known.
+//! [`split`] text → pieces · [`token`], [`parse`] piece → nodes · [`eval`] nodes + scope → value · [`operator`] what stands
+//! between two values · [`filter`] what stands behind `|` · [`quote`] the three shells' quoting · [`place`] where in a command
+//! a value stands · [`check`] what can be judged before any value is known.
 
 mod check;
 mod eval;
 mod filter;
+mod operator;
 mod parse;
 mod place;
 pub mod quote;
+mod split;
+mod token;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +30,8 @@ pub use check::{FieldKind, Fields, Known, Place, check_condition, check_template
 pub use filter::{parse_duration, print_duration};
 
 use self::eval::{Eval, Val};
-use self::parse::{Node, Piece};
+use self::parse::Node;
+use self::split::Piece;
 use super::Value;
 use crate::secret::Secret;
 
@@ -165,7 +170,7 @@ impl Template {
     pub fn parse(text: &str) -> Result<Self, ExprError> {
         Ok(Self {
             text: text.to_owned(),
-            pieces: parse::split(text)?,
+            pieces: split::split(text)?,
         })
     }
 
