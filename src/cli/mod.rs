@@ -82,6 +82,8 @@ enum Command {
     Man(completions::ManArgs),
 }
 
+pub mod project;
+
 /// The program.
 pub fn main() -> ExitCode {
     catch_panics();

@@ -6,7 +6,9 @@
 //! `PS05xx` change, policy, project · `PS06xx` planning
 
 mod meaning;
+mod planning;
 mod reading;
+mod site;
 mod structure;
 
 /// A documented diagnostic code.
@@ -25,7 +27,13 @@ pub struct Code {
 }
 
 /// The tables, in the order of their codes.
-const GROUPS: &[&[Code]] = &[reading::CODES, structure::CODES, meaning::CODES];
+const GROUPS: &[&[Code]] = &[
+    reading::CODES,
+    structure::CODES,
+    meaning::CODES,
+    site::CODES,
+    planning::CODES,
+];
 
 /// All codes, in order.
 pub fn all() -> impl Iterator<Item = &'static Code> {
