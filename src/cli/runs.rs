@@ -114,7 +114,11 @@ fn may_go(folder: &RunFolder, now: Timestamp, age: SignedDuration) -> bool {
     over && owes_nothing(folder) && old(stored.last())
 }
 
-fn age(text: &str) -> Result<Duration, String> {
+/// A length of time as people type it: `30d`, `50m`.
+///
+/// # Errors
+/// What to write instead.
+pub fn age(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let number: u64 = number.parse().map_err(|_| "write a number and a unit, as 30d".to_owned())?;
     let seconds = match unit {
