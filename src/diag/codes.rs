@@ -5,6 +5,7 @@
 //! `PS00xx` reading YAML · `PS01xx` shape and keys · `PS02xx` meaning · `PS03xx` expressions · `PS04xx` inventory ·
 //! `PS05xx` change, policy, project · `PS06xx` planning
 
+mod expressions;
 mod meaning;
 mod reading;
 mod structure;
@@ -25,7 +26,7 @@ pub struct Code {
 }
 
 /// The tables, in the order of their codes.
-const GROUPS: &[&[Code]] = &[reading::CODES, structure::CODES, meaning::CODES];
+const GROUPS: &[&[Code]] = &[reading::CODES, structure::CODES, meaning::CODES, expressions::CODES];
 
 /// All codes, in order.
 pub fn all() -> impl Iterator<Item = &'static Code> {
