@@ -81,7 +81,7 @@ pub struct Known {
     pub host: bool,
     /// `item` exists.
     pub item: bool,
-    /// Further names that hold text (`file` in `validate`).
+    /// Further names, for texts of pitstop's own making that are safe in a command (`file` in `validate`).
     pub extra: BTreeSet<String>,
 }
 
@@ -110,8 +110,11 @@ pub fn check_template(text: &str, place: Place, known: &Known) -> Vec<ExprError>
     let mut out = Vec::new();
     for piece in &pieces {
         let Piece::Expr { node, range } = piece else { continue };
+        let found = out.len();
         known.judge(node, place == Place::SecretAllowed, &mut out);
-        if let Place::Command { shell } = place {
+        if let Place::Command { shell } = place
+            && out.len() == found
+        {
             if let Err(e) = known.safe(node, shell) {
                 out.push(e);
             } else if let Some(quoter) = quoter(node)
@@ -155,8 +158,12 @@ pub fn check_condition(text: &str, known: &Known) -> Vec<ExprError> {
 
 /// At run time, the same rule again for the one value that is about to go into a command: text must have been quoted for
 /// this shell, written by the author, or released with `raw`.
-pub(super) fn quoted_for(node: &Node, shell: Shell) -> Result<(), ExprError> {
-    Known::default().safe(node, Some(shell))
+pub(super) fn quoted_for(node: &Node, shell: Shell, trusted: &BTreeSet<String>) -> Result<(), ExprError> {
+    let known = Known {
+        extra: trusted.clone(),
+        ..Known::default()
+    };
+    known.safe(node, Some(shell))
 }
 
 impl Known {

@@ -392,16 +392,13 @@ impl Call<'_> {
             Some(Val::Bool(reverse)) => *reverse,
             Some(_) => return Err(self.wrong("`reverse` must be true or false")),
         };
-        let mut failed = None;
-        items.sort_by(|a, b| {
-            compare(a, b, self.range).unwrap_or_else(|e| {
-                failed.get_or_insert(e);
-                std::cmp::Ordering::Equal
-            })
-        });
-        if let Some(e) = failed {
-            return Err(e);
+        // All of one kind with the first: then each pair has an order, and sorting cannot meet one that has none.
+        if let Some(first) = items.first() {
+            items
+                .iter()
+                .try_for_each(|i| compare(first, i, self.range).map(|_| ()))?;
         }
+        items.sort_by(|a, b| compare(a, b, self.range).unwrap_or(std::cmp::Ordering::Equal));
         if reverse {
             items.reverse();
         }

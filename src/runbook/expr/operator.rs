@@ -30,10 +30,18 @@ pub(super) fn equal(a: &Val, b: &Val) -> bool {
     }
 }
 
+/// Exact also between a whole number and a float: sorting relies on a true order.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
 fn numbers(a: &Val, b: &Val) -> Option<Ordering> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     match (a, b) {
         (Val::Int(a), Val::Int(b)) => Some(a.cmp(b)),
-        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+        (Val::Num(a), Val::Num(b)) => a.partial_cmp(b),
+        (Val::Int(_), Val::Num(b)) if *b >= LIMIT => Some(Ordering::Less),
+        (Val::Int(_), Val::Num(b)) if *b < -LIMIT => Some(Ordering::Greater),
+        (Val::Int(a), Val::Num(b)) => Some(a.cmp(&(b.trunc() as i64)).then(0.0.partial_cmp(&b.fract())?)),
+        (Val::Num(_), Val::Int(_)) => numbers(b, a).map(Ordering::reverse),
+        _ => None,
     }
 }
 

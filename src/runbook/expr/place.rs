@@ -144,7 +144,10 @@ impl<'a> Sh<'a> {
         match c {
             '\'' => return self.single(),
             '"' => return self.open(Open::Double, 1),
-            '\\' => return self.escape(),
+            '\\' => {
+                self.fresh = fresh;
+                return self.escape();
+            }
             '$' | '`' => return self.dollar(c),
             '(' => return self.open(Open::Paren, 1),
             // Without one that is open it ends a pattern of `case`.
@@ -227,8 +230,17 @@ impl<'a> Sh<'a> {
     }
 
     fn escape(&mut self) -> Option<Spot> {
-        if self.peek(1).is_none() {
-            return Some(Spot::Escaped);
+        match self.peek(1) {
+            None => return Some(Spot::Escaped),
+            // The shell joins the lines before it reads words, so what stands on both sides may be one token.
+            Some('\n') => {
+                let before = self.at.checked_sub(1).and_then(|n| self.chars.get(n));
+                let word = self.stack.last() == Some(&Open::Paren);
+                if before.is_some_and(|b| "$<(".contains(*b) || word && b.is_alphabetic()) {
+                    return Some(Spot::Unsure);
+                }
+            }
+            Some(_) => self.fresh = false,
         }
         self.at += 2;
         None
@@ -273,6 +285,9 @@ impl<'a> Sh<'a> {
             if c.is_whitespace() || ";&|<>()".contains(c) {
                 break;
             }
+            if c == '\\' && self.peek(1) == Some('\n') {
+                return Some(Spot::Unsure);
+            }
             if !matches!(c, '\'' | '"' | '\\') {
                 delimiter.push(c);
             }
@@ -301,6 +316,10 @@ impl<'a> Sh<'a> {
                 self.at = end + 1;
                 if found {
                     break;
+                }
+                // It may join the next line, which then ends nothing.
+                if line.last() == Some(&'\\') {
+                    return Some(Spot::Unsure);
                 }
             }
         }

@@ -74,11 +74,11 @@ fn closing(text: &str, from: usize) -> Option<usize> {
 /// Go templates (`docker --format`) and Jinja's whitespace control look like ours and are not.
 fn refuse_foreign(body: &str, whole: &Range<usize>) -> Result<(), ExprError> {
     let word = body.trim();
-    let go = word.starts_with('.')
-        || word.starts_with('$')
-        || ["json .", "range ", "printf ", "end", "else"]
+    let go = word.starts_with(['.', '$'])
+        || ["json .", "range .", "if .", "printf \""]
             .iter()
-            .any(|w| word == w.trim() || (w.ends_with(['.', ' ']) && word.starts_with(w)));
+            .any(|w| word.starts_with(w))
+        || ["end", "else"].contains(&body);
     if go {
         let example = format!("{{{{ \"{{{{\" }}}}{body}}}}}");
         return Err(ExprError::new(
@@ -90,13 +90,13 @@ fn refuse_foreign(body: &str, whole: &Range<usize>) -> Result<(), ExprError> {
             "for the text as it stands write `{example}`, or put the command into a `script`"
         )));
     }
-    if body.starts_with(['-', '+']) && body.chars().nth(1).is_some_and(char::is_whitespace) || body.ends_with(" -") {
+    if body.starts_with('-') || body.ends_with('-') {
         return Err(ExprError::new(
             ErrorKind::Syntax,
             "`{{-` and `-}}` (cutting of whitespace) do not exist here",
             whole.clone(),
         )
-        .help("write `{{ … }}`"));
+        .help("write a blank behind `{{` and before `}}`"));
     }
     Ok(())
 }

@@ -77,8 +77,11 @@ fn number(here: &str, at: usize) -> Result<(Tok, usize), ExprError> {
     }
     let word = here.get(..len).unwrap_or("");
     if rest(here, len).starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        let end = here
+            .find(|c: char| !c.is_alphanumeric() && c != '_')
+            .unwrap_or(here.len());
         return Err(
-            ExprError::new(ErrorKind::Syntax, "a number must not end in letters", at..at + len + 1)
+            ExprError::new(ErrorKind::Syntax, "a number must not end in letters", at..at + end)
                 .help("a duration is written `\"10m\" | duration`; large numbers are written out: `3000000000`"),
         );
     }
