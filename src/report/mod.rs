@@ -1,1 +1,9 @@
-//! (being built)
+//! The views: plan and events become a change record, and every page, table and file is a function of records.
+//!
+//! Owns: what people and machines read after (and, for the plan's HTML page, before) a run. Must not: know the engine, a
+//! transport or a clock; read files.
+
+pub mod before;
+pub mod html;
+pub mod record;
+pub mod words;

@@ -255,6 +255,25 @@ pub fn not_built(span: &Span, what: &str) -> Diagnostic {
     .help("it belongs to the language; it is refused here because it would otherwise be ignored")
 }
 
+/// `schema` of a file: required, and the one version there is.
+pub fn schema(f: &mut Fields<'_>) {
+    f.require("schema");
+    let Some(version) = f.int("schema", 0, i64::MAX) else {
+        return;
+    };
+    if version.value != 1 {
+        f.complain(
+            Diagnostic::error(
+                "PS0121",
+                format!("this build reads schema 1, not {}", version.value),
+                version.span,
+                "another version of the language",
+            )
+            .help("write `schema: 1`, or use the pitstop that the file was written for"),
+        );
+    }
+}
+
 /// A scalar's text. Numbers and booleans are texts as they were written.
 pub fn text(node: &Node) -> Result<Spanned<String>, Diagnostic> {
     match &node.kind {

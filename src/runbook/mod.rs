@@ -2,11 +2,14 @@
 //!
 //! Owns: the types of the language. Must not: resolve anything (hosts, parameters, files): that is `plan::bind`.
 
+pub mod change;
 pub mod check;
 pub mod expr;
 pub mod fields;
 pub mod files;
 pub mod lower;
+pub mod policyfile;
+pub mod project;
 pub mod yaml;
 
 use std::collections::BTreeMap;

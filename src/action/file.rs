@@ -1,0 +1,246 @@
+//! `upload`, its undo, and `download`.
+//!
+//! Owns: what was there before, that it arrived, and putting it back. Must not: leave half a file under its final name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Done, End, Hands, Job};
+use crate::id::Digest;
+use crate::plan::Value;
+use crate::transport::{Command, How, Put, Request, Session, Sink, Stream};
+
+/// Largest former content that is kept for the way back.
+const FORMER_MAX: u64 = 16 * 1024 * 1024;
+
+pub(super) struct Upload<'a> {
+    pub content: &'a Arc<Vec<u8>>,
+    pub dest: &'a str,
+    pub mode: Option<u32>,
+    pub owner: Option<&'a str>,
+    pub validate: Option<&'a str>,
+}
+
+/// What stood at a path before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Its bytes; `None`: nothing stood there.
+    pub content: Option<Vec<u8>>,
+    /// Its mode.
+    pub mode: Option<u32>,
+}
+
+/// Collects bytes in memory; what is asked for is small and limited.
+#[derive(Default)]
+struct Memory {
+    out: Vec<u8>,
+    err: Vec<u8>,
+}
+
+impl Sink for Memory {
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        let to = if stream == Stream::Out {
+            &mut self.out
+        } else {
+            &mut self.err
+        };
+        to.extend_from_slice(bytes);
+    }
+}
+
+/// Reads what stands at the upload's destination now. Repeatable; changes nothing.
+///
+/// # Errors
+/// When it cannot be read, or is too large to be kept: then the upload must not begin.
+pub async fn capture(job: &Job, dest: &str, hands: &Hands) -> Result<Former, End> {
+    let session = session(job, hands).await?;
+    let mut answer = Memory::default();
+    let look = format!(
+        "if [ -e {0} ] || [ -h {0} ]; then [ -f {0} ] || {{ echo other; exit 0; }}; stat -c %a -- {0}; else echo none; fi",
+        quote(dest)
+    );
+    let how = session.run(plain(job, look), &mut answer).await;
+    let said = String::from_utf8_lossy(&answer.out).trim().to_owned();
+    match (how, said.as_str()) {
+        (How::Exited(0), "none") => Ok(Former {
+            content: None,
+            mode: None,
+        }),
+        (How::Exited(0), "other") => Err(End::Failed(format!("{dest} exists and is no plain file"))),
+        (How::Exited(0), mode) => {
+            let mode = u32::from_str_radix(mode, 8).ok();
+            let mut content = Memory::default();
+            session
+                .get(dest, FORMER_MAX, job.become_user.as_deref(), &mut content)
+                .await
+                .map_err(|why| End::Failed(format!("the former content of {dest} cannot be kept: {why}")))?;
+            Ok(Former {
+                content: Some(content.out),
+                mode,
+            })
+        }
+        (How::Exited(_), _) => Err(End::Failed(format!(
+            "cannot look at {dest}: {}",
+            String::from_utf8_lossy(&answer.err).trim()
+        ))),
+        (other, _) => Err(End::Unreachable(format!("cannot look at {dest}: {other:?}"))),
+    }
+}
+
+pub(super) async fn put(job: &Job, file: &Upload<'_>, hands: &Hands) -> Done {
+    let session = match session(job, hands).await {
+        Ok(session) => session,
+        Err(end) => return Done::end(end),
+    };
+    let digest = Digest::of(file.content);
+    let more: BTreeMap<String, Value> = [
+        ("sha256".to_owned(), Value::Text(digest.hex().to_owned())),
+        (
+            "size".to_owned(),
+            Value::Int(i64::try_from(file.content.len()).unwrap_or(i64::MAX)),
+        ),
+    ]
+    .into();
+    // Already there, byte for byte, and no mode or owner to set: nothing to do, nothing to take back.
+    if file.mode.is_none()
+        && file.owner.is_none()
+        && there(job, &*session, file.dest).await.as_deref() == Some(digest.hex())
+    {
+        return Done {
+            end: End::Good,
+            unchanged: true,
+            more,
+        };
+    }
+    let put = Put {
+        content: Arc::clone(file.content),
+        dest: file.dest.to_owned(),
+        mode: file.mode,
+        owner: file.owner.map(str::to_owned),
+        validate: file.validate.map(str::to_owned),
+        become_user: job.become_user.clone(),
+        timeout: job.timeout,
+    };
+    let end = match session.put(put).await {
+        Ok(()) => match there(job, &*session, file.dest).await {
+            Some(now) if now == digest.hex() => End::Good,
+            Some(now) => End::Failed(format!(
+                "{} has digest {now} after it was written, not {}",
+                file.dest,
+                digest.hex()
+            )),
+            None => End::Failed(format!("{} cannot be read after it was written", file.dest)),
+        },
+        Err(why) => End::Failed(why),
+    };
+    Done {
+        end,
+        unchanged: false,
+        more,
+    }
+}
+
+/// After a cut: either the whole file stands there, or the rename never came.
+pub(super) async fn landed(job: &Job, content: &Arc<Vec<u8>>, dest: &str, hands: &Hands) -> Done {
+    let session = match session(job, hands).await {
+        Ok(session) => session,
+        Err(_) => {
+            let why = "the host cannot be asked whether the file arrived".to_owned();
+            return Done::end(End::Unknown { why, stopped: true });
+        }
+    };
+    if there(job, &*session, dest).await.as_deref() == Some(Digest::of(content).hex()) {
+        Done::end(End::Good)
+    } else {
+        Done::end(End::NeverBegan)
+    }
+}
+
+pub(super) async fn restore(
+    job: &Job,
+    former: Option<&Arc<Vec<u8>>>,
+    mode: Option<u32>,
+    dest: &str,
+    hands: &Hands,
+) -> Done {
+    let Some(content) = former else {
+        let session = match session(job, hands).await {
+            Ok(session) => session,
+            Err(end) => return Done::end(end),
+        };
+        let how = session
+            .run(plain(job, format!("rm -f -- {}", quote(dest))), &mut Memory::default())
+            .await;
+        return Done::end(match how {
+            How::Exited(0) => End::Good,
+            other => End::Failed(format!("{dest} cannot be removed: {other:?}")),
+        });
+    };
+    put(
+        job,
+        &Upload {
+            content,
+            dest,
+            mode,
+            owner: None,
+            validate: None,
+        },
+        hands,
+    )
+    .await
+}
+
+pub(super) async fn get(job: &Job, src: &str, max_bytes: u64, hands: &Hands, sink: &mut dyn Sink) -> Done {
+    let session = match session(job, hands).await {
+        Ok(session) => session,
+        Err(end) => return Done::end(end),
+    };
+    Done::end(
+        match session.get(src, max_bytes, job.become_user.as_deref(), sink).await {
+            Ok(()) => End::Good,
+            Err(why) => End::Failed(why),
+        },
+    )
+}
+
+/// The digest of a file on the host, in hex.
+async fn there(job: &Job, session: &dyn Session, path: &str) -> Option<String> {
+    let mut answer = Memory::default();
+    let how = session
+        .run(plain(job, format!("sha256sum < {}", quote(path))), &mut answer)
+        .await;
+    if how != How::Exited(0) {
+        return None;
+    }
+    String::from_utf8_lossy(&answer.out)
+        .split_whitespace()
+        .next()
+        .map(str::to_owned)
+}
+
+async fn session(job: &Job, hands: &Hands) -> Result<Arc<dyn Session>, End> {
+    hands
+        .session(&job.on)
+        .await
+        .map_err(|error| End::Unreachable(error.to_string()))
+}
+
+/// A read-only look at the host beside the step itself.
+pub(super) fn plain(job: &Job, script: String) -> Request {
+    Request {
+        command: Command::Shell(script),
+        env: Vec::new(),
+        stdin: None,
+        become_user: job.become_user.clone(),
+        timeout: job.timeout.min(Duration::from_secs(60)),
+        latch: None,
+        step_key: job.step_key.clone(),
+        cancel: job.cancel.clone(),
+    }
+}
+
+/// A word for `sh`.
+pub(super) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,216 @@
+//! What a finished job means: the outcome of the step.
+//!
+//! Owns: `ok_codes`, `as`, `expect`, `warn_unless`, `may_fail`, marks. Must not: send anything.
+//! Exit code 0 alone is success only where nothing more was asked.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::render;
+use super::scope::Scopes;
+use crate::action::{Done, End};
+use crate::plan::{Call, Parse, PlannedMark, PlannedStep, Value};
+use crate::run::event::{Outcome, StepKey, StepResult};
+use crate::runbook::expr::Scope;
+
+/// When the step began and ended on the wall clock.
+pub(super) struct Span {
+    pub began: Timestamp,
+    pub ended: Timestamp,
+}
+
+/// The outcome and the result of a finished job.
+pub(super) fn outcome(
+    step: &PlannedStep,
+    key: &StepKey,
+    done: Done,
+    mut result: StepResult,
+    scopes: &Scopes<'_>,
+    span: &Span,
+) -> (Outcome, StepResult) {
+    let changes = !step.read_only;
+    result.more = done.more;
+    result.changed = changes && !done.unchanged;
+    let ended = match done.end {
+        End::Good => Ok(()),
+        End::Exited(rc) => {
+            result.rc = Some(rc);
+            if step.ok_codes.contains(&rc) {
+                Ok(())
+            } else {
+                Err((Outcome::Failed, exit_words(rc)))
+            }
+        }
+        End::Failed(why) => Err((Outcome::Failed, why)),
+        End::TimedOut => Err((
+            Outcome::TimedOut,
+            format!("not done after {} s; it was stopped", step.timeout_ms / 1000),
+        )),
+        End::Cancelled => Err((Outcome::Failed, "stopped by the second signal".to_owned())),
+        End::Unreachable(why) => {
+            result.changed = false;
+            Err((Outcome::Unreachable, why))
+        }
+        End::NeverBegan => Err((Outcome::Unreachable, "it never began".to_owned())),
+        End::Unknown { why, .. } => Err((Outcome::Unknown, why)),
+    };
+    let ended = ended.and_then(|()| conditions(step, key, &mut result, scopes));
+    match ended {
+        Ok(()) => match marks(step, key, &mut result, scopes, span) {
+            Ok(()) => (Outcome::Ok, result),
+            Err(why) => failed(step, Outcome::Failed, why, result),
+        },
+        Err((outcome, why)) => failed(step, outcome, why, result),
+    }
+}
+
+fn failed(step: &PlannedStep, outcome: Outcome, why: String, mut result: StepResult) -> (Outcome, StepResult) {
+    result.why = why;
+    result.warned = step.may_fail.is_some() && outcome != Outcome::Unknown;
+    (outcome, result)
+}
+
+fn conditions(
+    step: &PlannedStep,
+    key: &StepKey,
+    result: &mut StepResult,
+    scopes: &Scopes<'_>,
+) -> Result<(), (Outcome, String)> {
+    let no = |why: String| (Outcome::Failed, why);
+    if let Some(parse) = step.parse {
+        result.value = Some(parsed(parse, &scopes.text(&result.stdout)).map_err(no)?);
+    }
+    let bare = matches!(step.call, Call::Http { .. });
+    if step.expect.is_none() && step.warn_unless.is_none() {
+        return if bare { http_success(result).map_err(no) } else { Ok(()) };
+    }
+    let scope = own(key, result, scopes);
+    if let Some(expect) = &step.expect
+        && !render::truth(expect, &scope).map_err(no)?
+    {
+        return Err(no(format!("not as expected: {expect}{}", seen(result))));
+    }
+    if let Some(unless) = &step.warn_unless
+        && !render::truth(unless, &scope).map_err(no)?
+    {
+        result.warned = true;
+        result.why = format!("warning: not {unless}{}", seen(result));
+    }
+    Ok(())
+}
+
+/// The scope of a step's own conditions: its result fields are bare names.
+fn own(key: &StepKey, result: &StepResult, scopes: &Scopes<'_>) -> Scope {
+    let mut scope = scopes.step(&key.phase, key.host.as_ref());
+    scope.set_all(scopes.result(Outcome::Ok, result));
+    scope
+}
+
+/// What was seen instead, in a few words.
+fn seen(result: &StepResult) -> String {
+    let value = match (&result.value, result.more.get("status")) {
+        (Some(Value::Int(n)), _) => n.to_string(),
+        (Some(Value::Number(n)), _) => n.to_string(),
+        (Some(Value::Bool(b)), _) => b.to_string(),
+        (Some(Value::Text(t)), _) => t.chars().take(80).collect(),
+        (_, Some(Value::Int(status))) => format!("status {status}"),
+        _ => result.stdout.text.trim_end().chars().take(80).collect(),
+    };
+    if value.is_empty() {
+        String::new()
+    } else {
+        format!(" (seen: {value})")
+    }
+}
+
+fn http_success(result: &StepResult) -> Result<(), String> {
+    match result.more.get("status") {
+        Some(Value::Int(status)) if (200..300).contains(status) => Ok(()),
+        Some(Value::Int(status)) => Err(format!("the server answered {status}")),
+        _ => Err("the server did not answer".to_owned()),
+    }
+}
+
+fn exit_words(rc: i32) -> String {
+    match rc {
+        129..=159 => format!("exit code {rc} (ended by signal {})", rc - 128),
+        _ => format!("exit code {rc}"),
+    }
+}
+
+/// What `as` makes of a text.
+pub(super) fn parsed(parse: Parse, text: &str) -> Result<Value, String> {
+    let short = || text.chars().take(60).collect::<String>();
+    match parse {
+        Parse::Text => Ok(Value::Text(text.to_owned())),
+        Parse::Lines => Ok(Value::List(text.lines().map(|l| Value::Text(l.to_owned())).collect())),
+        Parse::Number => number(text.trim()).ok_or_else(|| format!("the output is no number: `{}`", short())),
+        Parse::Json => serde_json::from_str::<serde_json::Value>(text)
+            .map(json)
+            .map_err(|e| format!("the output is no JSON: {e}")),
+        Parse::Timestamp => text
+            .trim()
+            .parse::<Timestamp>()
+            .map(|timestamp| Value::Timestamp { timestamp })
+            .map_err(|_| format!("the output is no RFC 3339 time: `{}`", short())),
+    }
+}
+
+fn number(text: &str) -> Option<Value> {
+    if let Ok(n) = text.parse::<i64>() {
+        return Some(Value::Int(n));
+    }
+    text.parse::<f64>().ok().filter(|n| n.is_finite()).map(Value::Number)
+}
+
+/// JSON of a host as plain values: what looks like one of our tagged kinds stays a map of its words.
+fn json(value: serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::None,
+        serde_json::Value::Bool(b) => Value::Bool(b),
+        serde_json::Value::Number(n) => n
+            .as_i64()
+            .map_or_else(|| Value::Number(n.as_f64().unwrap_or(f64::NAN)), Value::Int),
+        serde_json::Value::String(s) => Value::Text(s),
+        serde_json::Value::Array(items) => Value::List(items.into_iter().map(json).collect()),
+        serde_json::Value::Object(fields) => Value::Map(
+            fields
+                .into_iter()
+                .map(|(k, v)| (k, json(v)))
+                .collect::<BTreeMap<_, _>>(),
+        ),
+    }
+}
+
+fn marks(
+    step: &PlannedStep,
+    key: &StepKey,
+    result: &mut StepResult,
+    scopes: &Scopes<'_>,
+    span: &Span,
+) -> Result<(), String> {
+    for (mark, default) in [(&step.mark_start, span.began), (&step.mark, span.ended)] {
+        let Some(mark) = mark else { continue };
+        let moment = moment(mark, key, result, scopes, default)?;
+        result.marks.insert(mark.name.clone(), moment);
+    }
+    Ok(())
+}
+
+fn moment(
+    mark: &PlannedMark,
+    key: &StepKey,
+    result: &StepResult,
+    scopes: &Scopes<'_>,
+    default: Timestamp,
+) -> Result<Timestamp, String> {
+    let Some(at) = &mark.at else { return Ok(default) };
+    match render::value(at, &own(key, result, scopes))? {
+        Value::Timestamp { timestamp } => Ok(timestamp),
+        Value::Text(text) => text
+            .parse()
+            .map_err(|_| format!("mark {}: `{text}` is no RFC 3339 time", mark.name)),
+        _ => Err(format!("mark {}: its value is no time", mark.name)),
+    }
+}

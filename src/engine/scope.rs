@@ -1,0 +1,224 @@
+//! The names that expressions of a step may use, and their values now.
+//!
+//! Owns: building a [`Scope`] from plan and run. Must not: evaluate anything.
+//! What hosts said goes in as plain values: data, never templates.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::id::HostName;
+use crate::journal::output;
+use crate::plan::{Plan, PlannedStep, Value};
+use crate::run::Run;
+use crate::run::event::{HostState, Kept, Outcome, StepResult};
+use crate::runbook::expr::Scope;
+use crate::secret::Secret;
+
+/// Largest output that an expression may look at.
+const LOOK_MAX: u64 = 1024 * 1024;
+
+/// Where scopes are made.
+pub(super) struct Scopes<'a> {
+    pub plan: &'a Plan,
+    pub run: &'a Run,
+    pub secrets: &'a BTreeMap<String, Secret>,
+    /// The run's `output/`.
+    pub output: PathBuf,
+}
+
+impl Scopes<'_> {
+    /// For a step of a phase on behalf of a host (`None`: `once`, steady state).
+    pub fn step(&self, phase: &str, host: Option<&HostName>) -> Scope {
+        let mut scope = Scope::new();
+        scope.set("params", Value::Map(self.plan.params.clone()));
+        let names = |hosts: &Vec<HostName>| Value::List(hosts.iter().map(|h| text(h.as_str())).collect());
+        let targets = self
+            .plan
+            .targets
+            .iter()
+            .map(|(set, hosts)| (set.clone(), names(hosts)))
+            .collect();
+        scope.set("targets", Value::Map(targets));
+        scope.set("run", self.run_value());
+        scope.set("marks", self.marks());
+        for (name, secret) in self.secrets {
+            scope.set_secret(name, secret.clone());
+        }
+        if let Some(host) = host {
+            scope.set("host", self.host(phase, host));
+        }
+        self.results(&mut scope, phase, host);
+        scope
+    }
+
+    fn run_value(&self) -> Value {
+        let held: Vec<Value> = self.run.held_out().iter().map(|h| text(h.as_str())).collect();
+        map([
+            ("id", text(self.run.id.as_ref().map_or("", |id| id.as_str()))),
+            ("mode", self.plan.mode.as_ref().map_or(Value::None, |m| text(m))),
+            ("held_out", Value::List(held)),
+        ])
+    }
+
+    fn marks(&self) -> Value {
+        let latest = |moments: &BTreeMap<Option<HostName>, jiff::Timestamp>| moments.values().max().copied();
+        let marks = self
+            .run
+            .marks
+            .iter()
+            .filter_map(|(name, moments)| {
+                Some((
+                    name.clone(),
+                    Value::Timestamp {
+                        timestamp: latest(moments)?,
+                    },
+                ))
+            })
+            .collect();
+        Value::Map(marks)
+    }
+
+    fn host(&self, phase: &str, host: &HostName) -> Value {
+        let planned = self.plan.host(host);
+        let facts = self.run.facts.get(host).cloned().unwrap_or_default();
+        let line = self.run.line(phase, host);
+        let state = line.and_then(|l| l.ended).map_or("", HostState::as_str);
+        let labels = planned.map(|p| p.labels.iter().map(|(k, v)| (k.clone(), text(v))).collect());
+        let os = planned.map_or(facts.os.as_str(), |p| p.os.as_str());
+        map([
+            ("name", text(host.as_str())),
+            ("address", text(planned.map_or("localhost", |p| p.address.as_str()))),
+            ("labels", Value::Map(labels.unwrap_or_default())),
+            ("vars", Value::Map(planned.map(|p| p.vars.clone()).unwrap_or_default())),
+            ("os", text(os)),
+            ("family", text(&facts.family)),
+            ("distro", text(&facts.distro)),
+            ("version", text(&facts.version)),
+            ("kernel", text(&facts.kernel)),
+            ("virtual", text(&facts.virtual_)),
+            ("state", text(state)),
+            ("rolling_back", Value::Bool(line.is_some_and(|l| l.turned.is_some()))),
+        ])
+    }
+
+    /// Registered names: this host's own results as bare names, everybody's under `results`.
+    fn results(&self, scope: &mut Scope, phase: &str, host: Option<&HostName>) {
+        let mut everybody: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        let mut own: BTreeMap<String, Value> = BTreeMap::new();
+        for (in_phase, step, name) in self.registered() {
+            let Some(by_host) = self.run.results.get(&(in_phase.clone(), step.id.clone())) else {
+                continue;
+            };
+            let whole_phase = by_host.len() == 1 && self.plan.phase(&in_phase).is_some_and(|p| p.hosts.len() == 1);
+            for (of, (outcome, result)) in by_host {
+                let mut value = self.result(*outcome, result);
+                let mine = of.as_ref() == host || of.is_none() || whole_phase;
+                // A phase registers a name once; where two phases do, the current one's wins, then the later one's.
+                if mine && (in_phase == phase || !own.contains_key(&name) || self.later(&in_phase, phase)) {
+                    own.insert(name.clone(), Value::Map(value.clone()));
+                }
+                if let Some(of) = of {
+                    value.insert("host".to_owned(), text(of.as_str()));
+                }
+                everybody.entry(name.clone()).or_default().push(Value::Map(value));
+            }
+        }
+        scope.set_all(own);
+        scope.set(
+            "results",
+            Value::Map(everybody.into_iter().map(|(k, v)| (k, Value::List(v))).collect()),
+        );
+    }
+
+    /// True if `other` is not past `current` in the plan: its results may replace those of a phase before it.
+    fn later(&self, other: &str, current: &str) -> bool {
+        self.plan
+            .phases()
+            .map(|p| p.id.as_str())
+            .take_while(|id| *id != current)
+            .any(|id| id == other)
+    }
+
+    fn registered(&self) -> Vec<(String, &PlannedStep, String)> {
+        let mut out = Vec::new();
+        for (phase, steps) in self.lists() {
+            for step in steps {
+                if let Some(name) = &step.register {
+                    out.push((phase.to_owned(), step, name.clone()));
+                }
+            }
+        }
+        out
+    }
+
+    fn lists(&self) -> Vec<(&str, &[PlannedStep])> {
+        let mut lists: Vec<(&str, &[PlannedStep])> = vec![("", &self.plan.steady_state)];
+        for phase in self.plan.phases() {
+            let s = &phase.stages;
+            for steps in [
+                &phase.steady_state,
+                &s.precheck,
+                &s.drain,
+                &s.steps,
+                &s.verify,
+                &s.undrain,
+                &s.cleanup,
+            ] {
+                lists.push((&phase.id, steps));
+            }
+        }
+        lists
+    }
+
+    /// The fields of a result. A step that did not run has `ran`, `changed` and `ok` false, and no other.
+    pub fn result(&self, outcome: Outcome, result: &StepResult) -> BTreeMap<String, Value> {
+        let flag = |b: bool| Value::Bool(b);
+        let mut fields: BTreeMap<String, Value> = BTreeMap::new();
+        fields.insert("ran".to_owned(), flag(outcome != Outcome::Skipped));
+        fields.insert(
+            "changed".to_owned(),
+            flag(outcome != Outcome::Skipped && result.changed),
+        );
+        if outcome == Outcome::Skipped {
+            return fields;
+        }
+        fields.insert("ok".to_owned(), flag(outcome == Outcome::Ok));
+        fields.insert(
+            "rc".to_owned(),
+            result.rc.map_or(Value::None, |rc| Value::Int(i64::from(rc))),
+        );
+        fields.insert("stdout".to_owned(), Value::Text(self.text(&result.stdout)));
+        fields.insert("stderr".to_owned(), Value::Text(self.text(&result.stderr)));
+        fields.insert(
+            "duration".to_owned(),
+            Value::Duration {
+                duration_ms: result.duration_ms,
+            },
+        );
+        if let Some(value) = &result.value {
+            fields.insert("value".to_owned(), value.clone());
+        }
+        fields.extend(result.more.clone());
+        fields
+    }
+
+    /// A stream's text without its trailing newlines: from the event if it is whole there, else from its file.
+    pub fn text(&self, kept: &Kept) -> String {
+        let whole = match &kept.digest {
+            None => kept.text.clone(),
+            Some(_) => output::load(&self.output, kept, LOOK_MAX).map_or_else(
+                |_| kept.text.clone(),
+                |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+            ),
+        };
+        whole.trim_end_matches('\n').to_owned()
+    }
+}
+
+fn text(s: &str) -> Value {
+    Value::Text(s.to_owned())
+}
+
+fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    Value::Map(entries.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+}

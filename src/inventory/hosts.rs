@@ -1,0 +1,481 @@
+//! An inventory file → [`Inventory`].
+//!
+//! Owns: the keys of our own format, membership of groups, and what a host ends up with. Must not: read files from disk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned, nearest};
+use crate::id::HostName;
+use crate::inventory::layer::{self, Key, Layer, Part, Quarrel};
+use crate::inventory::{Host, Inventory, Transport, is_jump_address, name_fault};
+use crate::runbook::Value;
+use crate::runbook::fields::{self, Fields};
+use crate::runbook::yaml::{self, Entry, Node, NodeKind};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+struct RawHost {
+    name: Spanned<String>,
+    layer: Layer,
+}
+
+struct RawGroup {
+    name: Spanned<String>,
+    members: Vec<Spanned<String>>,
+    layer: Layer,
+}
+
+/// Reads an inventory. `None` only where there is no usable tree; every complaint is in `diags`.
+pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Inventory> {
+    if source.name.ends_with(".ini") || source.text.trim_start().starts_with('[') {
+        diags.push(ansible(Span::new(source, 0, 0)));
+        return None;
+    }
+    let root = yaml::read(source, diags)?;
+    if let NodeKind::Map(entries) = &root.kind
+        && let Some(all) = entries.iter().find(|e| e.key.value == "all")
+    {
+        diags.push(ansible(all.key.span.clone()));
+        return None;
+    }
+    let mut f = Fields::of(&root, "an inventory", diags)?;
+    fields::schema(&mut f);
+    let defaults = f.node("defaults").map_or_else(Layer::default, |n| defaults(n, diags));
+    let hosts: Vec<RawHost> = f
+        .map("hosts")
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|e| host(e, diags))
+        .collect();
+    let groups: Vec<RawGroup> = f
+        .map("groups")
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|e| group(e, diags))
+        .collect();
+    f.finish(diags);
+    Some(assemble(source, &defaults, hosts, &groups, diags))
+}
+
+fn ansible(span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "PS0401",
+        "Ansible inventories are not built yet",
+        span,
+        "this looks like one",
+    )
+    .help("write `schema: 1`, `hosts: {NAME: {address: …, labels: {…}}}` and `groups: {NAME: [HOST, …]}`")
+}
+
+fn defaults(node: &Node, diags: &mut Diagnostics) -> Layer {
+    let Some(mut f) = Fields::of(node, "`defaults` of an inventory", diags) else {
+        return Layer::default();
+    };
+    let layer = layer::read(&mut f, false, diags);
+    f.finish(diags);
+    layer
+}
+
+fn check_name(name: &Spanned<String>, what: &str, diags: &mut Diagnostics) {
+    if let Some(why) = name_fault(name) {
+        let d = Diagnostic::error(
+            "PS0402",
+            format!("{what} cannot be called `{}`", name.value),
+            name.span.clone(),
+            "not a usable name",
+        );
+        diags.push(d.help(why));
+    } else if name.value == "controller" {
+        let d = Diagnostic::error(
+            "PS0403",
+            format!("{what} cannot be called `controller`"),
+            name.span.clone(),
+            "this name is taken",
+        );
+        diags.push(d.help(
+            "`controller` is the machine pitstop runs on; it needs no entry. Give this one another name and an `address`",
+        ));
+    }
+}
+
+fn host(e: &Entry, diags: &mut Diagnostics) -> Option<RawHost> {
+    check_name(&e.key, "a host", diags);
+    let layer = if e.value.is_null() {
+        Layer::default()
+    } else {
+        let mut f = Fields::of(&e.value, "a host", diags)?;
+        let layer = layer::read(&mut f, true, diags);
+        f.finish(diags);
+        layer
+    };
+    Some(RawHost {
+        name: e.key.clone(),
+        layer,
+    })
+}
+
+fn group(e: &Entry, diags: &mut Diagnostics) -> Option<RawGroup> {
+    check_name(&e.key, "a group", diags);
+    let name = e.key.clone();
+    if let NodeKind::Seq(items) = &e.value.kind {
+        let mut members = Vec::new();
+        for item in items {
+            match fields::text(item) {
+                Ok(m) => members.push(m),
+                Err(d) => diags.push(d),
+            }
+        }
+        return Some(RawGroup {
+            name,
+            members,
+            layer: Layer::default(),
+        });
+    }
+    let mut f = Fields::of(&e.value, "a group", diags)?;
+    let members = f.texts("hosts");
+    if f.has("address") {
+        let d = Diagnostic::error(
+            "PS0408",
+            "a group has no `address`",
+            e.key.span.clone(),
+            "all its hosts would be the same machine",
+        );
+        f.complain(d.help("write `address` at the host"));
+    }
+    let layer = layer::read(&mut f, true, diags);
+    f.finish(diags);
+    Some(RawGroup { name, members, layer })
+}
+
+fn assemble(
+    source: &Arc<Source>,
+    defaults: &Layer,
+    raw: Vec<RawHost>,
+    groups: &[RawGroup],
+    diags: &mut Diagnostics,
+) -> Inventory {
+    let by_name: HashMap<HostName, usize> = raw
+        .iter()
+        .enumerate()
+        .map(|(n, h)| (HostName::new(h.name.value.as_str()), n))
+        .collect();
+    let members = Membership::of(groups, &by_name, diags).flat;
+    let mut of_host: Vec<Vec<usize>> = vec![Vec::new(); raw.len()];
+    for (g, list) in members.iter().enumerate() {
+        for h in list {
+            if let Some(groups) = of_host.get_mut(*h) {
+                groups.push(g);
+            }
+        }
+    }
+    let mut quarrels = Quarrels::default();
+    let mut hosts = Vec::with_capacity(raw.len());
+    for (h, in_groups) in raw.into_iter().zip(of_host) {
+        let layers: Vec<(usize, &Layer)> = in_groups
+            .iter()
+            .filter_map(|g| groups.get(*g).map(|group| (*g, &group.layer)))
+            .collect();
+        let mut found = Vec::new();
+        let merged = layer::merge(&h.layer, &layers, defaults, &mut found);
+        found.into_iter().for_each(|q| quarrels.add(q, &h.name.value));
+        let names = layers
+            .iter()
+            .filter_map(|(g, _)| groups.get(*g).map(|group| group.name.value.clone()));
+        hosts.push(finished(&h, merged, names.collect()));
+    }
+    quarrels.report(groups, diags);
+    let inventory = Inventory {
+        name: source.name.clone(),
+        hosts,
+        by_name,
+        groups: groups.iter().map(|g| g.name.value.clone()).zip(members).collect(),
+    };
+    jumps(&inventory, diags);
+    inventory
+}
+
+/// Which hosts each group holds, nested groups included.
+struct Membership {
+    flat: Vec<Vec<usize>>,
+}
+
+enum Member {
+    Host(usize),
+    Group(usize),
+}
+
+impl Membership {
+    fn of(groups: &[RawGroup], hosts: &HashMap<HostName, usize>, diags: &mut Diagnostics) -> Self {
+        let by_name: HashMap<&str, usize> = groups
+            .iter()
+            .enumerate()
+            .map(|(n, g)| (g.name.value.as_str(), n))
+            .collect();
+        let mut direct: Vec<Vec<Member>> = Vec::with_capacity(groups.len());
+        for group in groups {
+            if hosts.contains_key(&HostName::new(group.name.value.as_str())) {
+                let d = Diagnostic::error(
+                    "PS0404",
+                    format!("`{}` is a host and a group", group.name.value),
+                    group.name.span.clone(),
+                    "a host has this name too",
+                );
+                diags.push(d.help("give one of them another name"));
+            }
+            let resolved = group.members.iter().filter_map(|m| {
+                let host = hosts.get(&HostName::new(m.value.as_str())).copied().map(Member::Host);
+                let found = host.or_else(|| by_name.get(m.value.as_str()).copied().map(Member::Group));
+                if found.is_none() {
+                    diags.push(unknown_member(m, hosts, &by_name));
+                }
+                found
+            });
+            direct.push(resolved.collect());
+        }
+        let mut walk = Walk {
+            groups,
+            direct,
+            done: groups.iter().map(|_| None).collect(),
+            open: Vec::new(),
+        };
+        for g in 0..groups.len() {
+            walk.visit(g, diags);
+        }
+        let flat = walk.done.into_iter().map(Option::unwrap_or_default).collect();
+        Self { flat }
+    }
+}
+
+fn unknown_member(m: &Spanned<String>, hosts: &HashMap<HostName, usize>, groups: &HashMap<&str, usize>) -> Diagnostic {
+    let d = Diagnostic::error(
+        "PS0405",
+        format!("`{}` is neither a host nor a group", m.value),
+        m.span.clone(),
+        "not in this inventory",
+    );
+    let mut names: Vec<&str> = hosts
+        .keys()
+        .map(HostName::as_str)
+        .chain(groups.keys().copied())
+        .collect();
+    names.sort_unstable();
+    match nearest(&m.value, names) {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d.help(format!("add it under `hosts`: `{}: {{}}`", m.value)),
+    }
+}
+
+/// Depth first over nested groups; each is flattened once.
+struct Walk<'a> {
+    groups: &'a [RawGroup],
+    direct: Vec<Vec<Member>>,
+    done: Vec<Option<Vec<usize>>>,
+    open: Vec<usize>,
+}
+
+impl Walk<'_> {
+    fn visit(&mut self, g: usize, diags: &mut Diagnostics) {
+        if self.done.get(g).is_none_or(Option::is_some) {
+            return;
+        }
+        if self.open.contains(&g) || self.open.len() > yaml::MAX_DEPTH {
+            self.cycle(g, diags);
+            return;
+        }
+        self.open.push(g);
+        let (mut hosts, mut inner) = (Vec::new(), Vec::new());
+        for m in self.direct.get(g).into_iter().flatten() {
+            match m {
+                Member::Host(h) => hosts.push(*h),
+                Member::Group(i) => inner.push(*i),
+            }
+        }
+        for i in inner {
+            self.visit(i, diags);
+            hosts.extend(self.done.get(i).and_then(Option::as_ref).into_iter().flatten());
+        }
+        hosts.sort_unstable();
+        hosts.dedup();
+        self.open.pop();
+        if let Some(slot) = self.done.get_mut(g) {
+            *slot = Some(hosts);
+        }
+    }
+
+    fn cycle(&self, g: usize, diags: &mut Diagnostics) {
+        let Some(group) = self.groups.get(g) else { return };
+        let d = Diagnostic::error(
+            "PS0406",
+            format!("the group `{}` holds itself", group.name.value),
+            group.name.span.clone(),
+            "over groups inside it, or nested too deep",
+        );
+        diags.push(d.help("take it out of the groups that it holds"));
+    }
+}
+
+/// Disagreements of groups: told once for each pair and key, with the number of hosts.
+#[derive(Default)]
+struct Quarrels {
+    order: Vec<(Quarrel, String, usize)>,
+    seen: HashMap<(Key, usize, usize), usize>,
+}
+
+impl Quarrels {
+    fn add(&mut self, q: Quarrel, host: &str) {
+        let key = (q.key.clone(), q.one.0, q.other.0);
+        if let Some((_, _, count)) = self.seen.get(&key).and_then(|n| self.order.get_mut(*n)) {
+            *count += 1;
+            return;
+        }
+        self.seen.insert(key, self.order.len());
+        self.order.push((q, host.to_owned(), 1));
+    }
+
+    fn report(self, groups: &[RawGroup], diags: &mut Diagnostics) {
+        let name = |g: usize| groups.get(g).map_or("?", |g| g.name.value.as_str());
+        for (q, host, count) in self.order {
+            let key = match q.key.0 {
+                Part::Setting => q.key.1.clone(),
+                Part::Label => format!("labels.{}", q.key.1),
+                Part::Var => format!("vars.{}", q.key.1),
+            };
+            let hosts = match count {
+                1 => format!("host `{host}`"),
+                n => format!("host `{host}` and {} more", n - 1),
+            };
+            diags.push(
+                Diagnostic::error(
+                    "PS0407",
+                    format!("two groups disagree about `{key}` of {hosts}"),
+                    q.other.1,
+                    format!("group `{}` says this", name(q.other.0)),
+                )
+                .also(q.one.1, format!("group `{}` says this", name(q.one.0)))
+                .help(format!(
+                    "write `{key}` at the host itself, or in one of the two groups only"
+                )),
+            );
+        }
+    }
+}
+
+/// A host with every setting typed.
+fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
+    let mut settings: BTreeMap<String, Spanned<Value>> = BTreeMap::new();
+    let (mut labels, mut vars) = (BTreeMap::new(), BTreeMap::new());
+    for ((part, key), value) in merged.0 {
+        match (part, value.value) {
+            (Part::Label, Value::Text(text)) => {
+                labels.insert(key, text);
+            }
+            (Part::Var, v) => {
+                vars.insert(key, v);
+            }
+            (_, v) => {
+                settings.insert(key, Spanned::new(v, value.span));
+            }
+        }
+    }
+    let name = HostName::new(raw.name.value.as_str());
+    let text = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| match settings.remove(key) {
+        Some(Spanned {
+            value: Value::Text(t),
+            span,
+        }) => Some(Spanned::new(t, span)),
+        _ => None,
+    };
+    let list = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| match settings.remove(key).map(|v| v.value)
+    {
+        Some(Value::List(items)) => items
+            .into_iter()
+            .filter_map(|v| match v {
+                Value::Text(t) => Some(t),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    };
+    let int = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| match settings.remove(key).map(|v| v.value) {
+        Some(Value::Int(n)) => Some(n),
+        _ => None,
+    };
+    let transport = match text(&mut settings, "transport") {
+        Some(t) if t.value == "local" => Transport::Local,
+        _ => Transport::Ssh,
+    };
+    Host {
+        address: text(&mut settings, "address").map_or_else(|| raw.name.value.clone(), |t| t.value),
+        port: int(&mut settings, "port")
+            .and_then(|n| u16::try_from(n).ok())
+            .unwrap_or(22),
+        transport,
+        user: text(&mut settings, "user").map(|t| t.value),
+        password: text(&mut settings, "password"),
+        identity: list(&mut settings, "identity"),
+        known_hosts: list(&mut settings, "known_hosts"),
+        jump: text(&mut settings, "jump").filter(|j| !inherited_self(raw, j)),
+        become_method: text(&mut settings, "become.method").map_or_else(|| "sudo".to_owned(), |t| t.value),
+        become_password: text(&mut settings, "become.password"),
+        connect_timeout: int(&mut settings, "connect_timeout")
+            .and_then(|ms| u64::try_from(ms).ok())
+            .map_or(CONNECT_TIMEOUT, Duration::from_millis),
+        labels,
+        vars,
+        groups,
+        name: Spanned::new(name, raw.name.span.clone()),
+    }
+}
+
+/// The bastion itself, when `defaults` or a group name it for all, is reached directly.
+fn inherited_self(raw: &RawHost, jump: &Spanned<String>) -> bool {
+    jump.value == raw.name.value && !raw.layer.0.contains_key(&(Part::Setting, "jump".to_owned()))
+}
+
+/// Every bastion is known and no way goes round in a circle.
+fn jumps(inventory: &Inventory, diags: &mut Diagnostics) {
+    let mut seen = std::collections::BTreeSet::new();
+    for host in &inventory.hosts {
+        let Some(jump) = host.jump.as_ref().filter(|j| !is_jump_address(j)) else {
+            continue;
+        };
+        // One line of `defaults` serves thousands of hosts: it is looked at once.
+        if inventory.host(jump).is_none() && seen.insert((jump.span.start, jump.value.as_str())) {
+            let d = Diagnostic::error(
+                "PS0409",
+                format!("the bastion `{}` is not in this inventory", jump.value),
+                jump.span.clone(),
+                "no host has this name",
+            );
+            diags.push(
+                match nearest(jump, inventory.hosts.iter().map(|h| h.name.value.as_str())) {
+                    Some(near) => d.help(format!("did you mean `{near}`?")),
+                    None => d.help("add it under `hosts`, or write `user@address:port`"),
+                },
+            );
+        }
+        let (mut at, mut steps) = (host, 0);
+        while let Some(next) = at.jump.as_ref().and_then(|j| inventory.host(j)) {
+            (at, steps) = (next, steps + 1);
+            if at.name.value == host.name.value || steps > 8 {
+                let d = Diagnostic::error(
+                    "PS0409",
+                    format!(
+                        "the way to `{}` goes over itself, or over too many bastions",
+                        host.name.value
+                    ),
+                    jump.span.clone(),
+                    "this bastion leads back",
+                );
+                diags.push(d.help("a host that is reached directly has no `jump`"));
+                break;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "hosts_tests.rs"]
+mod tests;

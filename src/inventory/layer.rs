@@ -1,0 +1,215 @@
+//! What one place of the inventory (`defaults`, a group, a host) sets, and who wins.
+//!
+//! Owns: the keys a host, a group and `defaults` share, and the rule of inheritance. Must not: know what a setting means.
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
+use crate::inventory::name_fault;
+use crate::runbook::Value;
+use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::yaml::Node;
+
+/// The kind of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Part {
+    Setting,
+    Label,
+    Var,
+}
+
+/// A key that can be inherited, as (`labels`, `role`).
+pub(super) type Key = (Part, String);
+
+/// What one place sets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layer(pub BTreeMap<Key, Spanned<Value>>);
+
+impl Layer {
+    fn set(&mut self, name: &str, value: Value, span: Span) {
+        self.0
+            .insert((Part::Setting, name.to_owned()), Spanned::new(value, span));
+    }
+}
+
+/// Two groups that give one host different values.
+pub(super) struct Quarrel {
+    pub key: Key,
+    pub one: (usize, Span),
+    pub other: (usize, Span),
+}
+
+/// The value of every key for a host: its own, else its groups', else the defaults'. Groups that disagree are told.
+pub(super) fn merge(own: &Layer, groups: &[(usize, &Layer)], defaults: &Layer, quarrels: &mut Vec<Quarrel>) -> Layer {
+    let mut merged: BTreeMap<Key, (Option<usize>, Spanned<Value>)> =
+        own.0.iter().map(|(k, v)| (k.clone(), (None, v.clone()))).collect();
+    for (group, layer) in groups {
+        for (key, value) in &layer.0 {
+            match merged.get(key) {
+                None => {
+                    merged.insert(key.clone(), (Some(*group), value.clone()));
+                }
+                Some((Some(first), v)) if v.value != value.value => quarrels.push(Quarrel {
+                    key: key.clone(),
+                    one: (*first, v.span.clone()),
+                    other: (*group, value.span.clone()),
+                }),
+                Some(_) => {}
+            }
+        }
+    }
+    for (key, value) in &defaults.0 {
+        if !merged.contains_key(key) {
+            merged.insert(key.clone(), (None, value.clone()));
+        }
+    }
+    Layer(merged.into_iter().map(|(k, (_, v))| (k, v)).collect())
+}
+
+/// The keys that a host, a group and `defaults` share.
+pub(super) fn read(f: &mut Fields<'_>, with_labels: bool, diags: &mut Diagnostics) -> Layer {
+    let mut layer = Layer::default();
+    if with_labels {
+        labels(f, &mut layer);
+        if let Some(entries) = f.map("vars") {
+            for e in entries {
+                let value = Spanned::new(fields::value(&e.value), e.value.span.clone());
+                layer.0.insert((Part::Var, e.key.value.clone()), value);
+            }
+        }
+    }
+    for key in ["address", "user", "jump"] {
+        if let Some(text) = f.text(key) {
+            address_like(f, key, &text);
+            layer.set(key, Value::Text(text.value), text.span);
+        }
+    }
+    if let Some(port) = f.int("port", 1, 65535) {
+        layer.set("port", Value::Int(port.value), port.span);
+    }
+    if let Some(limit) = f.duration("connect_timeout") {
+        let ms = i64::try_from(limit.value.as_millis()).unwrap_or(i64::MAX);
+        layer.set("connect_timeout", Value::Int(ms), limit.span);
+    }
+    for key in ["identity", "known_hosts"] {
+        if let Some((list, span)) = one_or_many(f, key) {
+            layer.set(key, Value::List(list), span);
+        }
+    }
+    transport(f, &mut layer);
+    become_(f, &mut layer, diags);
+    if let Some(node) = f.node("password")
+        && let Some(name) = secret(node, diags)
+    {
+        layer.set("password", Value::Text(name.value), name.span);
+    }
+    let winrm = ["scheme", "auth", "domain", "ca", "pin", "certificate", "key"];
+    winrm.into_iter().chain(["shell"]).for_each(|key| f.later(key));
+    layer
+}
+
+fn labels(f: &mut Fields<'_>, layer: &mut Layer) {
+    for e in f.map("labels").unwrap_or_default() {
+        if matches!(e.key.value.as_str(), "host" | "group") || name_fault(&e.key).is_some() {
+            let d = Diagnostic::error(
+                "PS0402",
+                format!("a label cannot be called `{}`", e.key.value),
+                e.key.span.clone(),
+                "not a label's name",
+            );
+            f.complain(d.help(
+                "letters, digits and . _ - only, and neither `host` nor `group`: selectors use these words themselves",
+            ));
+        }
+        match fields::text(&e.value) {
+            Ok(text) => {
+                let value = Spanned::new(Value::Text(text.value), text.span);
+                layer.0.insert((Part::Label, e.key.value.clone()), value);
+            }
+            Err(d) => f.complain(d.help("a label is one text; `vars` may hold lists and maps")),
+        }
+    }
+}
+
+/// Addresses and users reach command lines and log lines: no spaces, no control characters, no leading dash.
+fn address_like(f: &mut Fields<'_>, key: &str, text: &Spanned<String>) {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'`$;&|<>(){}".contains(c);
+    if text.value.starts_with('-') || text.value.is_empty() || text.value.chars().any(bad) {
+        let d = Diagnostic::error(
+            "PS0408",
+            format!("`{key}` cannot be `{}`", text.value),
+            text.span.clone(),
+            "not usable",
+        );
+        f.complain(d.help("no spaces, quotes or shell characters, and no dash at the beginning"));
+    }
+}
+
+fn one_or_many(f: &mut Fields<'_>, key: &'static str) -> Option<(Vec<Value>, Span)> {
+    let node = f.node(key)?;
+    let nodes = match fields::seq(node, key) {
+        Ok(list) => list,
+        Err(_) => std::slice::from_ref(node),
+    };
+    let mut list = Vec::new();
+    for n in nodes {
+        match fields::text(n) {
+            Ok(t) => list.push(Value::Text(t.value)),
+            Err(d) => f.complain(d),
+        }
+    }
+    Some((list, node.span.clone()))
+}
+
+fn transport(f: &mut Fields<'_>, layer: &mut Layer) {
+    let words = [("ssh", true), ("local", true), ("winrm", false), ("script", false)];
+    if let Some(built) = f.word("transport", &words) {
+        if !built.value {
+            f.complain(not_built(&built.span, &format!("transport `{}`", built.span.text())));
+        }
+        let word = built.span.text().trim_matches(['"', '\'']).to_owned();
+        layer.set("transport", Value::Text(word), built.span);
+    }
+    if let Some(windows) = f.word("os", &[("linux", false), ("windows", true)])
+        && windows.value
+    {
+        f.complain(not_built(&windows.span, "`os: windows`"));
+    }
+}
+
+fn become_(f: &mut Fields<'_>, layer: &mut Layer, diags: &mut Diagnostics) {
+    let Some(node) = f.node("become") else { return };
+    let Some(mut b) = Fields::of(node, "`become` of a host", diags) else {
+        return;
+    };
+    if let Some(method) = b.word("method", &[("sudo", "sudo"), ("su", "su"), ("doas", "doas")]) {
+        layer.set("become.method", Value::Text(method.value.to_owned()), method.span);
+    }
+    if let Some(name) = b.node("password").and_then(|n| secret(n, diags)) {
+        layer.set("become.password", Value::Text(name.value), name.span);
+    }
+    b.later("user");
+    b.later("exact");
+    b.finish(diags);
+}
+
+/// `{secret: NAME}`. A password in clear is refused without repeating it.
+fn secret(node: &Node, diags: &mut Diagnostics) -> Option<Spanned<String>> {
+    if fields::text(node).is_ok() {
+        diags.push(
+            Diagnostic::error(
+                "PS0413",
+                "a password may not stand in an inventory",
+                Span::new(&node.span.source, node.span.start, node.span.start),
+                "it begins here",
+            )
+            .help("write `{ secret: NAME }` and declare NAME under `secrets` of the runbook")
+            .help("the password that stood here has been in a file: change it"),
+        );
+        return None;
+    }
+    let mut f = Fields::of(node, "a password", diags)?;
+    let name = f.need_text("secret");
+    f.finish(diags);
+    name
+}

@@ -1,0 +1,225 @@
+//! The output of one stream of one step: redacted, hashed and stored as it comes.
+//!
+//! Owns: [`Spool`], its limits, what goes into the event and what into a file. Must not: fail a step; a spool that cannot be
+//! written goes on counting and says so.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::files;
+use crate::disk::{self, Fault};
+use crate::id::Digest;
+use crate::run::event::Kept;
+use crate::secret::{RedactStream, Redactor};
+
+/// Output up to this length is in the event itself and needs no file.
+pub const SHORT: usize = 4 * 1024;
+/// So much of the end of longer output is in the event.
+pub const TAIL: usize = 2 * 1024;
+/// So much waits in memory before it goes to the file.
+const BUFFER: usize = 64 * 1024;
+
+/// Takes one stream.
+#[derive(Debug)]
+pub struct Spool {
+    dir: PathBuf,
+    max: u64,
+    redact: RedactStream,
+    hash: Sha256,
+    /// Bytes the host sent.
+    sent: u64,
+    /// Redacted bytes that were stored, or wait in `buffer`.
+    stored: u64,
+    truncated: bool,
+    buffer: Vec<u8>,
+    clean: Vec<u8>,
+    tail: Vec<u8>,
+    file: Option<Temp>,
+    failed: Option<Fault>,
+}
+
+#[derive(Debug)]
+struct Temp {
+    path: PathBuf,
+    file: File,
+}
+
+/// What came of a stream.
+#[derive(Debug)]
+pub struct Finished {
+    /// For the event.
+    pub kept: Kept,
+    /// Why nothing could be stored, if so; `kept` says `truncated` then.
+    pub fault: Option<Fault>,
+}
+
+impl Spool {
+    /// Stores at most `max` bytes in `dir` (a run's `output/`).
+    pub fn new(dir: &Path, redactor: &Redactor, max: u64) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            max,
+            redact: redactor.stream(),
+            hash: Sha256::new(),
+            sent: 0,
+            stored: 0,
+            truncated: false,
+            buffer: Vec::new(),
+            clean: Vec::new(),
+            tail: Vec::new(),
+            file: None,
+            failed: None,
+        }
+    }
+
+    /// Takes the next bytes. Past the limit they are counted and their end is kept.
+    pub fn take(&mut self, bytes: &[u8]) {
+        self.sent += bytes.len() as u64;
+        let mut clean = std::mem::take(&mut self.clean);
+        self.redact.push(bytes, &mut clean);
+        self.store(&clean);
+        clean.clear();
+        self.clean = clean;
+    }
+
+    /// The stream has ended. With `show` the event carries its text (not for `sensitive` steps). What is stored is durable.
+    pub fn finish(mut self, show: bool) -> Finished {
+        let mut rest = Vec::new();
+        self.redact.finish(&mut rest);
+        self.store(&rest);
+        let mut kept = Kept {
+            bytes: self.sent,
+            ..Kept::default()
+        };
+        if self.sent == 0 {
+            return Finished { kept, fault: None };
+        }
+        let whole = self.failed.is_none() && self.file.is_none() && !self.truncated && self.buffer.len() <= SHORT;
+        if show
+            && whole
+            && let Ok(text) = std::str::from_utf8(&self.buffer)
+        {
+            text.clone_into(&mut kept.text);
+            return Finished { kept, fault: None };
+        }
+        kept.digest = self.settle();
+        kept.truncated = self.truncated;
+        if show {
+            kept.text = tail_text(&self.tail);
+        }
+        Finished {
+            kept,
+            fault: self.failed.take(),
+        }
+    }
+
+    fn store(&mut self, clean: &[u8]) {
+        self.tail
+            .extend_from_slice(clean.get(clean.len().saturating_sub(TAIL)..).unwrap_or_default());
+        let old = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..old);
+        let room = usize::try_from(self.max - self.stored).unwrap_or(usize::MAX);
+        let part = clean.get(..room).unwrap_or(clean);
+        self.truncated |= part.len() < clean.len();
+        if self.failed.is_some() {
+            return;
+        }
+        self.stored += part.len() as u64;
+        self.hash.update(part);
+        self.buffer.extend_from_slice(part);
+        if self.buffer.len() > BUFFER {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let written = self.file().and_then(|(path, file, buffer)| {
+            file.write_all(buffer)
+                .map_err(|e| Fault::new("store output in", path, e))
+        });
+        self.buffer.clear();
+        if let Err(fault) = written {
+            self.give_up(fault);
+        }
+    }
+
+    fn file(&mut self) -> Result<(&Path, &mut File, &[u8]), Fault> {
+        if self.file.is_none() {
+            let path = disk::temp_beside(&self.dir.join("output"))?;
+            let file = disk::create_new(&path)?;
+            self.file = Some(Temp { path, file });
+        }
+        match &mut self.file {
+            Some(temp) => Ok((&temp.path, &mut temp.file, &self.buffer)),
+            None => Err(Fault::refused(
+                "store output in",
+                &self.dir,
+                "it has no file",
+                "report this bug",
+            )),
+        }
+    }
+
+    fn settle(&mut self) -> Option<Digest> {
+        if self.failed.is_none() {
+            self.flush();
+        }
+        let temp = self.file.take()?;
+        let digest = Digest::from_hash(&std::mem::take(&mut self.hash).finalize());
+        let path = self.dir.join(digest.hex());
+        let synced = temp
+            .file
+            .sync_data()
+            .map_err(|e| Fault::new("sync output in", &temp.path, e));
+        match synced.and_then(|()| disk::rename(&temp.path, &path)) {
+            Ok(()) => Some(digest),
+            Err(fault) => {
+                self.file = Some(temp);
+                self.give_up(fault);
+                None
+            }
+        }
+    }
+
+    /// The disk is full or broken: the run goes on, what could not be stored is flagged.
+    fn give_up(&mut self, fault: Fault) {
+        self.drop_file();
+        self.buffer = Vec::new();
+        self.truncated = true;
+        self.failed = Some(fault);
+    }
+
+    fn drop_file(&mut self) {
+        if let Some(temp) = self.file.take() {
+            // Best effort; `verify` tells of left-overs.
+            let _ = std::fs::remove_file(temp.path);
+        }
+    }
+}
+
+impl Drop for Spool {
+    /// A step whose task went away leaves no temporary file.
+    fn drop(&mut self) {
+        self.drop_file();
+    }
+}
+
+/// The text of the last bytes, beginning with a whole character.
+fn tail_text(tail: &[u8]) -> String {
+    let skip = tail.iter().take(3).take_while(|b| (0x80..0xc0).contains(*b)).count();
+    String::from_utf8_lossy(tail.get(skip..).unwrap_or_default()).into_owned()
+}
+
+/// Everything that was stored of a stream, at most `max` bytes.
+///
+/// # Errors
+/// When the file is missing, longer, or changed.
+pub fn load(dir: &Path, kept: &Kept, max: u64) -> Result<Vec<u8>, Fault> {
+    match &kept.digest {
+        Some(digest) => files::load(dir, digest, max),
+        None => Ok(kept.text.clone().into_bytes()),
+    }
+}

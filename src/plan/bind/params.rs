@@ -1,0 +1,178 @@
+//! Parameters: typed, held against their limits, complete.
+
+use regex::Regex;
+
+use super::Binder;
+use crate::diag::{Diagnostic, Spanned, nearest};
+use crate::plan::Value;
+use crate::runbook::change::{Change, Given};
+use crate::runbook::expr::print_duration;
+use crate::runbook::lower::{typed, typed_text};
+use crate::runbook::{ParamType, Parameter, Runbook};
+
+/// Parameters without a value and without a default: what a terminal can be asked for.
+pub fn missing_parameters<'a>(runbook: &'a Runbook, change: &Change) -> Vec<&'a Parameter> {
+    let given = |p: &Parameter| change.parameters.iter().any(|(name, _)| name.value == p.name.value);
+    runbook
+        .parameters
+        .iter()
+        .filter(|p| p.default.is_none() && !given(p))
+        .collect()
+}
+
+impl Binder<'_, '_> {
+    pub(super) fn bind_params(&mut self) {
+        let (runbook, change) = (self.input.runbook, self.input.change);
+        for (name, _) in &change.parameters {
+            if !runbook.parameters.iter().any(|p| p.name.value == name.value) {
+                let d = Diagnostic::error(
+                    "PS0601",
+                    format!("the runbook has no parameter `{}`", name.value),
+                    name.span.clone(),
+                    "not declared",
+                );
+                let names: Vec<&str> = runbook.parameters.iter().map(|p| p.name.value.as_str()).collect();
+                self.diags.push(match nearest(name, names.iter().copied()) {
+                    Some(near) => d.help(format!("did you mean `{near}`?")),
+                    None if names.is_empty() => d.help("it declares none"),
+                    None => d.help(format!("it has: {}", names.join(", "))),
+                });
+            }
+        }
+        for missing in missing_parameters(runbook, change) {
+            let name = &missing.name;
+            let d = Diagnostic::error(
+                "PS0602",
+                format!("the parameter `{}` has no value", name.value),
+                name.span.clone(),
+                missing
+                    .description
+                    .clone()
+                    .unwrap_or_else(|| "it has no default".to_owned()),
+            );
+            self.diags.push(d.help(format!(
+                "write it in the change, under `parameters`, or --set {}=VALUE",
+                name.value
+            )));
+        }
+        for p in &runbook.parameters {
+            let given = change
+                .parameters
+                .iter()
+                .rev()
+                .find(|(name, _)| name.value == p.name.value);
+            let value = match given {
+                None => p.default.clone().map(Ok),
+                Some((_, Given::Node(node))) => Some(typed(node, p.kind)),
+                Some((_, Given::Text(text))) => Some(from_text(text, p)),
+            };
+            match value {
+                Some(Ok(value)) => {
+                    if let Some(d) = fault(p, &value) {
+                        self.diags.push(d);
+                    }
+                    self.params.insert(p.name.value.clone(), value.value);
+                }
+                Some(Err(d)) => self.diags.push(d.also(p.name.span.clone(), "its type is said here")),
+                None => {}
+            }
+        }
+    }
+}
+
+fn from_text(text: &Spanned<String>, p: &Parameter) -> Result<Spanned<Value>, Diagnostic> {
+    let write = match p.kind {
+        ParamType::String => "text",
+        ParamType::Int => "12",
+        ParamType::Number => "0.5",
+        ParamType::Bool => "true or false",
+        ParamType::Duration => "10m or 1h30m",
+        ParamType::Timestamp => "2026-12-06T01:00:00+01:00",
+        ParamType::List => "a,b,c",
+    };
+    match typed_text(text, p.kind) {
+        Some(value) => Ok(Spanned::new(value, text.span.clone())),
+        None => Err(Diagnostic::error(
+            "PS0603",
+            format!("`{}` cannot be `{}`", p.name.value, text.value),
+            text.span.clone(),
+            "the value has another type",
+        )
+        .help(format!("write --set {}={write}", p.name.value))),
+    }
+}
+
+/// Why a value is not allowed.
+fn fault(p: &Parameter, value: &Spanned<Value>) -> Option<Diagnostic> {
+    let items: Vec<&Value> = match &value.value {
+        Value::List(items) => items.iter().collect(),
+        one => vec![one],
+    };
+    let wrong = |item: &Value, label: &str| {
+        Diagnostic::error(
+            "PS0604",
+            format!("`{}` cannot be `{}`", p.name.value, show(item)),
+            value.span.clone(),
+            label,
+        )
+    };
+    for item in items {
+        if !p.allowed.is_empty() && !p.allowed.iter().any(|a| a.value == *item) {
+            let allowed: Vec<String> = p.allowed.iter().map(|a| show(&a.value)).collect();
+            return Some(
+                wrong(item, "not one of the allowed values").help(format!("write one of: {}", allowed.join(", "))),
+            );
+        }
+        if let (Some(pattern), Value::Text(text)) = (&p.pattern, item) {
+            match Regex::new(&format!(r"\A(?:{})\z", pattern.value)) {
+                Ok(regex) if regex.is_match(text) => {}
+                Ok(_) => {
+                    let d = wrong(item, "it does not match the pattern").also(pattern.span.clone(), "this pattern");
+                    return Some(d.help("the pattern must match the whole text"));
+                }
+                Err(_) => {
+                    let d = Diagnostic::error(
+                        "PS0604",
+                        format!("the pattern of `{}` cannot be read", p.name.value),
+                        pattern.span.clone(),
+                        "no regular expression",
+                    );
+                    return Some(d.help("a backslash needs single quotes, or a second backslash in double ones"));
+                }
+            }
+        }
+        if let Some(min) = p.min.as_ref().filter(|min| less(item, min)) {
+            return Some(wrong(item, "too small").help(format!("the least is {}", show(min))));
+        }
+        if let Some(max) = p.max.as_ref().filter(|max| less(max, item)) {
+            return Some(wrong(item, "too great").help(format!("the greatest is {}", show(max))));
+        }
+    }
+    None
+}
+
+/// Values of one kind that has an order.
+fn less(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Int(a), Value::Int(b)) => a < b,
+        (Value::Number(a), Value::Number(b)) => a < b,
+        (Value::Duration { duration_ms: a }, Value::Duration { duration_ms: b }) => a < b,
+        (Value::Timestamp { timestamp: a }, Value::Timestamp { timestamp: b }) => a < b,
+        _ => false,
+    }
+}
+
+/// A value as people write it.
+fn show(value: &Value) -> String {
+    match value {
+        Value::None => "null".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Int(n) => n.to_string(),
+        Value::Number(n) => n.to_string(),
+        Value::Duration { duration_ms } => print_duration(*duration_ms),
+        Value::Timestamp { timestamp } => timestamp.to_string(),
+        Value::Text(t) => t.clone(),
+        Value::List(items) => items.iter().map(show).collect::<Vec<_>>().join(","),
+        Value::Map(_) => "a map".to_owned(),
+    }
+}

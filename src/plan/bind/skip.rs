@@ -1,0 +1,125 @@
+//! What the change leaves out.
+
+use std::collections::BTreeMap;
+
+use super::{Binder, phase_steps, runbook_phases};
+use crate::diag::{Diagnostic, Spanned, nearest};
+use crate::runbook::{Item, Phase, Undo};
+
+/// Reasons by what is left out.
+#[derive(Default)]
+pub(super) struct Skips {
+    phases: BTreeMap<String, String>,
+    steps: BTreeMap<(String, String), String>,
+}
+
+impl Skips {
+    /// Why the phase is left out.
+    pub(super) fn phase(&self, phase: &str) -> Option<&str> {
+        self.phases.get(phase).map(String::as_str)
+    }
+
+    /// Why the step is left out.
+    pub(super) fn step(&self, phase: &str, step: &str) -> Option<&str> {
+        self.steps.get(&(phase.to_owned(), step.to_owned())).map(String::as_str)
+    }
+}
+
+impl<'a> Binder<'a, '_> {
+    pub(super) fn bind_skips(&mut self) {
+        for skip in &self.input.change.skip {
+            match self.find(&skip.id) {
+                Ok(Found::Phase(phase)) => {
+                    self.skips.phases.insert(phase.id.value.clone(), skip.reason.clone());
+                }
+                Ok(Found::Step(phase, step)) => {
+                    if let Some(covered) = covers(phase, &step) {
+                        let d = Diagnostic::error(
+                            "PS0653",
+                            format!("`{}` may not be left out", skip.id.value),
+                            skip.id.span.clone(),
+                            "other steps rely on its undo",
+                        );
+                        let d = d.also(covered.span.clone(), "this step is taken back by it");
+                        self.diags
+                            .push(d.help("leave out the whole phase, or change the runbook"));
+                    }
+                    let key = (phase.id.value.clone(), step);
+                    self.skipped.insert(format!("{}/{}", key.0, key.1), skip.reason.clone());
+                    self.skips.steps.insert(key, skip.reason.clone());
+                }
+                Err(d) => self.diags.push(d),
+            }
+        }
+    }
+
+    fn find(&self, id: &Spanned<String>) -> Result<Found<'a>, Diagnostic> {
+        let runbook = self.input.runbook;
+        if let Some(phase) = runbook_phases(runbook).find(|p| p.id.value == id.value) {
+            return Ok(Found::Phase(phase));
+        }
+        let gate = |i: &Item| matches!(i, Item::Gate(g) if g.id.value == id.value);
+        if runbook.items.iter().any(gate) {
+            let d = Diagnostic::error(
+                "PS0654",
+                format!("the gate `{}` may not be left out", id.value),
+                id.span.clone(),
+                "this is a gate",
+            );
+            return Err(d.help("a gate is passed by people: pitstop approve"));
+        }
+        let (in_phase, step) = id.split_once('/').map_or((None, id.as_str()), |(p, s)| (Some(p), s));
+        let of = |p: &Phase| in_phase.is_none_or(|name| p.id.value == name);
+        let mut found = runbook_phases(runbook)
+            .filter(|p| of(p) && phase_steps(p).any(|s| s.id_written && s.id.value == step))
+            .map(|p| Found::Step(p, step.to_owned()));
+        match (found.next(), found.next()) {
+            (Some(one), None) => Ok(one),
+            (Some(Found::Step(one, _)), Some(Found::Step(other, _))) => Err(Diagnostic::error(
+                "PS0652",
+                format!("several phases have a step `{step}`"),
+                id.span.clone(),
+                "which one is meant?",
+            )
+            .help(format!(
+                "write `{}/{step}` or `{}/{step}`",
+                one.id.value, other.id.value
+            ))),
+            _ => Err(self.unknown(id)),
+        }
+    }
+
+    fn unknown(&self, id: &Spanned<String>) -> Diagnostic {
+        let d = Diagnostic::error(
+            "PS0652",
+            format!("the runbook has no step or phase `{}`", id.value),
+            id.span.clone(),
+            "nothing to leave out",
+        );
+        let mut names: Vec<String> = Vec::new();
+        for p in runbook_phases(self.input.runbook) {
+            names.push(p.id.value.clone());
+            for s in phase_steps(p).filter(|s| s.id_written) {
+                names.push(format!("{}/{}", p.id.value, s.id.value));
+                names.push(s.id.value.clone());
+            }
+        }
+        match nearest(id, names.iter().map(String::as_str)) {
+            Some(near) => d.help(format!("did you mean `{near}`?")),
+            None => d.help("write the id of a phase, or PHASE/STEP"),
+        }
+    }
+}
+
+enum Found<'a> {
+    Phase(&'a Phase),
+    Step(&'a Phase, String),
+}
+
+/// The place of a step that this one's undo takes back too.
+fn covers<'p>(phase: &'p Phase, step: &str) -> Option<&'p Spanned<String>> {
+    phase.stages.steps.iter().find_map(|s| match &s.undo {
+        Undo::CoveredBy(id) if id.value == step => Some(id),
+        _ => None,
+    })
+}

@@ -1,0 +1,178 @@
+//! Which hosts: sets of targets, and what `limit` leaves of a phase.
+
+use std::collections::BTreeSet;
+
+use super::Binder;
+use crate::diag::{Diagnostic, Span, Spanned, nearest};
+use crate::id::HostName;
+use crate::inventory::selector::{Selector, SelectorError};
+use crate::plan::Value;
+use crate::runbook::yaml::inside;
+use crate::runbook::{Phase, TargetSet};
+
+impl Binder<'_, '_> {
+    pub(super) fn bind_targets(&mut self) {
+        for set in &self.input.runbook.targets {
+            let before = self.diags.0.len();
+            let mut positions = BTreeSet::new();
+            for host in &set.hosts {
+                self.named_hosts(host, &mut positions);
+            }
+            if let Some(select) = &set.select {
+                let inventory = self.input.inventory;
+                let selector = self.text_now(select, None).and_then(|t| self.selector(select, &t));
+                let found = selector.iter().flat_map(|s| s.select(inventory));
+                positions.extend(found.filter_map(|h| inventory.position(h.name.value.as_str())));
+            }
+            // A mistake in the set is why it is empty: one complaint is enough.
+            if positions.is_empty() && self.diags.0.len() == before {
+                self.diags.push(empty(set, &self.input.inventory.name));
+            }
+            let hosts = self.input.inventory.hosts();
+            let names = positions
+                .iter()
+                .filter_map(|n| hosts.get(*n))
+                .map(|h| h.name.value.clone());
+            self.targets.insert(set.name.value.clone(), names.collect());
+        }
+    }
+
+    fn named_hosts(&mut self, written: &Spanned<String>, positions: &mut BTreeSet<usize>) {
+        let names = match self.value_now(written, None) {
+            None => return,
+            Some(Value::List(items)) => items
+                .into_iter()
+                .filter_map(|v| match v {
+                    Value::Text(t) => Some(t),
+                    _ => None,
+                })
+                .collect(),
+            Some(Value::Text(name)) => vec![name],
+            Some(_) => Vec::new(),
+        };
+        for name in names {
+            match self.input.inventory.position(&name) {
+                Some(n) => {
+                    positions.insert(n);
+                }
+                None => {
+                    let d = self.unknown_host(&name, &written.span);
+                    self.diags.push(d);
+                }
+            }
+        }
+    }
+
+    fn unknown_host(&self, name: &str, span: &Span) -> Diagnostic {
+        let inventory = self.input.inventory;
+        let d = Diagnostic::error(
+            "PS0610",
+            format!("the inventory has no host `{name}`"),
+            span.clone(),
+            format!("not in {}", inventory.name),
+        );
+        if name == "controller" {
+            return d.help("a phase without `targets` runs on the controller");
+        }
+        if inventory.group(name).is_some() {
+            return d.help(format!("`{name}` is a group: write `{{ select: \"group={name}\" }}`"));
+        }
+        match nearest(name, inventory.hosts().iter().map(|h| h.name.value.as_str())) {
+            Some(near) => d.help(format!("did you mean `{near}`?")),
+            None => d.help("add it to the inventory, or give the right one with -i"),
+        }
+    }
+
+    /// Reads a selector and holds it against the inventory.
+    pub(super) fn selector(&mut self, written: &Spanned<String>, text: &str) -> Option<Selector> {
+        let place = |e: &SelectorError| {
+            if written.value == text {
+                inside(written, e.at.clone())
+            } else {
+                written.span.clone()
+            }
+        };
+        let tell = |e: &SelectorError| {
+            Diagnostic::error(e.code, e.message.clone(), place(e), "in this selector").help(e.help.clone())
+        };
+        match Selector::parse(text) {
+            Ok(selector) => {
+                let unknown = selector.unknown(self.input.inventory);
+                unknown.iter().for_each(|e| self.diags.push(tell(e)));
+                unknown.is_empty().then_some(selector)
+            }
+            Err(e) => {
+                self.diags.push(tell(&e));
+                None
+            }
+        }
+    }
+
+    /// The hosts that the change's `limit` leaves.
+    pub(super) fn limit(&mut self) -> Option<BTreeSet<HostName>> {
+        let limit = self.input.change.limit.as_ref()?;
+        let selector = self.selector(limit, &limit.value)?;
+        let hosts = selector.select(self.input.inventory).into_iter();
+        Some(hosts.map(|h| h.name.value.clone()).collect())
+    }
+
+    /// The hosts of a phase; `None`: it is left out (skipped, not needed, emptied), which is noted.
+    pub(super) fn phase_hosts(&mut self, phase: &Phase, limit: Option<&BTreeSet<HostName>>) -> Option<Vec<HostName>> {
+        let id = &phase.id.value;
+        if let Some(reason) = self.skips.phase(id) {
+            self.skipped.insert(id.clone(), reason.to_owned());
+            return None;
+        }
+        if let Some(when) = &phase.when
+            && super::names::only_params(&super::names::condition_names(when))
+            && self.truth_now(when, None) == Some(false)
+        {
+            self.skipped
+                .insert(id.clone(), format!("`when` is false: {}", when.value));
+            return None;
+        }
+        let Some(set) = &phase.targets else {
+            return Some(vec![HostName::controller()]);
+        };
+        let Some(mut hosts) = self.targets.get(&set.value).cloned() else {
+            let d = Diagnostic::error(
+                "PS0620",
+                format!("there is no set `{}`", set.value),
+                set.span.clone(),
+                "not declared under `targets`",
+            );
+            let near = nearest(set, self.targets.keys().map(String::as_str)).map(str::to_owned);
+            self.diags.push(match near {
+                Some(near) => d.help(format!("did you mean `{near}`?")),
+                None => d.help("declare it under `targets`"),
+            });
+            return None;
+        };
+        if let Some(limit) = limit {
+            hosts.retain(|h| limit.contains(h));
+            if hosts.is_empty() {
+                self.emptied.push(id.clone());
+                return None;
+            }
+        }
+        Some(hosts)
+    }
+
+    /// Notes that the plan can touch these hosts.
+    pub(super) fn touch(&mut self, hosts: &[HostName]) {
+        let inventory = self.input.inventory;
+        self.used
+            .extend(hosts.iter().filter_map(|h| inventory.position(h.as_str())));
+    }
+}
+
+fn empty(set: &TargetSet, inventory: &str) -> Diagnostic {
+    let span = set.select.as_ref().map_or(&set.name.span, |s| &s.span).clone();
+    Diagnostic::error(
+        "PS0611",
+        format!("the set `{}` selects no host", set.name.value),
+        span,
+        format!("no host of {inventory} fits"),
+    )
+    .help("see what there is: pitstop hosts")
+}

@@ -1,0 +1,149 @@
+//! The approver's page: what a plan will do, in plain words, as facts that any format can show.
+//!
+//! Owns: which facts the page holds and in which order; the model of a page. Must not: escape (each format does that), ask a
+//! clock, decide anything.
+
+mod difference;
+mod facts;
+mod show;
+mod sums;
+mod words;
+
+pub use difference::{Difference, diff, diff_text};
+pub use facts::facts;
+pub use show::{markdown, text};
+pub use sums::{Worst, batches, worst};
+pub use words::{count, day, duration, moment_in, plain_call, shown};
+
+/// What the page says beside the plan: none of it is in the digest.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// Where the plan is stored, for the next command.
+    pub file: Option<String>,
+    /// The commit of the repository, and whether files differ from it.
+    pub commit: Option<(String, bool)>,
+    /// Former runs of this runbook, newest first.
+    pub history: Vec<PastRun>,
+    /// Things that differ now from when the plan was made.
+    pub changed: Vec<String>,
+}
+
+/// A former run of the same runbook.
+#[derive(Clone, Debug)]
+pub struct PastRun {
+    /// Its id.
+    pub run: String,
+    /// Its verdict.
+    pub verdict: String,
+    /// How long it took.
+    pub duration_ms: u64,
+}
+
+/// A page: facts in sections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Above the title (`Change · patch · CHG0031337`).
+    pub kicker: String,
+    /// The title.
+    pub title: String,
+    /// The first sentences.
+    pub lede: Vec<String>,
+    /// Short facts.
+    pub summary: Vec<(String, Cell)>,
+    /// The rest.
+    pub sections: Vec<Section>,
+}
+
+/// A part of a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Its heading.
+    pub title: String,
+    /// What it holds, in order.
+    pub blocks: Vec<Block>,
+}
+
+/// A block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// A paragraph.
+    Text(String),
+    /// Something nobody may overlook.
+    Warning(String),
+    /// Names and values.
+    Facts(Vec<(String, Cell)>),
+    /// Sentences.
+    List(Vec<String>),
+    /// A table.
+    Table {
+        /// What it shows.
+        caption: String,
+        /// Column names.
+        head: Vec<String>,
+        /// Rows.
+        rows: Vec<Vec<Cell>>,
+    },
+    /// Text to be shown as it is, folded where the format can (`title`).
+    Output {
+        /// What it is.
+        title: String,
+        /// The text.
+        text: String,
+    },
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// Words.
+    Text(String),
+    /// A command, a digest, a path.
+    Code(String),
+}
+
+impl Cell {
+    /// The value without its kind.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Text(t) | Self::Code(t) => t,
+        }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(t: &str) -> Self {
+        Self::Text(t.to_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(t: String) -> Self {
+        Self::Text(t)
+    }
+}
+
+/// A cell that is shown as code.
+pub fn code(text: impl Into<String>) -> Cell {
+    Cell::Code(text.into())
+}
+
+impl Section {
+    /// A section.
+    pub fn new(title: &str, blocks: Vec<Block>) -> Self {
+        Self {
+            title: title.to_owned(),
+            blocks,
+        }
+    }
+}
+
+impl Block {
+    /// A table.
+    pub fn table(caption: &str, head: &[&str], rows: Vec<Vec<Cell>>) -> Self {
+        Self::Table {
+            caption: caption.to_owned(),
+            head: head.iter().map(|h| (*h).to_owned()).collect(),
+            rows,
+        }
+    }
+}

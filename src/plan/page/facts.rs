@@ -1,0 +1,667 @@
+//! A plan into the facts of the approver's page.
+//!
+//! Owns: what an approver must know, section by section. Must not: format.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+
+use super::super::{
+    AfterBatch, Call, OnFailure, Otherwise, Place, Plan, PlanItem, PlannedGate, PlannedPhase, PlannedStep, PlannedUndo,
+    Requirement, SecretSource, Size, Stage, TransportKind,
+};
+use super::sums::{who, worst};
+use super::words::{count, day, duration, plain_call, shown};
+use super::{Block, Cell, Outside, Page, Section, code};
+use crate::id::{Digest, HostName};
+
+/// The six stages in order.
+pub(super) const STAGES: [Stage; 6] = [
+    Stage::Precheck,
+    Stage::Drain,
+    Stage::Steps,
+    Stage::Verify,
+    Stage::Undrain,
+    Stage::Cleanup,
+];
+
+/// The page of a plan.
+pub fn facts(plan: &Plan, digest: &Digest, outside: &Outside) -> Page {
+    let mut sections = vec![hosts(plan), time(plan)];
+    for item in &plan.items {
+        sections.push(match item {
+            PlanItem::Phase(p) => phase(plan, p),
+            PlanItem::Gate(g) => Section::new(&format!("Gate {}", g.id), vec![Block::Facts(gate(g))]),
+        });
+    }
+    sections.extend([rollback(plan), people(plan), power(plan), risk(plan, outside)]);
+    sections.extend(left_out(plan));
+    sections.push(outside_digest(plan, digest, outside));
+    Page {
+        kicker: kicker(plan),
+        title: plan.title.clone(),
+        lede: lede(plan),
+        summary: summary(plan, digest),
+        sections,
+    }
+}
+
+fn kicker(plan: &Plan) -> String {
+    let kind = serde_json::to_value(plan.kind).ok();
+    let kind = kind
+        .as_ref()
+        .and_then(|k| k.as_str())
+        .unwrap_or("change")
+        .replace('_', " ");
+    let parts = ["Plan".to_owned(), kind].into_iter();
+    let mode = plan.mode.as_ref().map(|m| format!("mode {m}"));
+    parts
+        .chain(mode)
+        .chain(plan.ticket.clone())
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+fn lede(plan: &Plan) -> Vec<String> {
+    let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
+    let steps: Vec<&PlannedStep> = plan.phases().flat_map(all_steps).collect();
+    let changing = steps.iter().filter(|s| !s.read_only).count();
+    let what = if plan.changes() {
+        format!(
+            "It changes {} with {}.",
+            count(targets.len(), "host", "hosts"),
+            count(changing, "changing step", "changing steps")
+        )
+    } else {
+        format!(
+            "It reads {} and changes nothing.",
+            count(targets.len(), "host", "hosts")
+        )
+    };
+    let mut out = vec![what];
+    out.extend(plan.reason.as_ref().map(|r| format!("Why: {r}")));
+    out
+}
+
+fn summary(plan: &Plan, digest: &Digest) -> Vec<(String, Cell)> {
+    let mut f: Vec<(String, Cell)> = Vec::new();
+    let mut say = |name: &str, value: &Option<String>| {
+        if let Some(v) = value {
+            f.push((name.to_owned(), v.as_str().into()));
+        }
+    };
+    say("Ticket", &plan.ticket);
+    say("Owner", &plan.owner);
+    say("About", &plan.description);
+    say("Type", &plan.change.type_);
+    say("Impact", &plan.change.impact);
+    say("Back-out", &plan.change.backout);
+    say("Test", &plan.change.test);
+    say("Risk, in the author's words", &plan.change.risk);
+    f.push(("Runbook".to_owned(), code(&plan.path)));
+    for (name, value) in &plan.params {
+        f.push((format!("Parameter {name}"), code(shown(value))));
+    }
+    f.push(("Plan digest".to_owned(), code(digest.to_string())));
+    f
+}
+
+fn hosts(plan: &Plan) -> Section {
+    let mut blocks = Vec::new();
+    let rows = plan.targets.iter().map(|(name, hosts)| {
+        let names = hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ");
+        vec![code(name), hosts.len().to_string().into(), names.into()]
+    });
+    blocks.push(Block::table("Target sets", &["Set", "Hosts", "Names"], rows.collect()));
+    let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
+    let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
+    for h in plan.hosts.iter().filter(|h| targets.contains(&h.name)) {
+        for g in &h.groups {
+            *groups.entry(g).or_default() += 1;
+        }
+    }
+    if !groups.is_empty() {
+        let list = groups
+            .iter()
+            .map(|(g, n)| format!("{g} {n}"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        blocks.push(Block::Text(format!("By group: {list}.")));
+    }
+    let others: Vec<&str> = plan
+        .hosts
+        .iter()
+        .filter(|h| !targets.contains(&h.name))
+        .map(|h| h.name.as_str())
+        .collect();
+    if !others.is_empty() {
+        blocks.push(Block::Text(format!("Also used, not a target: {}.", others.join(", "))));
+    }
+    Section::new("Hosts", blocks)
+}
+
+fn time(plan: &Plan) -> Section {
+    let mut f: Vec<(String, Cell)> = Vec::new();
+    let longest = plan.phases().map(|p| worst(p).phase_ms).fold(0, u64::saturating_add);
+    match &plan.window {
+        None => f.push(("Window".to_owned(), "any time".into())),
+        Some(w) => {
+            let long = |ms: u64| SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+            if let Some(start) = w.start {
+                let end = start.checked_add(long(w.duration_ms)).unwrap_or(start);
+                let latest = end.checked_sub(long(w.cutoff_ms)).unwrap_or(end);
+                f.push(("Opens".to_owned(), both(start, &w.timezone)));
+                f.push(("Closes".to_owned(), both(end, &w.timezone)));
+                f.push(("No host starts after".to_owned(), both(latest, &w.timezone)));
+            } else {
+                f.push(("Opens".to_owned(), "at the start of the run".into()));
+            }
+            f.push(("Length".to_owned(), duration(w.duration_ms).into()));
+            let reserve = w
+                .reserve_ms
+                .map_or_else(|| "the limits of a host's undo steps".to_owned(), duration);
+            f.push(("Kept free for going back".to_owned(), reserve.into()));
+        }
+    }
+    f.push((
+        "Longest by its limits, gates not counted".to_owned(),
+        duration(longest).into(),
+    ));
+    let mut blocks = vec![Block::Facts(f)];
+    if let Some(w) = &plan.window
+        && longest > w.duration_ms
+    {
+        blocks.push(Block::Warning(format!(
+            "If every step used its whole limit, the run would take {} and the window is {}. Hosts that no longer fit are not started.",
+            duration(longest),
+            duration(w.duration_ms)
+        )));
+    }
+    let rows: Vec<Vec<Cell>> = plan
+        .phases()
+        .map(|p| {
+            let w = worst(p);
+            vec![
+                code(&p.id),
+                p.hosts.len().to_string().into(),
+                duration(w.host_ms).into(),
+                duration(w.back_ms).into(),
+                duration(w.phase_ms).into(),
+            ]
+        })
+        .collect();
+    blocks.push(Block::table(
+        "Limits by phase",
+        &["Phase", "Hosts", "One host at most", "Back at most", "Phase at most"],
+        rows,
+    ));
+    for o in &plan.objectives {
+        blocks.push(Block::Text(format!(
+            "Objective {}: from {} to {} in at most {}{}.",
+            o.name,
+            o.from,
+            o.to,
+            duration(o.max_ms),
+            if o.less_waiting {
+                ", time spent waiting for people not counted"
+            } else {
+                ""
+            }
+        )));
+    }
+    Section::new("Time", blocks)
+}
+
+fn both(at: jiff::Timestamp, zone: &str) -> Cell {
+    format!("{} ({})", day(at, zone), at.strftime("%Y-%m-%d %H:%M UTC")).into()
+}
+
+fn phase(plan: &Plan, p: &PlannedPhase) -> Section {
+    let batches = who(plan, p);
+    let mut how = vec![format!(
+        "{} in {}, at most {} at a time.",
+        count(p.hosts.len(), "host", "hosts"),
+        count(batches.len(), "batch", "batches"),
+        p.rollout.parallel
+    )];
+    if let Some(label) = &p.rollout.apart {
+        how.push(format!("A batch never mixes different values of {label}."));
+    }
+    if let Some(last) = &p.rollout.last {
+        how.push(format!("Last of all, one at a time: hosts for which `{last}`. The run learns which; the batches below do not know it."));
+    }
+    if p.rollout.soak_ms > 0 {
+        how.push(format!("{} of rest after each batch.", duration(p.rollout.soak_ms)));
+    }
+    if let Some(when) = &p.when {
+        how.push(format!("A host needs it only if `{when}`."));
+    }
+    how.push(failing(p));
+    let mut blocks = vec![Block::List(how)];
+    if batches.len() > 1 {
+        let rows = batches.iter().enumerate().map(|(n, hosts)| {
+            let names = hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ");
+            let canary = if n == 0 && p.rollout.batches.len() > 1 {
+                " (canary)"
+            } else {
+                ""
+            };
+            vec![
+                format!("{}{canary}", n + 1).into(),
+                hosts.len().to_string().into(),
+                names.into(),
+            ]
+        });
+        blocks.push(Block::table("Batches", &["Batch", "Hosts", "Who"], rows.collect()));
+    }
+    let mut rows = Vec::new();
+    for s in &p.steady_state {
+        rows.push(step_row(plan, Stage::Steady, s));
+    }
+    for stage in STAGES {
+        for s in p.stages.get(stage) {
+            rows.push(step_row(plan, stage, s));
+        }
+    }
+    blocks.push(Block::table(
+        "Steps",
+        &["Stage", "Step", "Does", "Command", "Limit"],
+        rows,
+    ));
+    if let Some(g) = &p.rollout.gate {
+        blocks.push(Block::Text(match g.after_batch {
+            AfterBatch::Nth(n) => format!("A gate after batch {n}:"),
+            AfterBatch::Each => "A gate after each batch that another follows:".to_owned(),
+        }));
+        blocks.push(Block::Facts(gate(g)));
+    }
+    Section::new(&format!("Phase {}: {}", p.id, p.title), blocks)
+}
+
+/// What a failure does, in a sentence.
+fn failing(p: &PlannedPhase) -> String {
+    if !p.changes {
+        return "It changes nothing: a host on which a step fails has failed.".to_owned();
+    }
+    let borne = match p.rollout.max_fail {
+        Size::Count(n) => n,
+        Size::Percent(n) => u32::try_from(p.hosts.len()).unwrap_or(u32::MAX).saturating_mul(n) / 100,
+    };
+    let bears = match borne {
+        0 => "With the first failed host nothing further starts".to_owned(),
+        n => format!("Up to {n} failed hosts are borne, with one more nothing further starts"),
+    };
+    match p.on_failure {
+        OnFailure::RollbackHost => format!("{bears}; each failed host is taken back, the others stay changed."),
+        OnFailure::RollbackRun => {
+            format!("{bears}; each failed host is taken back, and when too many failed the whole run is.")
+        }
+        OnFailure::Hold => {
+            "The first failure stops everything; nothing is taken back, the host stays as it is until a person decides."
+                .to_owned()
+        }
+        OnFailure::Ask => {
+            "The first failure stops everything and a person is asked; nothing is taken back by itself.".to_owned()
+        }
+    }
+}
+
+fn step_row(plan: &Plan, stage: Stage, s: &PlannedStep) -> Vec<Cell> {
+    let (verb, text) = plain_call(&s.call, &plan.params);
+    let mut does = format!("{verb}{}", place(&s.place));
+    let mut add = |yes: bool, words: &str| {
+        if yes {
+            does.push_str(", ");
+            does.push_str(words);
+        }
+    };
+    add(!s.read_only, "changes");
+    add(s.once, "once for the phase");
+    add(s.fresh, "again before each host");
+    add(!s.read_only && !s.call.can_latch(), "not latched: unknown if cut off");
+    add(s.when.is_some(), "only under a condition");
+    add(s.may_fail.is_some(), "may fail");
+    add(s.skip.is_some(), "LEFT OUT by the change");
+    add(
+        s.become_user.is_some(),
+        &format!("as {}", s.become_user.as_deref().unwrap_or_default()),
+    );
+    let limit = if s.retry.attempts > 1 {
+        format!("{} × {}", s.retry.attempts, duration(s.timeout_ms))
+    } else {
+        duration(s.timeout_ms)
+    };
+    vec![
+        stage.as_str().into(),
+        s.name.as_str().into(),
+        does.into(),
+        code(text),
+        limit.into(),
+    ]
+}
+
+fn place(p: &Place) -> String {
+    let names = |l: &[HostName]| l.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ");
+    match p {
+        Place::Own => String::new(),
+        Place::Hosts(l) => format!(" on {}", names(l)),
+        Place::ByHost(_) => " on another host, told by label".to_owned(),
+        Place::OneOf(l) => format!(" on one of {}", names(l)),
+    }
+}
+
+fn requirement(r: &Requirement) -> String {
+    let who = if r.approvers.is_empty() {
+        "the operator, who types the name of the change (unsigned: there is no policy)".to_owned()
+    } else {
+        format!(
+            "{} of {}",
+            count(usize::try_from(r.need).unwrap_or(0), "person", "different people"),
+            r.approvers.join(", ")
+        )
+    };
+    format!("{who}{}", if r.not_operator { ", not the operator" } else { "" })
+}
+
+fn gate(g: &PlannedGate) -> Vec<(String, Cell)> {
+    let otherwise = match g.otherwise {
+        Otherwise::Hold => "the run stops; finished hosts stay as they are",
+        Otherwise::RollbackRun => "the whole run is taken back",
+    };
+    let mut f: Vec<(String, Cell)> = vec![
+        ("Question".to_owned(), g.title.as_str().into()),
+        ("Must say yes".to_owned(), requirement(&g.requirement).into()),
+        ("Waits at most".to_owned(), duration(g.expires_ms).into()),
+        ("If not".to_owned(), otherwise.into()),
+    ];
+    if !g.show.is_empty() {
+        f.push(("Shows".to_owned(), code(g.show.join(", "))));
+    }
+    f
+}
+
+/// Changing steps with the phase they are in.
+fn changing(plan: &Plan) -> impl Iterator<Item = (&PlannedPhase, &PlannedStep)> {
+    plan.phases()
+        .flat_map(|p| p.stages.get(Stage::Steps).iter().map(move |s| (p, s)))
+        .filter(|(_, s)| !s.read_only)
+}
+
+fn rollback(plan: &Plan) -> Section {
+    let (mut rows, mut can, mut all) = (Vec::new(), 0, 0);
+    let mut line = None;
+    for (p, s) in changing(plan) {
+        all += 1;
+        let how = match &s.undo {
+            PlannedUndo::Steps(l) if l.iter().any(|u| matches!(u.call, Call::Restore { .. })) => {
+                can += 1;
+                "automatic: what was found before is put back".to_owned()
+            }
+            PlannedUndo::Steps(l) => {
+                can += 1;
+                let names = l.iter().map(|u| u.name.as_str()).collect::<Vec<_>>().join("; ");
+                format!("{}: {names}", count(l.len(), "step", "steps"))
+            }
+            PlannedUndo::CoveredBy(by) => {
+                can += 1;
+                format!("covered by the undo of {by}")
+            }
+            PlannedUndo::None(why) => {
+                line = line.or_else(|| {
+                    Some(format!(
+                        "The point of no return is {}/{} ({}): {why}",
+                        p.id, s.id, s.name
+                    ))
+                });
+                format!("none: {why}")
+            }
+            PlannedUndo::NotNeeded => {
+                can += 1;
+                "not needed".to_owned()
+            }
+        };
+        rows.push(vec![
+            code(format!("{}/{}", p.id, s.id)),
+            s.name.as_str().into(),
+            how.into(),
+        ]);
+    }
+    let mut blocks = Vec::new();
+    if all == 0 {
+        blocks.push(Block::Text(
+            "Nothing is changed, so there is nothing to take back.".to_owned(),
+        ));
+        return Section::new("Rollback", blocks);
+    }
+    blocks.push(Block::Text(format!(
+        "{can} of {} can be taken back.",
+        count(all, "changing step", "changing steps")
+    )));
+    match line {
+        Some(l) => blocks.push(Block::Warning(l)),
+        None => blocks.push(Block::Text("There is no point of no return.".to_owned())),
+    }
+    for p in plan
+        .phases()
+        .filter(|p| p.changes && p.stages.get(Stage::Verify).is_empty())
+    {
+        blocks.push(Block::Warning(format!(
+            "Phase {} has no verify: a rollback there is not proven.",
+            p.id
+        )));
+    }
+    blocks.push(Block::table(
+        "Undo by step",
+        &["Step", "What", "How it is taken back"],
+        rows,
+    ));
+    Section::new("Rollback", blocks)
+}
+
+fn people(plan: &Plan) -> Section {
+    let start = plan
+        .approval
+        .as_ref()
+        .map_or_else(|| "nobody has to".to_owned(), requirement);
+    let mut f: Vec<(String, Cell)> = vec![("Approves the plan".to_owned(), start.into())];
+    for item in &plan.items {
+        let g = match item {
+            PlanItem::Gate(g) => Some(g),
+            PlanItem::Phase(p) => p.rollout.gate.as_ref(),
+        };
+        f.extend(g.map(|g| (format!("Gate {}", g.id), requirement(&g.requirement).into())));
+    }
+    if let Some(policy) = &plan.policy {
+        for (group, people) in &policy.approvers {
+            f.push((format!("Group {group}"), people.join(", ").into()));
+        }
+        f.push(("Policy".to_owned(), code(policy.digest.to_string())));
+    }
+    Section::new("Who may say yes", vec![Block::Facts(f)])
+}
+
+/// What the plan may do beyond the hosts: local commands, secrets, providers.
+fn power(plan: &Plan) -> Section {
+    let mut blocks = Vec::new();
+    let secrets: Vec<Vec<Cell>> = plan
+        .secrets
+        .iter()
+        .map(|(name, from)| {
+            let from = match from {
+                SecretSource::Env { name } => code(format!("environment variable {name}")),
+                SecretSource::File { path } => code(format!("file {path}")),
+                SecretSource::Prompt => "asked on the terminal".into(),
+                SecretSource::Provider { provider, args } => {
+                    let argv = plan.providers.get(provider).map(|a| a.join(" ")).unwrap_or_default();
+                    code(format!("{argv} {}", args.join(" ")).trim())
+                }
+            };
+            vec![code(name), from]
+        })
+        .collect();
+    if !secrets.is_empty() {
+        blocks.push(Block::table("Secrets", &["Secret", "Comes from"], secrets));
+    }
+    let local = |s: &&PlannedStep, p: &PlannedPhase| {
+        let here = match &s.place {
+            Place::Hosts(l) => l.iter().any(HostName::is_controller),
+            Place::Own => p.hosts.iter().any(HostName::is_controller),
+            _ => false,
+        };
+        here && matches!(s.call, Call::Run { .. } | Call::Argv { .. } | Call::Script { .. })
+    };
+    let mut rows = Vec::new();
+    for p in plan.phases() {
+        for s in all_steps(p).filter(|s| local(s, p)) {
+            let (_, text) = plain_call(&s.call, &plan.params);
+            rows.push(vec![code(format!("{}/{}", p.id, s.id)), code(text)]);
+        }
+    }
+    if rows.is_empty() {
+        blocks.push(Block::Text("No command runs on the control machine.".to_owned()));
+    } else {
+        blocks.push(Block::table(
+            "Commands on the control machine",
+            &["Step", "Command"],
+            rows,
+        ));
+    }
+    let mut attached = plan
+        .hosts
+        .iter()
+        .filter(|h| h.transport == TransportKind::Winrm)
+        .peekable();
+    if attached.peek().is_some() {
+        let names = attached.map(|h| h.name.as_str()).collect::<Vec<_>>().join(", ");
+        blocks.push(Block::Warning(format!(
+            "Over WinRM, where steps are not yet proven to be latched: {names}."
+        )));
+    }
+    Section::new("What it may use", blocks)
+}
+
+/// Every step of a phase, undo steps not counted.
+pub(super) fn all_steps(p: &PlannedPhase) -> impl Iterator<Item = &PlannedStep> {
+    let stages = STAGES.into_iter().flat_map(|s| p.stages.get(s));
+    p.steady_state.iter().chain(stages)
+}
+
+fn risk(plan: &Plan, outside: &Outside) -> Section {
+    let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
+    let is_prod = |v: &String| v == "prod" || v == "production";
+    let production = plan
+        .hosts
+        .iter()
+        .filter(|h| targets.contains(&h.name) && h.labels.values().any(is_prod))
+        .count();
+    let none = changing(plan)
+        .filter(|(_, s)| matches!(s.undo, PlannedUndo::None(_)))
+        .count();
+    let unlatched = changing(plan).filter(|(_, s)| !s.call.can_latch()).count();
+    let reboots = changing(plan)
+        .filter(|(_, s)| {
+            let (_, text) = plain_call(&s.call, &plan.params);
+            ["reboot", "shutdown", "systemctl kexec"]
+                .iter()
+                .any(|w| text.contains(w))
+        })
+        .count();
+    let failed = outside.history.iter().take(3).filter(|r| r.verdict != "done").count();
+    let changes = plan.changes();
+    let points = [
+        (
+            2,
+            changes && production > 0,
+            format!("{} in production", count(production, "host", "hosts")),
+        ),
+        (1, changes && targets.len() >= 10, format!("{} hosts", targets.len())),
+        (1, changes && targets.len() >= 100, "a hundred hosts or more".to_owned()),
+        (
+            3,
+            none > 0,
+            format!("{} cannot be taken back", count(none, "step", "steps")),
+        ),
+        (
+            1,
+            reboots > 0,
+            format!("{} restarts its host", count(reboots, "step", "steps")),
+        ),
+        (
+            1,
+            unlatched > 0,
+            format!("{} would be unknown after a cut", count(unlatched, "step", "steps")),
+        ),
+        (
+            1,
+            changes && outside.history.is_empty(),
+            "no former run of this runbook is known".to_owned(),
+        ),
+        (2, failed > 0, format!("{failed} of the last 3 runs did not end done")),
+        (1, changes && plan.window.is_none(), "no window".to_owned()),
+    ];
+    let reasons: Vec<&(u32, bool, String)> = points.iter().filter(|p| p.1).collect();
+    let score: u32 = reasons.iter().map(|p| p.0).sum();
+    let level = match score {
+        0..=1 => "low",
+        2..=4 => "moderate",
+        5..=7 => "high",
+        _ => "very high",
+    };
+    let mut list: Vec<String> = reasons.iter().map(|(n, _, why)| format!("{n}: {why}")).collect();
+    if list.is_empty() {
+        list.push("no reason found".to_owned());
+    }
+    Section::new(
+        "Risk",
+        vec![
+            Block::Text(format!(
+                "{level}, {}. Counted from:",
+                count(usize::try_from(score).unwrap_or(0), "point", "points")
+            )),
+            Block::List(list),
+        ],
+    )
+}
+
+fn left_out(plan: &Plan) -> Option<Section> {
+    let skipped = plan.skipped.iter().map(|(s, why)| format!("{s}: {why}"));
+    let emptied = plan
+        .emptied
+        .iter()
+        .map(|p| format!("phase {p}: the change's limit leaves it no host"));
+    let list: Vec<String> = skipped.chain(emptied).collect();
+    (!list.is_empty()).then(|| Section::new("Left out by the change", vec![Block::List(list)]))
+}
+
+fn outside_digest(plan: &Plan, digest: &Digest, outside: &Outside) -> Section {
+    let mut list = vec![
+        "The software and the data on the hosts, and what commands find there.".to_owned(),
+        "The values of secrets, and what secret providers answer.".to_owned(),
+        "Host keys, login keys and the agent of whoever runs it.".to_owned(),
+        "Freeze calendars: read at plan time, and again at the start.".to_owned(),
+    ];
+    if let Some((commit, dirty)) = &outside.commit {
+        let state = if *dirty { ", with files that differ from it" } else { "" };
+        list.push(format!("The commit it was planned at: {commit}{state}."));
+    }
+    list.extend(outside.changed.iter().map(|c| format!("Changed since: {c}")));
+    let mut blocks = vec![Block::List(list)];
+    if !outside.history.is_empty() {
+        let rows = outside
+            .history
+            .iter()
+            .map(|r| vec![code(&r.run), r.verdict.as_str().into(), duration(r.duration_ms).into()]);
+        blocks.push(Block::table("Former runs", &["Run", "Verdict", "Took"], rows.collect()));
+    }
+    let file = outside.file.as_deref().unwrap_or("PLAN");
+    let next = if plan.approval.is_some() {
+        format!("pitstop approve {file} --key KEYFILE")
+    } else {
+        format!("pitstop run {file}")
+    };
+    blocks.push(Block::Facts(vec![
+        ("Signed is the digest".to_owned(), code(digest.to_string())),
+        ("Next".to_owned(), code(next)),
+    ]));
+    Section::new("Not in the digest", blocks)
+}

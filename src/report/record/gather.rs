@@ -1,0 +1,693 @@
+//! Plan and events into the lists of a change record.
+//!
+//! Owns: which event becomes which line. Must not: judge (that is `judge.rs`), ask a clock.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::plan::{Plan, PlannedPhase, Stage, Value};
+use crate::run::event::{Answer, Event, GateEnd, Kept, Slot, Stamped, StepKey, StepResult};
+use crate::run::objective::{self, millis_between};
+
+type StepPlace = (String, Option<HostName>, Slot);
+
+/// Reads events one by one.
+pub(super) struct Gather<'p> {
+    plan: &'p Plan,
+    pub(super) record: ChangeRecord,
+    places: BTreeMap<StepPlace, usize>,
+    /// The last event and whether it closed the journal, for resumptions.
+    before: Option<(Timestamp, bool)>,
+}
+
+impl<'p> Gather<'p> {
+    /// A record that knows the plan and nothing else.
+    pub(super) fn new(plan: &'p Plan, plan_digest: &Digest, head: &ChainHead) -> Self {
+        let record = ChangeRecord {
+            schema: SCHEMA.to_owned(),
+            id: None,
+            kind: plan.kind,
+            mode: plan.mode.clone(),
+            dry: false,
+            title: plan.title.clone(),
+            description: plan.description.clone(),
+            reason: plan.reason.clone(),
+            ticket: plan.ticket.clone(),
+            type_: plan.change.type_.clone(),
+            owner: plan.owner.clone(),
+            texts: Texts {
+                risk: plan.change.risk.clone(),
+                impact: plan.change.impact.clone(),
+                backout: plan.change.backout.clone(),
+                test: plan.change.test.clone(),
+            },
+            runbook: RunbookRef {
+                id: plan.runbook.clone(),
+                path: plan.path.clone(),
+                files: plan.files.iter().map(|(p, f)| (p.clone(), f.digest.clone())).collect(),
+            },
+            plan_digest: plan_digest.clone(),
+            tool: String::new(),
+            params: plan.params.iter().map(|(k, v)| (k.clone(), shown(v))).collect(),
+            operators: Vec::new(),
+            window: window(plan),
+            phases: plan.phases().map(phase).collect(),
+            hosts: hosts(plan),
+            steps: Vec::new(),
+            undo: Vec::new(),
+            gates: Vec::new(),
+            approvals: Vec::new(),
+            deviations: Vec::new(),
+            objectives: Vec::new(),
+            marks: Vec::new(),
+            waits: Vec::new(),
+            steady: Vec::new(),
+            locks: Vec::new(),
+            left_behind: Vec::new(),
+            forgiven: Vec::new(),
+            participants: Vec::new(),
+            resumptions: Vec::new(),
+            signals: Vec::new(),
+            halts: Vec::new(),
+            warnings: Vec::new(),
+            outcome: OutcomeRecord {
+                verdict: None,
+                exit: None,
+                result: None,
+                summary: String::new(),
+            },
+            chain: Chain {
+                algo: "sha256".to_owned(),
+                events: head.events,
+                head: head.hash.clone(),
+            },
+        };
+        Self {
+            plan,
+            record,
+            places: BTreeMap::new(),
+            before: None,
+        }
+    }
+
+    /// What needs all events at once.
+    pub(super) fn finish(mut self, events: &[Stamped]) -> ChangeRecord {
+        let r = &mut self.record;
+        r.objectives = objective::objectives(self.plan, events);
+        r.marks = objective::marks(self.plan, events);
+        r.waits = objective::waiting(self.plan, events);
+        if let (Some(first), Some(last)) = (events.first(), events.last()) {
+            r.window.actual = Some(Span {
+                start: first.at,
+                end: last.at,
+            });
+            for g in r.gates.iter_mut().filter(|g| g.ended.is_none()) {
+                g.waited_ms = millis_between(g.opened, last.at).unwrap_or(0);
+            }
+        }
+        r.window.waited_ms = r.waits.iter().map(|w| w.ms()).sum();
+        r.steps
+            .retain(|s| !s.attempts.is_empty() || s.outcome == Some(Outcome::Skipped));
+        for s in &mut r.steps {
+            if s.outcome.is_none() && s.changes && s.attempts.iter().all(|a| a.ended.is_none()) {
+                s.outcome = Some(Outcome::Unknown);
+                "no end was recorded".clone_into(&mut s.why);
+            }
+        }
+        for h in &mut r.hosts {
+            h.state = worst(&h.phases);
+        }
+        self.record
+    }
+
+    /// One event.
+    pub(super) fn apply(&mut self, e: &Stamped) {
+        let at = e.at;
+        match &e.event {
+            Event::Intended { .. }
+            | Event::Settled { .. }
+            | Event::NeverBegan { .. }
+            | Event::Skipped { .. }
+            | Event::Decided { .. }
+            | Event::Captured { .. } => self.step_event(at, &e.event),
+            Event::GateOpened { .. }
+            | Event::GateAnswered { .. }
+            | Event::GatePassed { .. }
+            | Event::GateClosed { .. } => self.gate_event(at, &e.event),
+            Event::PhaseBegan { .. }
+            | Event::PhaseEnded { .. }
+            | Event::BatchBegan { .. }
+            | Event::SoakBegan { .. }
+            | Event::BatchSettled { .. } => self.phase_event(at, &e.event),
+            Event::Connected { .. }
+            | Event::Reached { .. }
+            | Event::Locked { .. }
+            | Event::Unlocked { .. }
+            | Event::Judged { .. }
+            | Event::JudgedLast { .. }
+            | Event::HostBegan { .. }
+            | Event::Turned { .. }
+            | Event::Reopened { .. }
+            | Event::HostEnded { .. }
+            | Event::HostClosed { .. } => self.host_event(at, &e.event),
+            _ => self.run_event(at, &e.event),
+        }
+        self.before = Some((at, matches!(e.event, Event::Ended { .. })));
+    }
+
+    fn run_event(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::Started {
+                run,
+                operator,
+                controller,
+                tool,
+                dry,
+                approvals,
+                ..
+            } => {
+                self.record.id = Some(run.clone());
+                self.record.tool.clone_from(tool);
+                self.record.dry = *dry;
+                self.operator(operator, controller, at);
+                for a in approvals {
+                    self.answer("", a, at);
+                }
+            }
+            Event::Resumed {
+                operator,
+                controller,
+                back,
+                overrides,
+            } => {
+                let (since, orderly) = self.before.unwrap_or((at, false));
+                self.operator(operator, controller, at);
+                self.record.resumptions.push(Resumption {
+                    by: operator.clone(),
+                    controller: controller.clone(),
+                    at,
+                    since,
+                    orderly,
+                    back: *back,
+                });
+                for a in overrides {
+                    self.answer("", a, at);
+                }
+                self.record.outcome.verdict = None;
+                self.record.outcome.exit = None;
+                self.record.left_behind.clear();
+            }
+            Event::SteadyAsked { phase, round, occasion } => self.record.steady.push(SteadyRecord {
+                phase: phase.clone(),
+                round: *round,
+                occasion: *occasion,
+                at,
+                ok: None,
+            }),
+            Event::SteadyAnswered { phase, round, ok } => {
+                let asked = self.record.steady.iter_mut().rev();
+                if let Some(s) = asked.into_iter().find(|s| &s.phase == phase && s.round == *round) {
+                    s.ok = Some(*ok);
+                }
+            }
+            Event::Halted { text, .. } | Event::TurnedBack { why: text } => {
+                self.record.halts.push(Note { at, text: text.clone() });
+            }
+            Event::Signalled { count } => self.record.signals.push(SignalRecord { count: *count, at }),
+            Event::Forgiven { obligation, reason, by } => self.record.forgiven.push(Forgiven {
+                id: obligation.clone(),
+                by: by.clone(),
+                reason: reason.clone(),
+                at,
+            }),
+            Event::Noted { text } => self.record.warnings.push(Note { at, text: text.clone() }),
+            Event::Ended {
+                verdict,
+                exit,
+                left_behind,
+            } => {
+                self.record.outcome.verdict = Some(*verdict);
+                self.record.outcome.exit = Some(*exit);
+                self.record.left_behind = left_behind.iter().map(|id| left(id)).collect();
+            }
+            _ => {}
+        }
+    }
+
+    fn operator(&mut self, name: &str, controller: &str, at: Timestamp) {
+        self.record.operators.push(Operator {
+            name: name.to_owned(),
+            controller: controller.to_owned(),
+            at,
+        });
+        self.participant(name, "operator".to_owned());
+    }
+
+    fn answer(&mut self, gate: &str, a: &Answer, at: Timestamp) {
+        self.record.approvals.push(ApprovalRecord {
+            gate: gate.to_owned(),
+            decision: a.decision.clone(),
+            by: a.principal.clone(),
+            role: a.role.clone(),
+            at,
+            key: a.key.clone(),
+            statement: a.statement.clone(),
+            comment: a.comment.clone(),
+            override_: a.override_.clone(),
+        });
+        let role = if a.role.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", a.role)
+        };
+        self.participant(&a.principal, format!("approver{role}"));
+    }
+
+    fn participant(&mut self, name: &str, role: String) {
+        let people = &mut self.record.participants;
+        if let Some(p) = people.iter_mut().find(|p| p.name == name) {
+            if !p.roles.contains(&role) {
+                p.roles.push(role);
+            }
+        } else {
+            people.push(Participant {
+                name: name.to_owned(),
+                roles: vec![role],
+            });
+        }
+    }
+
+    fn gate_event(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::GateOpened {
+                gate,
+                title,
+                expires,
+                out,
+            } => self.record.gates.push(GateRecord {
+                gate: gate.clone(),
+                title: title.clone(),
+                opened: at,
+                expires: *expires,
+                ended: None,
+                how: GateState::Open,
+                waited_ms: 0,
+                out: out.clone(),
+            }),
+            Event::GateAnswered { gate, answer } => self.answer(gate, answer, at),
+            Event::GatePassed { gate } => self.gate_ended(gate, GateState::Passed, at),
+            Event::GateClosed { gate, why } => {
+                let how = match why {
+                    GateEnd::Rejected => GateState::Rejected,
+                    GateEnd::Expired => GateState::Expired,
+                    GateEnd::CutOff => GateState::CutOff,
+                };
+                self.gate_ended(gate, how, at);
+            }
+            _ => {}
+        }
+    }
+
+    fn gate_ended(&mut self, gate: &str, how: GateState, at: Timestamp) {
+        if let Some(g) = self.record.gates.iter_mut().rev().find(|g| g.gate == gate) {
+            g.ended = Some(at);
+            g.how = how;
+            g.waited_ms = millis_between(g.opened, at).unwrap_or(0);
+        }
+    }
+
+    fn phase_event(&mut self, at: Timestamp, event: &Event) {
+        let (Event::PhaseBegan { phase }
+        | Event::PhaseEnded { phase }
+        | Event::BatchBegan { phase, .. }
+        | Event::SoakBegan { phase, .. }
+        | Event::BatchSettled { phase, .. }) = event
+        else {
+            return;
+        };
+        let Some(p) = self.record.phases.iter_mut().find(|p| &p.id == phase) else {
+            return;
+        };
+        match event {
+            Event::PhaseBegan { .. } => p.began = p.began.or(Some(at)),
+            Event::PhaseEnded { .. } => p.ended = Some(at),
+            Event::BatchBegan { batch, hosts, .. } => {
+                p.batches.push(BatchRecord {
+                    batch: *batch,
+                    hosts: hosts.clone(),
+                    began: at,
+                    soak: None,
+                    settled: None,
+                });
+                for h in hosts {
+                    if let Some(line) = host_phase(&mut self.record.hosts, h, phase) {
+                        line.batch = Some(*batch);
+                    }
+                }
+            }
+            Event::SoakBegan { batch, .. } => {
+                p.batches
+                    .iter_mut()
+                    .filter(|b| b.batch == *batch)
+                    .for_each(|b| b.soak = Some(at));
+            }
+            Event::BatchSettled { batch, .. } => {
+                p.batches
+                    .iter_mut()
+                    .filter(|b| b.batch == *batch)
+                    .for_each(|b| b.settled = Some(at));
+            }
+            _ => {}
+        }
+    }
+
+    fn host_event(&mut self, at: Timestamp, event: &Event) {
+        let hosts = &mut self.record.hosts;
+        match event {
+            Event::Connected { host, facts } => {
+                let Some(h) = hosts.iter_mut().find(|h| &h.name == host) else {
+                    return;
+                };
+                h.system = format!("{} {}", facts.distro, facts.version).trim().to_owned();
+                if h.kernel.0.is_empty() {
+                    h.kernel.0.clone_from(&facts.kernel);
+                }
+                h.kernel.1.clone_from(&facts.kernel);
+                h.machine.clone_from(&facts.machine);
+                h.host_key.clone_from(&facts.host_key);
+                if !facts.boot.is_empty() && h.boots.last() != Some(&facts.boot) {
+                    h.boots.push(facts.boot.clone());
+                }
+            }
+            Event::Locked { host, on_host } => self.record.locks.push(LockRecord {
+                host: host.clone(),
+                on_host: *on_host,
+                released: false,
+            }),
+            Event::Unlocked { host } => {
+                let mine = self.record.locks.iter_mut().filter(|l| &l.host == host);
+                mine.for_each(|l| l.released = true);
+            }
+            Event::HostBegan { phase, host, .. } => {
+                if let Some(h) = host_phase(hosts, host, phase) {
+                    h.began = h.began.or(Some(at));
+                    h.state = None;
+                }
+            }
+            Event::Turned { phase, host, why, .. } => {
+                if let Some(h) = host_phase(hosts, host, phase) {
+                    h.turned = Some(at);
+                    h.state = None;
+                    h.why.clone_from(why);
+                }
+            }
+            Event::Reopened { phase, host, .. } => {
+                if let Some(h) = host_phase(hosts, host, phase) {
+                    h.state = None;
+                }
+            }
+            Event::HostEnded {
+                phase,
+                host,
+                state,
+                why,
+            } => {
+                if let Some(h) = host_phase(hosts, host, phase) {
+                    h.state = Some(*state);
+                    h.ended = Some(at);
+                    h.why.clone_from(why);
+                }
+            }
+            Event::HostClosed { phase, host } => {
+                if let Some(h) = host_phase(hosts, host, phase) {
+                    h.closed = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn step_event(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::Intended {
+                key,
+                on,
+                call,
+                changes,
+                latched,
+                limit_ms,
+                ..
+            } => {
+                let Some(s) = self.step(key) else { return };
+                s.on = Some(on.clone());
+                s.call.clone_from(call);
+                s.changes = *changes;
+                s.latched = *latched;
+                s.outcome = None;
+                s.attempts.push(attempt(key.attempt, at, *limit_ms));
+            }
+            Event::Settled { key, outcome, result } => {
+                let Some(s) = self.step(key) else { return };
+                settle(s, key, at, *outcome, result);
+            }
+            Event::NeverBegan { key } => {
+                let Some(s) = self.step(key) else { return };
+                s.attempts.retain(|a| a.attempt != key.attempt);
+            }
+            Event::Skipped { key, reason, by_person } => {
+                let Some(s) = self.step(key) else { return };
+                s.outcome = Some(Outcome::Skipped);
+                s.why.clone_from(reason);
+                if *by_person {
+                    self.record.deviations.push(Deviation {
+                        code: DeviationCode::StepSkipped,
+                        weighs: true,
+                        phase: key.phase.clone(),
+                        host: key.host.clone(),
+                        step: key.step.clone(),
+                        at: Some(at),
+                        by: String::new(),
+                        reason: reason.clone(),
+                    });
+                }
+            }
+            Event::Decided {
+                phase,
+                host,
+                slot,
+                verdict,
+                reason,
+                by,
+            } => {
+                let decision = Decision {
+                    verdict: verdict.clone(),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    at,
+                };
+                self.participant(by, "decided".to_owned());
+                let place = (phase.clone(), Some(host.clone()), slot.clone());
+                let found = self.places.get(&place).copied();
+                if let Some(s) = found.and_then(|i| self.record.steps.get_mut(i)) {
+                    s.decided = Some(decision);
+                }
+                self.record.deviations.push(Deviation {
+                    code: DeviationCode::ManualOverride,
+                    weighs: true,
+                    phase: phase.clone(),
+                    host: Some(host.clone()),
+                    step: slot.step.clone(),
+                    at: Some(at),
+                    by: by.clone(),
+                    reason: format!("{verdict}: {reason}"),
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The line of this key, made if it is new.
+    fn step(&mut self, key: &StepKey) -> Option<&mut StepRecord> {
+        let place = (key.phase.clone(), key.host.clone(), key.slot());
+        let steps = &mut self.record.steps;
+        let index = *self.places.entry(place).or_insert_with(|| {
+            let planned = self.plan.step(&key.phase, key.stage, &key.step);
+            steps.push(StepRecord {
+                phase: key.phase.clone(),
+                stage: key.stage,
+                step: key.step.clone(),
+                nth: key.nth,
+                name: planned.map_or_else(|| key.step.clone(), |p| p.name.clone()),
+                host: key.host.clone(),
+                on: None,
+                pass: key.pass,
+                call: String::new(),
+                changes: planned.is_some_and(|p| !p.read_only),
+                changed: false,
+                latched: false,
+                outcome: None,
+                warned: false,
+                why: String::new(),
+                decided: None,
+                attempts: Vec::new(),
+                evidence: BTreeMap::new(),
+            });
+            steps.len() - 1
+        });
+        steps.get_mut(index)
+    }
+}
+
+fn settle(s: &mut StepRecord, key: &StepKey, at: Timestamp, outcome: Outcome, result: &StepResult) {
+    if !s.attempts.iter().any(|a| a.attempt == key.attempt) {
+        // Steps that nothing is sent for have no intent: their length is known.
+        let length = i64::try_from(result.duration_ms).unwrap_or(0);
+        let started = at.checked_sub(SignedDuration::from_millis(length)).unwrap_or(at);
+        s.attempts.push(attempt(key.attempt, started, 0));
+    }
+    let Some(a) = s.attempts.iter_mut().find(|a| a.attempt == key.attempt) else {
+        return;
+    };
+    a.ended = Some(at);
+    a.duration_ms = result.duration_ms;
+    a.outcome = Some(outcome);
+    a.rc = result.rc;
+    a.why.clone_from(&result.why);
+    a.stdout = output(&result.stdout);
+    a.stderr = output(&result.stderr);
+    s.outcome = Some(outcome);
+    s.warned = result.warned;
+    s.why.clone_from(&result.why);
+    s.changed |= result.changed;
+    s.evidence.extend(result.evidence.clone());
+}
+
+fn attempt(number: u32, started: Timestamp, limit_ms: u64) -> AttemptRecord {
+    AttemptRecord {
+        attempt: number,
+        started,
+        ended: None,
+        duration_ms: 0,
+        limit_ms,
+        outcome: None,
+        rc: None,
+        why: String::new(),
+        stdout: OutputRecord::default(),
+        stderr: OutputRecord::default(),
+    }
+}
+
+fn output(k: &Kept) -> OutputRecord {
+    OutputRecord {
+        bytes: k.bytes,
+        digest: k.digest.clone(),
+        truncated: k.truncated,
+        text: k.text.clone(),
+    }
+}
+
+fn host_phase<'r>(hosts: &'r mut [HostRecord], host: &HostName, phase: &str) -> Option<&'r mut HostPhase> {
+    let h = hosts.iter_mut().find(|h| &h.name == host)?;
+    h.phases.iter_mut().find(|p| p.phase == phase)
+}
+
+fn hosts(plan: &Plan) -> Vec<HostRecord> {
+    let mut out: Vec<HostRecord> = Vec::new();
+    let controller = HostName::controller();
+    let planned = plan
+        .hosts
+        .iter()
+        .map(|h| (&h.name, h.address.as_str(), h.groups.as_slice()));
+    for (name, address, groups) in planned.chain([(&controller, "", [].as_slice())]) {
+        let phases: Vec<HostPhase> = plan
+            .phases()
+            .filter(|p| p.hosts.contains(name))
+            .map(|p| HostPhase {
+                phase: p.id.clone(),
+                batch: None,
+                state: Some(HostState::NotStarted),
+                why: String::new(),
+                began: None,
+                turned: None,
+                ended: None,
+                closed: false,
+            })
+            .collect();
+        if phases.is_empty() || out.iter().any(|h| &h.name == name) {
+            continue;
+        }
+        out.push(HostRecord {
+            name: name.clone(),
+            address: address.to_owned(),
+            system: String::new(),
+            kernel: (String::new(), String::new()),
+            boots: Vec::new(),
+            machine: String::new(),
+            host_key: String::new(),
+            groups: groups.to_vec(),
+            state: None,
+            phases,
+        });
+    }
+    out
+}
+
+fn phase(p: &PlannedPhase) -> PhaseRecord {
+    PhaseRecord {
+        id: p.id.clone(),
+        title: p.title.clone(),
+        changes: p.changes,
+        verifies: !p.stages.get(Stage::Verify).is_empty(),
+        on_failure: p.on_failure,
+        began: None,
+        ended: None,
+        batches: Vec::new(),
+    }
+}
+
+fn window(plan: &Plan) -> WindowRecord {
+    let Some(w) = &plan.window else {
+        return WindowRecord {
+            timezone: "UTC".to_owned(),
+            ..WindowRecord::default()
+        };
+    };
+    let long = |ms: u64| SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+    let planned = w.start.and_then(|start| {
+        let end = start.checked_add(long(w.duration_ms)).ok()?;
+        Some(Span { start, end })
+    });
+    WindowRecord {
+        timezone: w.timezone.clone(),
+        cutoff: planned.and_then(|p| p.end.checked_sub(long(w.cutoff_ms)).ok()),
+        planned,
+        actual: None,
+        waited_ms: 0,
+    }
+}
+
+/// `not_needed` is good and says nothing about the other phases.
+fn worst(phases: &[HostPhase]) -> Option<HostState> {
+    if phases.iter().any(|p| p.state.is_none()) {
+        return None;
+    }
+    let states = || phases.iter().filter_map(|p| p.state);
+    states()
+        .filter(|s| *s != HostState::NotNeeded)
+        .max()
+        .or_else(|| states().max())
+}
+
+fn left(id: &str) -> LeftBehind {
+    LeftBehind {
+        id: id.to_owned(),
+        what: String::new(),
+    }
+}
+
+/// A parameter as people read it.
+fn shown(v: &Value) -> String {
+    crate::plan::page::shown(v)
+}

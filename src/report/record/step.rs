@@ -1,0 +1,145 @@
+//! Steps in the change record, and what became of their undo.
+//!
+//! Owns: the types. Must not: format for people.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{Digest, HostName};
+use crate::plan::Stage;
+use crate::run::event::Outcome;
+use crate::run::moment;
+
+/// A step on a host, with its attempts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// The phase; empty: the run's steady state.
+    pub phase: String,
+    /// The stage.
+    pub stage: Stage,
+    /// Its id.
+    pub step: String,
+    /// Which of a delegated set.
+    pub nth: u32,
+    /// A sentence.
+    pub name: String,
+    /// For which host.
+    pub host: Option<HostName>,
+    /// Where it was done.
+    pub on: Option<HostName>,
+    /// Forward 0, back 1, later rounds 2 and up.
+    pub pass: u32,
+    /// What was done, rendered and redacted.
+    pub call: String,
+    /// True if it may change something.
+    pub changes: bool,
+    /// True if it did (as far as can be told).
+    pub changed: bool,
+    /// True if a cut-off would be learnt from the host.
+    pub latched: bool,
+    /// How it ended; `None`: no end recorded of a step that changes nothing.
+    pub outcome: Option<Outcome>,
+    /// True if it passed with a warning.
+    pub warned: bool,
+    /// Why it did not end ok, or why it was left out.
+    pub why: String,
+    /// A person's word on it.
+    pub decided: Option<Decision>,
+    /// Attempts in order.
+    pub attempts: Vec<AttemptRecord>,
+    /// Evidence kept: path on the host → digest.
+    pub evidence: BTreeMap<String, Digest>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// From 1.
+    pub attempt: u32,
+    /// Sent.
+    #[serde(with = "moment")]
+    pub started: Timestamp,
+    /// Ended.
+    #[serde(with = "moment::maybe")]
+    pub ended: Option<Timestamp>,
+    /// On the monotonic clock.
+    pub duration_ms: u64,
+    /// Its limit.
+    pub limit_ms: u64,
+    /// How; `None`: no end recorded.
+    pub outcome: Option<Outcome>,
+    /// Exit status.
+    pub rc: Option<i32>,
+    /// Why it did not end ok.
+    pub why: String,
+    /// Standard output.
+    pub stdout: OutputRecord,
+    /// Standard error.
+    pub stderr: OutputRecord,
+}
+
+/// Output of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputRecord {
+    /// Bytes the host sent.
+    pub bytes: u64,
+    /// Of the stored part.
+    pub digest: Option<Digest>,
+    /// True if only a part is stored.
+    pub truncated: bool,
+    /// The text if short, else its end.
+    pub text: String,
+}
+
+/// A person's word on a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// `ok`, `failed`, `rerun`, `skip`.
+    pub verdict: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    #[serde(with = "moment")]
+    pub at: Timestamp,
+}
+
+/// One undo step that was owed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoLine {
+    /// The phase.
+    pub phase: String,
+    /// The host.
+    pub host: HostName,
+    /// The step that is taken back.
+    pub of: String,
+    /// The undo step (`STEP/1`); empty where there is none.
+    pub step: String,
+    /// A sentence.
+    pub name: String,
+    /// What became of it.
+    pub state: UndoState,
+    /// Why, where it did not run or failed.
+    pub reason: String,
+}
+
+/// What became of an undo step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoState {
+    /// It ran and ended ok.
+    Ran,
+    /// It ran and failed.
+    Failed,
+    /// It ran and nobody can say how it ended.
+    Unknown,
+    /// It was not run.
+    NotRun,
+    /// The undo of another step takes it back.
+    Covered,
+    /// The step cannot be taken back.
+    Impossible,
+}

@@ -1,0 +1,206 @@
+//! The only place that decides what a run does next.
+//!
+//! Owns: `next`: the order of phases and gates, when to stop, what the end is. Its parts: `rollout` (a phase forward), `back`
+//! (the way back), `steady`, `gate`, `cleanup`, `limits`. Must not: do anything. It is a pure function of plan, run and time, so
+//! every decision can be tested and replayed.
+//!
+//! A decision that only has to be written down comes back as [`Next::Record`], alone: the caller journals it, applies it and asks
+//! again. Work comes back as a list of things that may all be under way together.
+
+use jiff::Timestamp;
+
+pub use super::back::reopenings;
+use super::event::{Event, Halt, Occasion, StepKey};
+pub use super::limits::{back_out_ms, batch_size, max_fail};
+use super::line::{LineNext, Walker};
+use super::{Line, PhaseRun, Run};
+use crate::id::HostName;
+use crate::plan::{Plan, PlanItem, PlannedPhase};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Write this down, apply it, ask again.
+    Record(Box<Event>),
+    /// Log in for a host's line; then `Reached`, or `HostEnded` refused.
+    Reach {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+    },
+    /// Run this attempt (or skip it, if its `when` is false).
+    Perform(StepKey),
+    /// Ask the phase's `when` for a host.
+    Judge {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+    },
+    /// Ask the rollout's `last` for hosts.
+    JudgeLast {
+        /// Phase.
+        phase: String,
+        /// Before which batch.
+        batch: u32,
+        /// Hosts.
+        hosts: Vec<HostName>,
+    },
+    /// Look for answers to an open gate.
+    AskGate {
+        /// Its id.
+        gate: String,
+    },
+    /// Nothing before then.
+    Sleep {
+        /// When.
+        until: Timestamp,
+    },
+    /// Nothing is left to do in this process.
+    Finish,
+}
+
+/// What a part of the walk came to.
+pub(super) enum Part {
+    /// It is done; look at what follows.
+    Over,
+    /// These are to be done (or awaited, if the list is empty) before anything that follows.
+    Do(Vec<Next>),
+}
+
+/// What comes next. An empty list: something is under way, wait for it.
+pub fn next(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Next> {
+    let d = Decider { plan, run, now };
+    // First signal: nothing new starts, undo included; what runs may finish.
+    let part = if run.signals > 0 {
+        Part::Over
+    } else if run.backwards.is_some() {
+        d.backward()
+    } else {
+        d.forward()
+    };
+    d.or_finish(part)
+}
+
+/// As [`next`], for `owed --clean`: what has ended stays as it is and is closed; nothing else begins.
+pub fn cleaning(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Next> {
+    let d = Decider { plan, run, now };
+    let part = if run.signals > 0 { Part::Over } else { d.clean_all() };
+    d.or_finish(part)
+}
+
+pub(super) struct Decider<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) run: &'a Run,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Decider<'a> {
+    pub(super) fn record(event: Event) -> Part {
+        Part::Do(vec![Next::Record(Box::new(event))])
+    }
+
+    /// The end comes when nothing is under way; and a decision is applied before the next one is made: nothing else goes with it.
+    fn or_finish(&self, part: Part) -> Vec<Next> {
+        match part {
+            Part::Over if self.run.open.is_empty() => vec![Next::Finish],
+            Part::Over => Vec::new(),
+            Part::Do(list) => match list.iter().position(|n| matches!(n, Next::Record(_))) {
+                Some(at) => list.into_iter().nth(at).into_iter().collect(),
+                None => list,
+            },
+        }
+    }
+
+    fn forward(&self) -> Part {
+        let began = !self.run.phases.is_empty();
+        if let Part::Do(list) = self.steady("", Occasion::Start, !began) {
+            return Part::Do(list);
+        }
+        for item in &self.plan.items {
+            let part = match item {
+                PlanItem::Phase(phase) => self.phase(phase),
+                PlanItem::Gate(_) if self.run.halted.is_some() => Part::Over,
+                PlanItem::Gate(gate) => self.gate(&gate.id, gate),
+            };
+            if let Part::Do(list) = part {
+                return Part::Do(list);
+            }
+            if self.run.halted.is_some() {
+                break;
+            }
+        }
+        self.close()
+    }
+
+    /// The end of a run that goes forward: clean up, close brackets, look at the steady state once more. Where `resume` may go on
+    /// after a gate or the window, none of it is due yet.
+    fn close(&self) -> Part {
+        if matches!(&self.run.halted, Some((Halt::Gate | Halt::Window, _))) {
+            return Part::Over;
+        }
+        if let Part::Do(list) = self.clean_all() {
+            return Part::Do(list);
+        }
+        self.steady("", Occasion::End, !self.run.dry && self.anything_touched())
+    }
+
+    pub(super) fn anything_touched(&self) -> bool {
+        self.run
+            .phases
+            .values()
+            .flat_map(|p| p.lines.values())
+            .any(Line::touched)
+    }
+
+    pub(super) fn walker(
+        &self,
+        phase: &'a PlannedPhase,
+        pr: &'a PhaseRun,
+        host: &'a HostName,
+        line: &'a Line,
+    ) -> Walker<'a> {
+        Walker {
+            phase,
+            run: pr,
+            host,
+            line,
+            dry: self.run.dry,
+            now: self.now,
+        }
+    }
+
+    /// What a line's wish is as work. `Busy` is none.
+    pub(super) fn line_act(phase: &PlannedPhase, host: &HostName, wish: LineNext) -> Option<Next> {
+        let (phase, host) = (phase.id.clone(), host.clone());
+        match wish {
+            LineNext::Perform(key) => Some(Next::Perform(key)),
+            LineNext::Wait(until) => Some(Next::Sleep { until }),
+            LineNext::Reach => Some(Next::Reach { phase, host }),
+            LineNext::Judge => Some(Next::Judge { phase, host }),
+            LineNext::Turn(why) => Some(Next::Record(Box::new(Event::Turned {
+                phase,
+                host,
+                why,
+                own_failure: true,
+            }))),
+            LineNext::End(state, why) => Some(Next::Record(Box::new(Event::HostEnded {
+                phase,
+                host,
+                state,
+                why,
+            }))),
+            LineNext::Ready | LineNext::Busy | LineNext::Over => None,
+        }
+    }
+}
+
+/// Several lines may want the same `once` step: it is sent once.
+pub(super) fn dedup(list: &mut Vec<Next>) {
+    let mut seen = std::collections::BTreeSet::new();
+    list.retain(|n| match n {
+        Next::Perform(key) => seen.insert(key.clone()),
+        _ => true,
+    });
+}

@@ -1,0 +1,262 @@
+//! How long it took from one mark to another, and whether that is good enough.
+//!
+//! Owns: the arithmetic of marks, objectives and time spent waiting for people. Must not: ask a clock; only events have times.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::event::{Event, Outcome, Stamped, StepKey, Verdict};
+use super::moment;
+use crate::id::HostName;
+use crate::plan::{Call, Plan, PlannedObjective, PlannedStep, PlannedUndo};
+
+/// One objective, measured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectiveResult {
+    /// Its name.
+    pub name: String,
+    /// The mark it begins at.
+    pub from: String,
+    /// The mark it ends at.
+    pub to: String,
+    /// When that was.
+    #[serde(with = "moment::maybe")]
+    pub from_at: Option<Timestamp>,
+    /// When that was.
+    #[serde(with = "moment::maybe")]
+    pub to_at: Option<Timestamp>,
+    /// The limit.
+    pub max_ms: u64,
+    /// True: time spent waiting for people does not count.
+    pub less_waiting: bool,
+    /// What counts against the limit; `None`: a mark is missing or the span is negative.
+    pub actual_ms: Option<u64>,
+    /// The part of the span in which people were waited for, counted or not.
+    pub waited_ms: u64,
+    /// True if the limit was kept.
+    pub met: bool,
+    /// Why not, one sentence; empty if met.
+    pub why: String,
+}
+
+/// A mark as one host set it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkSet {
+    /// Its name.
+    pub name: String,
+    /// For which host; `None`: for the run.
+    pub host: Option<HostName>,
+    /// The moment.
+    #[serde(with = "moment")]
+    pub at: Timestamp,
+    /// True: it names a beginning, so over several hosts the earliest counts.
+    pub start: bool,
+}
+
+/// A span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// From.
+    #[serde(with = "moment")]
+    pub start: Timestamp,
+    /// To.
+    #[serde(with = "moment")]
+    pub end: Timestamp,
+}
+
+impl Span {
+    /// Its length; 0 if it runs backwards.
+    pub fn ms(self) -> u64 {
+        millis_between(self.start, self.end).unwrap_or(0)
+    }
+}
+
+/// Milliseconds from `a` to `b`; `None` if `b` is earlier.
+pub fn millis_between(a: Timestamp, b: Timestamp) -> Option<u64> {
+    u64::try_from(b.as_millisecond() - a.as_millisecond()).ok()
+}
+
+/// Every objective of the plan, measured on these events.
+pub fn objectives(plan: &Plan, events: &[Stamped]) -> Vec<ObjectiveResult> {
+    let marks = marks(plan, events);
+    let waits = waiting(plan, events);
+    plan.objectives.iter().map(|o| measure(o, &marks, &waits)).collect()
+}
+
+/// Every mark, per host, in the order of the events. Set twice on one host, the first counts.
+pub fn marks(plan: &Plan, events: &[Stamped]) -> Vec<MarkSet> {
+    let starts = start_names(plan);
+    let mut seen: BTreeSet<(String, Option<HostName>, u32)> = BTreeSet::new();
+    let mut out = Vec::new();
+    for e in events {
+        let Event::Settled { key, outcome, result } = &e.event else {
+            continue;
+        };
+        // What a host shows while it goes back is not the moment the objective means.
+        if key.pass == 1 {
+            continue;
+        }
+        for (name, at) in &result.marks {
+            let start = starts.contains(name.as_str());
+            if !start && *outcome != Outcome::Ok {
+                continue;
+            }
+            if seen.insert((name.clone(), key.host.clone(), key.nth)) {
+                out.push(MarkSet {
+                    name: name.clone(),
+                    host: key.host.clone(),
+                    at: *at,
+                    start,
+                });
+            }
+        }
+    }
+    out
+}
+
+/// The spans in which people were waited for: open gates, manual steps, and a run that stood until somebody resumed it.
+/// In order, without overlaps.
+pub fn waiting(plan: &Plan, events: &[Stamped]) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut gates: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    let mut manual: BTreeMap<&StepKey, Timestamp> = BTreeMap::new();
+    let mut stands: Option<Timestamp> = None;
+    let last = events.last().map(|e| e.at);
+    for e in events {
+        match &e.event {
+            Event::GateOpened { gate, .. } => {
+                gates.entry(gate).or_insert(e.at);
+            }
+            Event::GatePassed { gate } | Event::GateClosed { gate, .. } => {
+                spans.extend(gates.remove(gate.as_str()).map(|start| Span { start, end: e.at }));
+            }
+            Event::Intended { key, .. } if is_manual(plan, key) => {
+                manual.insert(key, e.at);
+            }
+            Event::Settled { key, .. } => {
+                spans.extend(manual.remove(key).map(|start| Span { start, end: e.at }));
+            }
+            Event::Ended { verdict, .. } if matches!(verdict, Verdict::Waiting | Verdict::Stopped | Verdict::Stuck) => {
+                stands = Some(e.at);
+            }
+            Event::Resumed { .. } => {
+                spans.extend(stands.take().map(|start| Span { start, end: e.at }));
+            }
+            _ => {}
+        }
+    }
+    if let Some(end) = last {
+        let open = gates.into_values().chain(manual.into_values());
+        spans.extend(open.map(|start| Span { start, end }));
+    }
+    joined(spans)
+}
+
+fn joined(mut spans: Vec<Span>) -> Vec<Span> {
+    spans.retain(|s| s.start < s.end);
+    spans.sort_by_key(|s| (s.start, s.end));
+    let mut out: Vec<Span> = Vec::new();
+    for s in spans {
+        match out.last_mut() {
+            Some(l) if s.start <= l.end => l.end = l.end.max(s.end),
+            _ => out.push(s),
+        }
+    }
+    out
+}
+
+fn is_manual(plan: &Plan, key: &StepKey) -> bool {
+    plan.step(&key.phase, key.stage, &key.step)
+        .is_some_and(|s| matches!(s.call, Call::Manual { .. }))
+}
+
+fn start_names(plan: &Plan) -> BTreeSet<&str> {
+    fn visit<'p>(steps: &'p [PlannedStep], names: &mut BTreeSet<&'p str>) {
+        for s in steps {
+            names.extend(s.mark_start.as_ref().map(|m| m.name.as_str()));
+            if let PlannedUndo::Steps(list) = &s.undo {
+                visit(list, names);
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    visit(&plan.steady_state, &mut names);
+    for p in plan.phases() {
+        let s = &p.stages;
+        for list in [
+            &p.steady_state,
+            &s.precheck,
+            &s.drain,
+            &s.steps,
+            &s.verify,
+            &s.undrain,
+            &s.cleanup,
+        ] {
+            visit(list, &mut names);
+        }
+    }
+    names
+}
+
+/// Over several hosts a beginning is the earliest, an end the latest.
+fn moment(name: &str, marks: &[MarkSet]) -> Option<Timestamp> {
+    let mine = || marks.iter().filter(|m| m.name == name);
+    if mine().any(|m| m.start) {
+        mine().map(|m| m.at).min()
+    } else {
+        mine().map(|m| m.at).max()
+    }
+}
+
+fn measure(o: &PlannedObjective, marks: &[MarkSet], waits: &[Span]) -> ObjectiveResult {
+    let (from_at, to_at) = (moment(&o.from, marks), moment(&o.to, marks));
+    let mut result = ObjectiveResult {
+        name: o.name.clone(),
+        from: o.from.clone(),
+        to: o.to.clone(),
+        from_at,
+        to_at,
+        max_ms: o.max_ms,
+        less_waiting: o.less_waiting,
+        actual_ms: None,
+        waited_ms: 0,
+        met: false,
+        why: String::new(),
+    };
+    let (start, end) = match (from_at, to_at) {
+        (Some(a), Some(b)) => (a, b),
+        (None, _) => {
+            result.why = format!("the mark {} was never set", o.from);
+            return result;
+        }
+        (_, None) => {
+            result.why = format!("the mark {} was never set", o.to);
+            return result;
+        }
+    };
+    let Some(elapsed) = millis_between(start, end) else {
+        result.why = format!("{} lies before {}", o.to, o.from);
+        return result;
+    };
+    result.waited_ms = waits
+        .iter()
+        .map(|w| Span {
+            start: w.start.max(start),
+            end: w.end.min(end),
+        })
+        .map(Span::ms)
+        .sum();
+    let actual = if o.less_waiting {
+        elapsed.saturating_sub(result.waited_ms)
+    } else {
+        elapsed
+    };
+    result.actual_ms = Some(actual);
+    result.met = actual <= o.max_ms;
+    if !result.met {
+        result.why = format!("{} ms over the limit of {} ms", actual - o.max_ms, o.max_ms);
+    }
+    result
+}

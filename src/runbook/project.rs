@@ -1,0 +1,111 @@
+//! `pitstop.yml`: where things are, and the only commands that the repository may name for the controller.
+//!
+//! Owns: its keys. Must not: run a command or open the files it names.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Diagnostics, Source, Spanned};
+use crate::runbook::fields::{self, Fields};
+use crate::runbook::files::not_plain;
+use crate::runbook::yaml;
+
+/// The settings of a project.
+#[derive(Clone, Debug, Default)]
+pub struct Project {
+    /// The default inventory.
+    pub inventory: Option<Spanned<String>>,
+    /// The state directory.
+    pub state: Option<Spanned<String>>,
+    /// The policy file.
+    pub policy: Option<Spanned<String>>,
+    /// Secret providers: name → argument list.
+    pub providers: BTreeMap<String, Vec<String>>,
+}
+
+/// Reads `pitstop.yml`. Only good if `diags` has no error afterwards.
+pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Project> {
+    let root = yaml::read(source, diags)?;
+    let mut f = Fields::of(&root, "pitstop.yml", diags)?;
+    fields::schema(&mut f);
+    let project = Project {
+        inventory: path(&mut f, "inventory"),
+        state: f.text("state"),
+        policy: path(&mut f, "policy"),
+        providers: providers(&mut f),
+    };
+    f.later("notify");
+    f.finish(diags);
+    Some(project)
+}
+
+pub(super) fn path(f: &mut Fields<'_>, key: &'static str) -> Option<Spanned<String>> {
+    let path = f.text(key)?;
+    let Some(why) = not_plain(&path) else { return Some(path) };
+    let d = Diagnostic::error(
+        "PS0124",
+        format!("`{}` is no path of the project", path.value),
+        path.span,
+        why,
+    );
+    f.complain(d.help("write it relative to the folder that holds pitstop.yml"));
+    None
+}
+
+fn providers(f: &mut Fields<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut providers = BTreeMap::new();
+    for e in f.map("providers").unwrap_or_default() {
+        let argv = fields::seq(&e.value, &e.key).and_then(|items| {
+            items
+                .iter()
+                .map(|n| fields::text(n).map(|t| t.value))
+                .collect::<Result<Vec<_>, _>>()
+        });
+        match argv {
+            Ok(argv) if argv.first().is_some_and(|program| !program.is_empty()) => {
+                providers.insert(e.key.value.clone(), argv);
+            }
+            Ok(_) => {
+                let d = Diagnostic::error(
+                    "PS0530",
+                    format!("the provider `{}` has no command", e.key.value),
+                    e.value.span.clone(),
+                    "this list is empty",
+                );
+                f.complain(d.help("write a program and its arguments: `[vault, kv, get, -field=value]`"));
+            }
+            Err(d) => f.complain(d.help("a provider is an argument list and runs without a shell")),
+        }
+    }
+    providers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_read_and_every_mistake_is_reported() {
+        for (text, expected) in [
+            (
+                "schema: 1\ninventory: inv/prod.yml\nstate: /var/lib/pitstop\npolicy: policy.yml\nproviders: { vault: [vault, read] }\n",
+                vec![],
+            ),
+            ("inventory: a\n", vec!["PS0104"]),
+            (
+                "schema: 1\ninventory: /etc/x\npolicy: ../p.yml\n",
+                vec!["PS0124", "PS0124"],
+            ),
+            (
+                "schema: 1\nproviders: { a: [], b: vault read }\n",
+                vec!["PS0530", "PS0105"],
+            ),
+            ("schema: 1\nnotify: { ops: [x] }\nsatte: y\n", vec!["PS0190", "PS0102"]),
+        ] {
+            let mut diags = Diagnostics::new();
+            read(&Source::new("pitstop.yml", text), &mut diags);
+            let codes: Vec<_> = diags.0.iter().map(|d| d.code).collect();
+            assert_eq!(codes, expected, "{text}");
+        }
+    }
+}
