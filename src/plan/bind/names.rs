@@ -79,7 +79,10 @@ impl Binder<'_, '_> {
             let (top, rest) = path.split_once('.').unwrap_or((path, ""));
             match top {
                 "results" | "marks" => true,
-                "host" => !matches!(rest.split('.').next(), Some("name" | "address" | "labels" | "vars" | "os")),
+                "host" => !matches!(
+                    rest.split('.').next(),
+                    Some("name" | "address" | "labels" | "vars" | "os")
+                ),
                 "run" => rest == "held_out",
                 name => self.registered.contains(name),
             }

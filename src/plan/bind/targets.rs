@@ -29,7 +29,10 @@ impl Binder<'_, '_> {
                 self.diags.push(empty(set, &self.input.inventory.name));
             }
             let hosts = self.input.inventory.hosts();
-            let names = positions.iter().filter_map(|n| hosts.get(*n)).map(|h| h.name.value.clone());
+            let names = positions
+                .iter()
+                .filter_map(|n| hosts.get(*n))
+                .map(|h| h.name.value.clone());
             self.targets.insert(set.name.value.clone(), names.collect());
         }
     }
@@ -124,7 +127,8 @@ impl Binder<'_, '_> {
             && super::names::only_params(&super::names::condition_names(when))
             && self.truth_now(when, None) == Some(false)
         {
-            self.skipped.insert(id.clone(), format!("`when` is false: {}", when.value));
+            self.skipped
+                .insert(id.clone(), format!("`when` is false: {}", when.value));
             return None;
         }
         let Some(set) = &phase.targets else {
@@ -157,7 +161,8 @@ impl Binder<'_, '_> {
     /// Notes that the plan can touch these hosts.
     pub(super) fn touch(&mut self, hosts: &[HostName]) {
         let inventory = self.input.inventory;
-        self.used.extend(hosts.iter().filter_map(|h| inventory.position(h.as_str())));
+        self.used
+            .extend(hosts.iter().filter_map(|h| inventory.position(h.as_str())));
     }
 }
 

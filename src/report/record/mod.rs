@@ -7,6 +7,7 @@
 mod gather;
 mod judge;
 mod step;
+mod views;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, HostName, RunId};
+pub use views::ChangedStep;
+
 pub use step::{AttemptRecord, Decision, OutputRecord, StepRecord, UndoLine, UndoState};
 
 use crate::plan::Plan;
