@@ -7,7 +7,9 @@
 
 mod expressions;
 mod meaning;
+mod planning;
 mod reading;
+mod site;
 mod structure;
 
 /// A documented diagnostic code.
@@ -26,7 +28,14 @@ pub struct Code {
 }
 
 /// The tables, in the order of their codes.
-const GROUPS: &[&[Code]] = &[reading::CODES, structure::CODES, meaning::CODES, expressions::CODES];
+const GROUPS: &[&[Code]] = &[
+    reading::CODES,
+    structure::CODES,
+    meaning::CODES,
+    expressions::CODES,
+    site::CODES,
+    planning::CODES,
+];
 
 /// All codes, in order.
 pub fn all() -> impl Iterator<Item = &'static Code> {
