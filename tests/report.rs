@@ -15,7 +15,7 @@ fn the_record_counts_hosts_by_their_worst_state() {
     );
     assert_eq!(r.outcome.result, Some(CloseCode::Unsuccessful));
     assert_eq!(r.undo.iter().filter(|u| u.state == UndoState::Ran).count(), 3);
-    assert_eq!(r.left_behind.len(), 3);
+    assert_eq!(r.left_behind.len(), 2);
 }
 
 #[test]

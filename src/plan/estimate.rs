@@ -93,6 +93,8 @@ pub fn count(size: Size, hosts: usize) -> usize {
     }
 }
 
+/// Steps that are done once a phase belong to no host.
 fn sum_of(steps: &[PlannedStep]) -> u64 {
-    steps.iter().fold(0, |sum, step| sum.saturating_add(step_ms(step)))
+    let of_host = steps.iter().filter(|step| !step.once);
+    of_host.fold(0, |sum, step| sum.saturating_add(step_ms(step)))
 }

@@ -48,10 +48,34 @@ pub struct Page {
     pub title: String,
     /// The first sentences.
     pub lede: Vec<String>,
+    /// A few numbers that say the most.
+    pub figures: Vec<Figure>,
     /// Short facts.
     pub summary: Vec<(String, Cell)>,
     /// The rest.
     pub sections: Vec<Section>,
+}
+
+/// A number that says much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// What it counts.
+    pub name: String,
+    /// The number, in words if need be.
+    pub value: String,
+    /// What one should know with it.
+    pub note: String,
+}
+
+impl Figure {
+    /// A figure.
+    pub fn new(name: &str, value: impl Into<String>, note: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: value.into(),
+            note: note.into(),
+        }
+    }
 }
 
 /// A part of a page.

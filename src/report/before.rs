@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::html::shell::{E, cell, document, section};
+use super::html::shell::{E, cell, document, figures, section};
 use crate::plan::page::{Block, Cell, Page};
 
 /// The page of a plan.
@@ -19,6 +19,7 @@ pub fn html(page: &Page) -> String {
     for l in &page.lede {
         let _ = writeln!(header, "<p class=\"lede\">{}</p>", E(l));
     }
+    header.push_str(&figures(&page.figures));
     let mut main = String::new();
     section(&mut main, "s0", "Summary", false, &facts(&page.summary));
     for (n, s) in page.sections.iter().enumerate() {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::record::{ChangeRecord, CloseCode, DeviationCode, GateState, HostState, Outcome, UndoState, Verdict};
 use crate::plan::Kind;
-use crate::plan::page::moment_in;
+use crate::plan::page::{Figure, count, duration, moment_in};
 
 /// How good something is: picks a shape and a colour, never without a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,4 +159,52 @@ pub fn kicker(r: &ChangeRecord) -> String {
     parts.extend(r.ticket.clone());
     parts.extend(r.id.as_ref().map(|i| i.to_string()));
     parts.join(" · ")
+}
+
+/// The few numbers that say the most.
+pub fn figures(r: &ChangeRecord) -> Vec<Figure> {
+    let good = r
+        .hosts
+        .iter()
+        .filter(|h| h.state.is_some_and(HostState::is_good))
+        .count();
+    let batches: usize = r.phases.iter().map(|p| p.batches.len()).sum();
+    let note = if batches == 0 {
+        String::new()
+    } else {
+        format!("in {}", count(batches, "batch", "batches"))
+    };
+    let mut out = vec![Figure::new("Hosts good", format!("{good} of {}", r.hosts.len()), note)];
+    if let Some(a) = r.window.actual {
+        let minutes = |ms: u64| if ms < 60_000 { ms } else { ms / 60_000 * 60_000 };
+        let planned = r.window.planned.map(|p| format!("window of {}", duration(p.ms())));
+        let waited = r.window.waited_ms;
+        let waited = (waited >= 1000).then(|| format!("{} waiting for people", duration(minutes(waited))));
+        let note = [planned, waited].into_iter().flatten().collect::<Vec<_>>().join(", ");
+        out.push(Figure::new("Took", duration(minutes(a.ms())), note));
+    }
+    if !r.objectives.is_empty() {
+        let met = r.objectives.iter().filter(|o| o.met).count();
+        let missed: Vec<&str> = r
+            .objectives
+            .iter()
+            .filter(|o| !o.met)
+            .map(|o| o.name.as_str())
+            .collect();
+        let note = if missed.is_empty() {
+            String::new()
+        } else {
+            format!("missed: {}", missed.join(", "))
+        };
+        out.push(Figure::new(
+            "Objectives met",
+            format!("{met} of {}", r.objectives.len()),
+            note,
+        ));
+    }
+    out.push(match r.left_behind.len() {
+        0 => Figure::new("Left behind", "nothing", ""),
+        n => Figure::new("Left behind", n.to_string(), "listed below"),
+    });
+    out
 }

@@ -16,6 +16,8 @@ pub mod next;
 pub mod objective;
 mod rollout;
 mod steady;
+#[cfg(test)]
+mod tests;
 pub mod unwind;
 pub mod verdict;
 

@@ -59,7 +59,13 @@ impl Transport for LocalTransport {
             let channels = Box::new(Children {
                 home: self.home.clone(),
             });
-            let host = Host::begin(channels, to, true, |_| {}).await?;
+            let host = Host::begin(channels, to, true, |facts| {
+                // Another home stands for another machine: it has a lock of its own.
+                if let Some(home) = &self.home {
+                    facts.machine = format!("{} {}", facts.machine, home.display());
+                }
+            })
+            .await?;
             Ok(Arc::new(host) as Arc<dyn Session>)
         })
     }

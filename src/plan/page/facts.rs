@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::sums::{who, worst};
 use super::words::{count, day, duration, plain_call, shown};
-use super::{Block, Cell, Outside, Page, Section, code};
+use super::{Block, Cell, Figure, Outside, Page, Section, code};
 use crate::id::{Digest, HostName};
 
 /// The six stages in order.
@@ -41,6 +41,7 @@ pub fn facts(plan: &Plan, digest: &Digest, outside: &Outside) -> Page {
         kicker: kicker(plan),
         title: plan.title.clone(),
         lede: lede(plan),
+        figures: figures(plan, outside),
         summary: summary(plan, digest),
         sections,
     }
@@ -80,6 +81,41 @@ fn lede(plan: &Plan) -> Vec<String> {
     };
     let mut out = vec![what];
     out.extend(plan.reason.as_ref().map(|r| format!("Why: {r}")));
+    out
+}
+
+fn figures(plan: &Plan, outside: &Outside) -> Vec<Figure> {
+    let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
+    let batches: usize = plan.phases().map(|p| who(plan, p).len()).sum();
+    let mut out = vec![Figure::new(
+        "Hosts",
+        targets.len().to_string(),
+        format!("in {}", count(batches, "batch", "batches")),
+    )];
+    let all = changing(plan).count();
+    if all > 0 {
+        let can = changing(plan)
+            .filter(|(_, s)| !matches!(s.undo, PlannedUndo::None(_)))
+            .count();
+        let note = if can == all {
+            "no point of no return"
+        } else {
+            "with a point of no return"
+        };
+        out.push(Figure::new("Can be taken back", format!("{can} of {all}"), note));
+    }
+    let longest = plan.phases().map(|p| worst(p).phase_ms).fold(0, u64::saturating_add);
+    let at_most = format!("at most {} by its limits", duration(longest));
+    match &plan.window {
+        Some(w) => out.push(Figure::new("Window", duration(w.duration_ms), at_most)),
+        None => out.push(Figure::new("Window", "any time", at_most)),
+    }
+    let (level, score, _) = counted(plan, outside);
+    out.push(Figure::new(
+        "Risk",
+        level,
+        count(usize::try_from(score).unwrap_or(0), "point", "points"),
+    ));
     out
 }
 
@@ -318,7 +354,10 @@ fn step_row(plan: &Plan, stage: Stage, s: &PlannedStep) -> Vec<Cell> {
     add(!s.read_only, "changes");
     add(s.once, "once for the phase");
     add(s.fresh, "again before each host");
-    add(!s.read_only && !s.call.can_latch(), "not latched: unknown if cut off");
+    add(
+        !s.read_only && unknown_if_cut(&s.call),
+        "not latched: unknown if cut off",
+    );
     add(s.when.is_some(), "only under a condition");
     add(s.may_fail.is_some(), "may fail");
     add(s.skip.is_some(), "LEFT OUT by the change");
@@ -338,6 +377,11 @@ fn step_row(plan: &Plan, stage: Stage, s: &PlannedStep) -> Vec<Cell> {
         code(text),
         limit.into(),
     ]
+}
+
+/// No latch holds these: a cut leaves their end unknown.
+fn unknown_if_cut(call: &Call) -> bool {
+    matches!(call, Call::Http { .. } | Call::Manual { .. })
 }
 
 fn place(p: &Place) -> String {
@@ -547,6 +591,17 @@ pub(super) fn all_steps(p: &PlannedPhase) -> impl Iterator<Item = &PlannedStep> 
 }
 
 fn risk(plan: &Plan, outside: &Outside) -> Section {
+    let (level, score, mut list) = counted(plan, outside);
+    if list.is_empty() {
+        list.push("no reason found".to_owned());
+    }
+    let points = count(usize::try_from(score).unwrap_or(0), "point", "points");
+    let text = format!("Counted from the plan: {level}, {points}.");
+    Section::new("Risk", vec![Block::Text(text), Block::List(list)])
+}
+
+/// The risk by what the plan and its history show: level, points, reasons.
+fn counted(plan: &Plan, outside: &Outside) -> (&'static str, u32, Vec<String>) {
     let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
     let is_prod = |v: &String| v == "prod" || v == "production";
     let production = plan
@@ -557,7 +612,7 @@ fn risk(plan: &Plan, outside: &Outside) -> Section {
     let none = changing(plan)
         .filter(|(_, s)| matches!(s.undo, PlannedUndo::None(_)))
         .count();
-    let unlatched = changing(plan).filter(|(_, s)| !s.call.can_latch()).count();
+    let unlatched = changing(plan).filter(|(_, s)| unknown_if_cut(&s.call)).count();
     let reboots = changing(plan)
         .filter(|(_, s)| {
             let (_, text) = plain_call(&s.call, &plan.params);
@@ -607,19 +662,10 @@ fn risk(plan: &Plan, outside: &Outside) -> Section {
         5..=7 => "high",
         _ => "very high",
     };
-    let mut list: Vec<String> = reasons.iter().map(|(n, _, why)| format!("{n}: {why}")).collect();
-    if list.is_empty() {
-        list.push("no reason found".to_owned());
-    }
-    Section::new(
-        "Risk",
-        vec![
-            Block::Text(format!(
-                "{level}, {}. Counted from:",
-                count(usize::try_from(score).unwrap_or(0), "point", "points")
-            )),
-            Block::List(list),
-        ],
+    (
+        level,
+        score,
+        reasons.iter().map(|(n, _, why)| format!("{n}: {why}")).collect(),
     )
 }
 

@@ -4,24 +4,25 @@
 
 use std::fmt::Write as _;
 
-use super::{Block, Cell, Page};
+use super::{Block, Cell, Figure, Page};
 use crate::text;
 
 /// The page as Markdown.
 pub fn markdown(page: &Page) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "# {}\n", text::markdown(&page.title));
+    let _ = writeln!(out, "# {}\n", inline(&page.title));
     if !page.kicker.is_empty() {
-        let _ = writeln!(out, "{}\n", text::markdown(&page.kicker));
+        let _ = writeln!(out, "{}\n", inline(&page.kicker));
     }
     for l in &page.lede {
-        let _ = writeln!(out, "**{}**\n", text::markdown(l));
+        let _ = writeln!(out, "**{}**\n", inline(l));
     }
+    figures_md(&mut out, &page.figures);
     if !page.summary.is_empty() {
         facts_md(&mut out, &page.summary);
     }
     for s in &page.sections {
-        let _ = writeln!(out, "## {}\n", text::markdown(&s.title));
+        let _ = writeln!(out, "## {}\n", inline(&s.title));
         for b in &s.blocks {
             block_md(&mut out, b);
         }
@@ -32,20 +33,54 @@ pub fn markdown(page: &Page) -> String {
     out
 }
 
+fn figures_md(out: &mut String, figures: &[Figure]) {
+    if figures.is_empty() {
+        return;
+    }
+    let row = |f: &dyn Fn(&Figure) -> String| figures.iter().map(|x| format!("| {} ", f(x))).collect::<String>();
+    let _ = writeln!(out, "{}|", row(&|f| inline(&f.name)));
+    let _ = writeln!(out, "{}|", "|---".repeat(figures.len()));
+    let _ = writeln!(out, "{}|", row(&|f| format!("**{}**", inline(&f.value))));
+    let _ = writeln!(out, "{}|\n", row(&|f| inline(&f.note)));
+}
+
 fn facts_md(out: &mut String, facts: &[(String, Cell)]) {
     out.push_str("| | |\n|---|---|\n");
     for (name, value) in facts {
-        let _ = writeln!(out, "| **{}** | {} |", text::markdown(name), cell_md(value));
+        let _ = writeln!(out, "| **{}** | {} |", inline(name), cell_md(value));
     }
     out.push('\n');
 }
 
 fn cell_md(c: &Cell) -> String {
     match c {
-        Cell::Text(t) => text::markdown(t),
+        Cell::Text(t) => inline(t),
         Cell::Code(t) if t.is_empty() => String::new(),
         Cell::Code(t) => code_md(t),
     }
+}
+
+/// Escaped text, without the escapes that nothing needs inside a word or a time of day.
+fn inline(t: &str) -> String {
+    let escaped: Vec<char> = text::markdown(t).chars().collect();
+    let mut out = String::with_capacity(escaped.len());
+    for (n, c) in escaped.iter().enumerate() {
+        let before = n.checked_sub(1).and_then(|i| escaped.get(i)).copied().unwrap_or(' ');
+        let after = escaped.get(n + 2).copied().unwrap_or(' ');
+        let needless = *c == '\\'
+            && before != '\\'
+            && match escaped.get(n + 1) {
+                Some('_') => before.is_alphanumeric() && after.is_alphanumeric(),
+                Some(':') => after == ' ' || (before.is_ascii_digit() && after.is_ascii_digit()),
+                Some('.') => after.is_ascii_digit(),
+                Some('@') => before.is_alphanumeric(),
+                _ => false,
+            };
+        if !needless {
+            out.push(*c);
+        }
+    }
+    out
 }
 
 /// A code span; the HTML form where a span could be broken out of.
@@ -64,21 +99,21 @@ fn code_md(t: &str) -> String {
 fn block_md(out: &mut String, b: &Block) {
     match b {
         Block::Text(t) => {
-            let _ = writeln!(out, "{}\n", text::markdown(t));
+            let _ = writeln!(out, "{}\n", inline(t));
         }
         Block::Warning(t) => {
-            let _ = writeln!(out, "> **Attention:** {}\n", text::markdown(t));
+            let _ = writeln!(out, "> **Attention:** {}\n", inline(t));
         }
         Block::Facts(f) => facts_md(out, f),
         Block::List(l) => {
             for item in l {
-                let _ = writeln!(out, "- {}", text::markdown(item));
+                let _ = writeln!(out, "- {}", inline(item));
             }
             out.push('\n');
         }
         Block::Table { head, rows, .. } => {
             for h in head {
-                let _ = write!(out, "| {} ", text::markdown(h));
+                let _ = write!(out, "| {} ", inline(h));
             }
             out.push_str("|\n");
             out.push_str(&"|---".repeat(head.len()));
@@ -116,6 +151,14 @@ pub fn text(page: &Page, width: usize) -> String {
         wrap(&mut out, l, 0, width);
     }
     out.push('\n');
+    for f in &page.figures {
+        let note = if f.note.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", f.note)
+        };
+        wrap(&mut out, &format!("{:<20}{}{note}", f.name, f.value), 20, width);
+    }
     facts_text(&mut out, &page.summary, width);
     for s in &page.sections {
         let _ = writeln!(

@@ -11,9 +11,8 @@ mod timeline;
 use std::fmt::Write as _;
 
 use self::shell::{E, document, icon, section};
-use super::record::{ChangeRecord, HostState};
+use super::record::ChangeRecord;
 use super::words;
-use crate::plan::page::{count, duration};
 
 /// The page of a record.
 pub fn html(r: &ChangeRecord) -> String {
@@ -66,52 +65,6 @@ fn header(r: &ChangeRecord) -> String {
         words::close(r.outcome.result),
         E(&r.outcome.summary)
     );
-    out.push_str("<dl class=\"figures\">\n");
-    let mut figure = |name: &str, value: String, small: String| {
-        let _ = writeln!(
-            out,
-            "<div><dt>{}</dt><dd><b>{}</b><small>{}</small></dd></div>",
-            E(name),
-            E(&value),
-            E(&small)
-        );
-    };
-    let good = r
-        .hosts
-        .iter()
-        .filter(|h| h.state.is_some_and(HostState::is_good))
-        .count();
-    figure("Hosts good", format!("{good} of {}", r.hosts.len()), batches(r));
-    if let Some(a) = r.window.actual {
-        let planned = r.window.planned.map(|p| format!("window of {}", duration(p.ms())));
-        let waited = (r.window.waited_ms >= 1000)
-            .then(|| format!("{} waiting for people", duration(r.window.waited_ms / 60_000 * 60_000)));
-        let small = [planned, waited].into_iter().flatten().collect::<Vec<_>>().join(", ");
-        figure("Took", duration(a.ms() / 60_000 * 60_000), small);
-    }
-    if !r.objectives.is_empty() {
-        let met = r.objectives.iter().filter(|o| o.met).count();
-        let names = r
-            .objectives
-            .iter()
-            .map(|o| o.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ");
-        figure("Objectives met", format!("{met} of {}", r.objectives.len()), names);
-    }
-    match r.left_behind.len() {
-        0 => figure("Left behind", "nothing".to_owned(), String::new()),
-        n => figure("Left behind", n.to_string(), "listed below".to_owned()),
-    }
-    out.push_str("</dl>\n");
+    out.push_str(&shell::figures(&words::figures(r)));
     out
-}
-
-fn batches(r: &ChangeRecord) -> String {
-    let n: usize = r.phases.iter().map(|p| p.batches.len()).sum();
-    if n == 0 {
-        String::new()
-    } else {
-        format!("in {}", count(n, "batch", "batches"))
-    }
 }

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 
 use super::shell::{Column, E, facts, state, table};
 use crate::id::HostName;
-use crate::plan::Stage;
 use crate::plan::page::{count, duration};
 use crate::report::record::{ChangeRecord, HostPhase, ObjectiveResult, UndoState};
 use crate::report::words;
@@ -433,7 +432,12 @@ pub(super) fn decisions(r: &ChangeRecord) -> String {
                     about,
                     text_of(&a.role),
                     words::clock(r, a.at),
-                    format!("{}{}<br>{key}", E(&over), E(&a.comment)),
+                    format!(
+                        "{}{}{}{key}",
+                        E(&over),
+                        E(&a.comment),
+                        if a.comment.is_empty() { "" } else { "<br>" }
+                    ),
                 ]
             })
             .collect();

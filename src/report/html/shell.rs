@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-use crate::plan::page::Cell;
+use crate::plan::page::{Cell, Figure};
 use crate::report::words::Tone;
 use crate::text;
 
@@ -82,6 +82,25 @@ pub(in crate::report) fn section(out: &mut String, id: &str, title: &str, wide: 
         "<section{class} aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n<div class=\"body\">\n{body}</div>\n</section>",
         E(title)
     );
+}
+
+/// The few numbers that say the most.
+pub(in crate::report) fn figures(list: &[Figure]) -> String {
+    if list.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("<dl class=\"figures\">\n");
+    for f in list {
+        let _ = writeln!(
+            out,
+            "<div><dt>{}</dt><dd><b>{}</b><small>{}</small></dd></div>",
+            E(&f.name),
+            E(&f.value),
+            E(&f.note)
+        );
+    }
+    out.push_str("</dl>\n");
+    out
 }
 
 /// Names and values; a value is HTML already.

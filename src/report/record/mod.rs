@@ -23,8 +23,8 @@ use crate::plan::Plan;
 use crate::plan::{Kind, OnFailure};
 use crate::run::event::Stamped;
 pub use crate::run::event::{HostState, Outcome, Verdict};
-use crate::run::moment;
 pub use crate::run::objective::{MarkSet, ObjectiveResult, Span};
+use crate::run::{Run, ledger, moment};
 
 /// The value of [`ChangeRecord::schema`].
 pub const SCHEMA: &str = "pitstop.record/v1";
@@ -45,6 +45,12 @@ pub fn record(plan: &Plan, plan_digest: &Digest, events: &[Stamped], head: &Chai
         gather.apply(e);
     }
     let mut record = gather.finish(events);
+    let owed = ledger::obligations(plan, &Run::fold(events));
+    for l in &mut record.left_behind {
+        if let Some(o) = owed.iter().find(|o| o.id == l.id) {
+            l.what.clone_from(&o.what);
+        }
+    }
     judge::judge(plan, events, &mut record);
     record
 }

@@ -295,7 +295,7 @@ pub fn plan(t: &Texts) -> Plan {
                 name: "whole night".to_owned(),
                 from: "first_out".to_owned(),
                 to: "last_in".to_owned(),
-                max_ms: 60 * 60_000,
+                max_ms: 50 * 60_000,
                 less_waiting: false,
             },
         ],
@@ -867,11 +867,7 @@ fn last_batch(n: &mut Night, start: i64) {
         Event::Ended {
             verdict: Verdict::Stuck,
             exit: 1,
-            left_behind: vec![
-                n.t.with("cleanup:web/web10/stash-gone"),
-                n.t.with("undrain:web/web10"),
-                n.t.with("lock:web10"),
-            ],
+            left_behind: vec![n.t.with("cleanup:web/web10/stash-gone"), n.t.with("undrain:web/web10")],
         },
     );
 }
