@@ -5,6 +5,7 @@
 //! `PS00xx` reading YAML · `PS01xx` shape and keys · `PS02xx` meaning · `PS03xx` expressions · `PS04xx` inventory ·
 //! `PS05xx` change, policy, project · `PS06xx` planning
 
+mod expressions;
 mod meaning;
 mod planning;
 mod reading;
@@ -31,6 +32,7 @@ const GROUPS: &[&[Code]] = &[
     reading::CODES,
     structure::CODES,
     meaning::CODES,
+    expressions::CODES,
     site::CODES,
     planning::CODES,
 ];

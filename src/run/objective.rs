@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, Outcome, Stamped, StepKey, Verdict};
 use super::moment;
 use crate::id::HostName;
+use crate::plan::page::duration;
 use crate::plan::{Call, Plan, PlannedObjective, PlannedStep, PlannedUndo};
 
 /// One objective, measured.
@@ -256,7 +257,11 @@ fn measure(o: &PlannedObjective, marks: &[MarkSet], waits: &[Span]) -> Objective
     result.actual_ms = Some(actual);
     result.met = actual <= o.max_ms;
     if !result.met {
-        result.why = format!("{} ms over the limit of {} ms", actual - o.max_ms, o.max_ms);
+        result.why = format!(
+            "{} over the limit of {}",
+            duration(actual - o.max_ms),
+            duration(o.max_ms)
+        );
     }
     result
 }

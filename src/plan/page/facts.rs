@@ -278,14 +278,14 @@ fn phase(plan: &Plan, p: &PlannedPhase) -> Section {
         let rows = batches.iter().enumerate().map(|(n, hosts)| {
             let names = hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ");
             let canary = if n == 0 && p.rollout.batches.len() > 1 {
-                " (canary)"
+                " (the canary: one failure here is one too many)"
             } else {
                 ""
             };
             vec![
-                format!("{}{canary}", n + 1).into(),
+                (n + 1).to_string().into(),
                 hosts.len().to_string().into(),
-                names.into(),
+                format!("{names}{canary}").into(),
             ]
         });
         blocks.push(Block::table("Batches", &["Batch", "Hosts", "Who"], rows.collect()));

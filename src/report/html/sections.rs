@@ -311,7 +311,7 @@ pub(super) fn deviations(r: &ChangeRecord) -> String {
         ("Deviation", ""),
         ("Where", "name"),
         ("Why", "long"),
-        ("Who", "name"),
+        ("Who", ""),
     ];
     table(
         "What went otherwise than planned; a triangle weighs on the close code",
@@ -424,7 +424,7 @@ pub(super) fn decisions(r: &ChangeRecord) -> String {
                 let key = if a.key.is_empty() {
                     "typed, unsigned".to_owned()
                 } else {
-                    code(&a.key)
+                    format!("<span class=\"note\">{}</span>", code(&a.key))
                 };
                 vec![
                     text_of(&a.by),
@@ -442,10 +442,10 @@ pub(super) fn decisions(r: &ChangeRecord) -> String {
             })
             .collect();
         let columns = [
-            ("Who", "name"),
+            ("Who", ""),
             ("Said", ""),
-            ("On", ""),
-            ("As", ""),
+            ("On", "keep"),
+            ("As", "keep"),
             ("Read at", "num"),
             ("Comment and key", "long"),
         ];
