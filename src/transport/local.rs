@@ -98,6 +98,10 @@ impl Channels for Children {
         Box::pin(async { None })
     }
 
+    fn is_closed(&self) -> bool {
+        false
+    }
+
     fn close<'a>(&'a self) -> Pending<'a, ()> {
         Box::pin(async {})
     }
