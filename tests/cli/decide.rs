@@ -15,7 +15,7 @@ fn with_gate(room: &Room) {
 
 #[test]
 fn a_gate_stops_ci_with_exit_5_and_only_two_people_open_it() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     let (anna, boris) = room.policy("");
     with_gate(&room);
     room.run(&["run", "gated.yml", "--yes"]).code(6).says("--operator");
@@ -40,7 +40,7 @@ fn a_gate_stops_ci_with_exit_5_and_only_two_people_open_it() {
 
 #[test]
 fn one_rejection_ends_a_gate_for_ever() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     let (anna, boris) = room.policy("");
     with_gate(&room);
     room.run(&["run", "gated.yml", "--yes", "--operator", "olga@x"]).code(5);
@@ -52,14 +52,16 @@ fn one_rejection_ends_a_gate_for_ever() {
 
 #[test]
 fn a_plan_that_needs_approval_runs_only_as_approved() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     let (anna, _) = room.policy("require_approval: [role=x]\n");
     room.runbook("note", STEP);
+    room.file("p/note-change.yml", "schema: 1\nchange: C1\nrunbook: note.yml\nneed: 1\napprovers: [cm]\n");
     let olga = ["--operator", "olga@x"];
     let go = |args: &[&str]| room.run(&[args, &olga].concat());
-    room.run(&["plan", "note.yml", "-o", "plan.json"]).code(0).says("pitstop approve plan.json");
+    room.run(&["plan", "note-change.yml", "-o", "plan.json"]).code(0).says("pitstop approve plan.json");
     go(&["run", "plan.json", "--yes"]).code(6).says("needs 1 more approval out of cm");
-    go(&["run", "note.yml", "--yes"]).code(6).says("pitstop plan");
+    go(&["run", "note-change.yml", "--yes"]).code(6).says("pitstop plan");
+    go(&["run", "note.yml", "--yes"]).code(2).says("may be changed only by an approved plan");
     let stranger = room.key("eve").0;
     room.run(&["approve", "plan.json", "--key", &stranger]).code(6).says("allowed_signers");
     room.run(&["approve", "plan.json", "--key", &anna]).code(0).says("Nobody is missing");
@@ -76,7 +78,7 @@ fn a_plan_that_needs_approval_runs_only_as_approved() {
 
 #[test]
 fn settle_names_what_can_be_settled_and_its_word_lets_the_run_go_on() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook(
         "flaky",
         "    on_failure: hold\n    steps:\n      - { id: s, name: S, run: \"test -e {{ host.vars.dir | sh }}/fixed\", undo: { none: x } }\n      - { id: t, name: T, run: \"echo t >> {{ host.vars.dir | sh }}/log\", undo: { none: x } }\n",
@@ -93,7 +95,7 @@ fn settle_names_what_can_be_settled_and_its_word_lets_the_run_go_on() {
 
 #[test]
 fn an_obligation_met_by_hand_leaves_the_ledger() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("bad", "    on_failure: hold\n    drain: [{ id: d, name: D, run: 'true' }]\n    steps: [{ id: s, name: S, run: 'false', undo: { none: x } }]\n    verify: [{ id: v, name: V, read_only: true, run: 'true' }]\n    undrain: [{ id: u, name: U, run: 'true' }]\n");
     room.run(&["run", "bad.yml", "--yes"]).code(1);
     room.run(&["settle", "last", "undrain:one/b", "done", "--reason", "r"]).code(2).says("undrain:one/a");
@@ -124,7 +126,7 @@ fn on_terminal(room: &Room, args: &str, keys: &str, env: &[(&str, &str)]) -> Don
 
 #[test]
 fn a_terminal_shows_the_run_in_words_within_its_width() {
-    let room = Room::new(&["a", "b"]);
+    let room = Room::alone(&["a", "b"]);
     room.runbook("slow", "    on_failure: hold\n    steps:\n      - { id: s, name: A step with quite a long name that will not fit, run: sleep 1, undo: { none: x } }\n");
     let ran = on_terminal(&room, "run slow.yml --yes", "", &[("NO_COLOR", "1")]).code(0);
     for word in ["at work", "steps/s", "done", "Left behind: nothing"] {
@@ -141,7 +143,7 @@ fn a_terminal_shows_the_run_in_words_within_its_width() {
 
 #[test]
 fn on_a_terminal_a_change_is_asked_and_no_is_no() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("note", STEP);
     on_terminal(&room, "run note.yml", "no\n", &[]).code(6).shows("Go on?");
     assert!(room.effects().is_empty());

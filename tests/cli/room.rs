@@ -1,11 +1,29 @@
 //! A hermetic room: a folder of its own with HOME and state, an environment with nothing else in it, and the built binary.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The room. Everything in it goes away with it.
 pub struct Room {
     dir: tempfile::TempDir,
+    /// Runs lock the machine they change, which is this one: tests that run something take turns, in whatever process.
+    turn: Option<File>,
+}
+
+impl Drop for Room {
+    /// A test that failed in the middle must not leave this machine locked for the others.
+    fn drop(&mut self) {
+        let runs: Vec<PathBuf> = std::fs::read_dir(self.project(".pitstop/runs")).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        let ours = |text: &str| runs.iter().filter_map(|r| r.file_name()?.to_str()).any(|id| text.contains(id));
+        for lock in std::fs::read_dir("/var/tmp").into_iter().flatten().flatten().map(|e| e.path()) {
+            let named = lock.file_name().is_some_and(|n| n.to_string_lossy().starts_with("pitstop-lock-"));
+            let notes = std::fs::read_dir(&lock).into_iter().flatten().flatten();
+            if self.turn.is_some() && named && notes.filter_map(|n| std::fs::read_to_string(n.path()).ok()).any(|t| ours(&t)) {
+                let _ = std::fs::remove_dir_all(&lock);
+            }
+        }
+    }
 }
 
 /// What a command came to.
@@ -54,6 +72,7 @@ impl Room {
     pub fn new(hosts: &[&str]) -> Self {
         let room = Self {
             dir: tempfile::tempdir().unwrap(),
+            turn: None,
         };
         for dir in ["home", "tmp", "effects"] {
             std::fs::create_dir(room.path(dir)).unwrap();
@@ -64,6 +83,15 @@ impl Room {
             .collect();
         room.file("p/pitstop.yml", "schema: 1\ninventory: inventory.yml\n");
         room.file("p/inventory.yml", &format!("schema: 1\nhosts:\n{list}"));
+        room
+    }
+
+    /// A room whose runs change this machine.
+    pub fn alone(hosts: &[&str]) -> Self {
+        let turn = File::create(std::env::temp_dir().join("pitstop-tests-change-this-machine.lock")).unwrap();
+        turn.lock().unwrap();
+        let mut room = Self::new(hosts);
+        room.turn = Some(turn);
         room
     }
 

@@ -12,7 +12,7 @@ const SLOW: &str = "    on_failure: hold\n    steps:\n      - { id: s1, name: S1
 
 #[test]
 fn a_new_project_checks_plans_runs_and_proves_itself() {
-    let room = Room::new(&[]);
+    let room = Room::alone(&[]);
     let home = room.path("home");
     let go = |args: &[&str]| -> Done { room.command_in(&home, args).output().unwrap().into() };
     go(&["init", "new"]).code(0).says("pitstop check");
@@ -44,7 +44,7 @@ fn a_new_project_checks_plans_runs_and_proves_itself() {
 
 #[test]
 fn without_a_terminal_a_change_needs_yes_and_leaves_nothing_when_refused() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("note", NOTE);
     room.run(&["run", "note.yml"]).code(6).says("--yes");
     assert!(!room.project(".pitstop/runs").exists());
@@ -57,7 +57,7 @@ fn without_a_terminal_a_change_needs_yes_and_leaves_nothing_when_refused() {
 
 #[test]
 fn jsonl_is_the_journal_on_stdout_and_a_closed_pipe_kills_no_run() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("note", NOTE);
     let ran = room.run(&["run", "note.yml", "--yes", "--output", "jsonl"]).code(0);
     let lines: Vec<serde_json::Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -76,7 +76,7 @@ fn jsonl_is_the_journal_on_stdout_and_a_closed_pipe_kills_no_run() {
 
 #[test]
 fn a_changed_byte_of_journal_or_plan_is_found_and_nothing_goes_on_from_it() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("note", NOTE);
     room.run(&["run", "note.yml", "--yes"]).code(0);
     let run = room.last_run();
@@ -113,7 +113,7 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn the_first_signal_lets_the_running_step_end_and_resume_goes_on() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("slow", SLOW);
     let (mut child, mut err) = start(&room, &["run", "slow.yml", "--yes", "-vv"], "steps/s1  begins");
     signal(&child, "TERM");
@@ -131,7 +131,7 @@ fn the_first_signal_lets_the_running_step_end_and_resume_goes_on() {
 
 #[test]
 fn after_a_kill_the_run_is_interrupted_and_resume_learns_how_the_step_ended() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("slow", SLOW);
     let (mut child, _err) = start(&room, &["run", "slow.yml", "--yes", "-vv"], "steps/s1  begins");
     child.kill().unwrap();
@@ -147,7 +147,7 @@ fn after_a_kill_the_run_is_interrupted_and_resume_learns_how_the_step_ended() {
 
 #[test]
 fn two_runs_of_one_runbook_at_a_time_end_with_one_winner() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("slow", SLOW);
     let (mut child, mut err) = start(&room, &["run", "slow.yml", "--yes", "-vv"], "steps/s1  begins");
     room.run(&["run", "slow.yml", "--yes"]).code(6).says("is locked by process");
@@ -160,7 +160,7 @@ fn two_runs_of_one_runbook_at_a_time_end_with_one_winner() {
 
 #[test]
 fn a_once_key_runs_once() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("note", NOTE);
     room.run(&["run", "note.yml", "--yes", "--once-key", "night-1"]).code(0);
     room.run(&["run", "note.yml", "--yes", "--once-key", "night-1"]).code(6).says("once-key");
@@ -170,7 +170,7 @@ fn a_once_key_runs_once() {
 
 #[test]
 fn a_file_that_changed_since_the_plan_is_a_refusal_with_the_difference() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("put", "    on_failure: rollback_host\n    steps:\n      - { id: put, name: Put it, upload: { src: note.txt, dest: \"{{ host.vars.dir }}/note\" } }\n");
     room.file("p/note.txt", "one\n");
     room.run(&["plan", "put.yml", "-o", "plan.json"]).code(0);
@@ -184,7 +184,7 @@ fn a_file_that_changed_since_the_plan_is_a_refusal_with_the_difference() {
 
 #[test]
 fn outside_its_window_nothing_starts() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("note", NOTE);
     let path = room.project("note.yml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -197,7 +197,7 @@ fn outside_its_window_nothing_starts() {
 
 #[test]
 fn what_a_host_says_reaches_no_terminal_unescaped() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook(
         "evil",
         "    on_failure: hold\n    steps:\n      - { id: s, name: S, run: \"printf 'x\\\\033[2Jy\\\\n'; printf '\\\\033]0;t\\\\007' >&2; exit 1\", undo: { none: x } }\n",
@@ -210,7 +210,7 @@ fn what_a_host_says_reaches_no_terminal_unescaped() {
 
 #[test]
 fn old_runs_that_owe_nothing_go_and_others_stay() {
-    let room = Room::new(&["a"]);
+    let room = Room::alone(&["a"]);
     room.runbook("note", NOTE);
     room.runbook("bad", "    on_failure: hold\n    drain: [{ id: d, name: D, run: 'true' }]\n    steps: [{ id: s, name: S, run: 'false', undo: { none: x } }]\n    verify: [{ id: v, name: V, read_only: true, run: 'true' }]\n    undrain: [{ id: u, name: U, run: 'true' }]\n");
     room.run(&["run", "note.yml", "--yes"]).code(0);
