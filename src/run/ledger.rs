@@ -2,12 +2,15 @@
 //!
 //! Owns: the obligations, derived from plan and run, never stored. Must not: settle any.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::cleanup::{bracket_open, bracket_steps};
 use super::event::{HostState, Outcome};
-use super::{Line, PhaseRun, Run, unwind};
+use super::line::{Walk, walk_step};
+use super::{Line, PhaseRun, Run, SlotEnd, unwind};
 use crate::id::HostName;
-use crate::plan::{Plan, PlannedPhase, Stage};
+use crate::plan::{Plan, PlannedPhase, PlannedStep, Stage};
 
 /// Something owed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +99,7 @@ fn of_line(phase: &PlannedPhase, host: &HostName, line: &Line, owed: &mut Vec<Ob
     };
     for (slot, run) in &line.slots {
         let unknown = run.end.as_ref().is_some_and(|e| e.outcome == Outcome::Unknown);
-        if run.open.is_some() && run.changes || unknown {
+        if run.changes && (run.open.is_some() || unknown) {
             add(
                 Owed::Step,
                 "step",
@@ -105,17 +108,15 @@ fn of_line(phase: &PlannedPhase, host: &HostName, line: &Line, owed: &mut Vec<Ob
             );
         }
     }
-    if !line.closed {
-        for step in unwind::still_owed(phase, line) {
-            add(Owed::Undo, "undo", &step.id, format!("{host}: {}", step.name));
-        }
+    for step in unwind::still_owed(phase, host, line) {
+        add(Owed::Undo, "undo", &step.id, format!("{host}: {}", step.name));
     }
     if !phase.stages.drain.is_empty() && line.is_out() {
         add(Owed::Undrain, "undrain", "", format!("{host} is out of service"));
     }
     if line.touched() {
-        for step in phase.stages.cleanup.iter().filter(|s| !s.once || s.read_only) {
-            if !cleaned(line, &step.id) {
+        for step in phase.stages.cleanup.iter().filter(|s| !s.once) {
+            if !cleaned(phase, host, line, step) {
                 add(Owed::Cleanup, "cleanup", &step.id, format!("{host}: {}", step.name));
             }
         }
@@ -123,41 +124,43 @@ fn of_line(phase: &PlannedPhase, host: &HostName, line: &Line, owed: &mut Vec<Ob
 }
 
 /// Done, or rightly left out. What `when` left out on a held or broken host stays owed.
-fn cleaned(line: &Line, step: &str) -> bool {
-    let ends: Vec<Outcome> = line
-        .slots
-        .iter()
-        .filter(|(s, _)| s.stage == Stage::Cleanup && s.step == step)
-        .filter_map(|(_, r)| r.end.as_ref().map(|e| e.outcome))
-        .collect();
+fn cleaned(phase: &PlannedPhase, host: &HostName, line: &Line, step: &PlannedStep) -> bool {
+    let over = walk_step(
+        &phase.id,
+        Stage::Cleanup,
+        step,
+        &line.slots,
+        Some(host),
+        0,
+        Timestamp::MIN,
+    );
+    let left_out = line.slots.iter().any(|(s, r)| {
+        let by_when = |e: &SlotEnd| e.outcome == Outcome::Skipped && !e.by_person;
+        s.stage == Stage::Cleanup && s.step == step.id && r.end.as_ref().is_some_and(by_when)
+    });
     let bad = matches!(line.ended, Some(HostState::Held | HostState::Broken));
-    !ends.is_empty()
-        && ends
-            .iter()
-            .all(|o| *o == Outcome::Ok || (*o == Outcome::Skipped && !bad))
+    matches!(over, Walk::Done) && !(bad && left_out)
 }
 
 fn of_brackets(phase: &PlannedPhase, pr: &PhaseRun, owed: &mut Vec<Obligation>) {
-    let begun = |stage: Stage, id: &str| {
-        pr.once
-            .iter()
-            .any(|(s, r)| s.stage == stage && s.step == id && r.begun > 0)
-    };
-    let changing = |stage: Stage| phase.stages.get(stage).iter().filter(|s| s.once && !s.read_only);
-    let opened = changing(Stage::Drain).any(|s| begun(Stage::Drain, &s.id))
-        || (changing(Stage::Drain).next().is_none() && pr.lines.values().any(Line::touched));
-    if !opened {
+    for (slot, run) in &pr.once {
+        let unknown = run.end.as_ref().is_some_and(|e| e.outcome == Outcome::Unknown);
+        if run.changes && (run.open.is_some() || unknown) {
+            owed.push(Obligation {
+                id: format!("step:{}/{}", phase.id, slot.step),
+                kind: Owed::Step,
+                phase: phase.id.clone(),
+                host: None,
+                what: format!("nobody can say yet how step {} ended", slot.step),
+            });
+        }
+    }
+    if !bracket_open(phase, pr) {
         return;
     }
-    for step in changing(Stage::Cleanup) {
-        let done = pr.once.iter().any(|(s, r)| {
-            s.stage == Stage::Cleanup
-                && s.step == step.id
-                && r.end
-                    .as_ref()
-                    .is_some_and(|e| matches!(e.outcome, Outcome::Ok | Outcome::Skipped))
-        });
-        if !done {
+    for step in bracket_steps(phase, Stage::Cleanup) {
+        let closing = walk_step(&phase.id, Stage::Cleanup, step, &pr.once, None, 0, Timestamp::MIN);
+        if !matches!(closing, Walk::Done) {
             owed.push(Obligation {
                 id: format!("bracket:{}/{}", phase.id, step.id),
                 kind: Owed::Bracket,

@@ -195,6 +195,10 @@ impl Walker<'_> {
         let way = unwind::owed(self.phase, self.line);
         let mut passed_over = None;
         for step in &way.undo {
+            // After one that was passed over no other may overtake it on the host itself.
+            if passed_over.is_some() && step.place == Place::Own {
+                continue;
+            }
             match self.list(Stage::Undo, &[step], 1) {
                 Walk::Done => {}
                 Walk::Next(next) => return next,
@@ -258,8 +262,11 @@ impl Walker<'_> {
             if step.once && !step.read_only {
                 continue;
             }
-            if let Walk::Next(next) = self.list(Stage::Cleanup, &[step], 0) {
-                return Some(next);
+            match self.list(Stage::Cleanup, &[step], 0) {
+                Walk::Next(next) => return Some(next),
+                // It may still run: nothing else is sent there.
+                Walk::Unknown { .. } => return None,
+                Walk::Done | Walk::Bad { .. } => {}
             }
         }
         None
@@ -283,6 +290,9 @@ impl Walker<'_> {
         for step in steps {
             // The opening of a bracket is done by the phase before its first host; here it is only looked at.
             if step.once && !step.read_only {
+                if self.dry {
+                    return Walk::Next(stops_before(step));
+                }
                 continue;
             }
             let (slots, host, pass) = if step.once {
@@ -294,11 +304,7 @@ impl Walker<'_> {
             match walk {
                 Walk::Done => {}
                 Walk::Next(LineNext::Perform(_)) if self.dry && !step.read_only => {
-                    let why = format!(
-                        "dry run: stops before step {}, the first that changes something",
-                        step.id
-                    );
-                    return Walk::Next(LineNext::End(HostState::NotStarted, why));
+                    return Walk::Next(stops_before(step));
                 }
                 other => return other,
             }
@@ -390,7 +396,8 @@ pub fn standing(run: Option<&SlotRun>, step: &PlannedStep) -> Standing {
     let Some(end) = &run.end else { return Standing::Fresh };
     match end.outcome {
         Outcome::Ok | Outcome::Skipped => Standing::Good,
-        Outcome::Unknown => Standing::Unknown,
+        // A step that changes nothing cannot have left anything half done: cut off, it has failed like any other.
+        Outcome::Unknown if !step.read_only => Standing::Unknown,
         bad => {
             if run.tries < step.retry.attempts && !end.by_person {
                 return Standing::RetryAt(end.at.saturating_add(delay(&step.retry, run.tries)).unwrap_or(end.at));
@@ -411,6 +418,14 @@ fn delay(retry: &Retry, tries: u32) -> Duration {
     }
     // A wait longer than a day is a mistake of the exponent, not a wish.
     Duration::from_millis(ms.min(86_400_000))
+}
+
+fn stops_before(step: &PlannedStep) -> LineNext {
+    let why = format!(
+        "dry run: stops before step {}, the first that changes something",
+        step.id
+    );
+    LineNext::End(HostState::NotStarted, why)
 }
 
 fn unknown(step: &str) -> LineNext {

@@ -3,9 +3,10 @@
 //! Owns: the rule of `Exit codes`: 2, 3 and 6 come alone; else the first that applies of 70, 1, 5, 7, 4, 8.
 //! Must not: know why a process ends (it is told).
 
+use super::cleanup::bracket_began;
 use super::event::{Halt, HostState, Occasion, Verdict};
-use super::{GateState, Run, ledger};
-use crate::plan::Plan;
+use super::{GateState, PhaseRun, Run, ledger};
+use crate::plan::{Plan, PlannedPhase, Stage};
 
 /// What the process knows beside the run.
 #[derive(Clone, Copy, Debug, Default)]
@@ -24,7 +25,8 @@ pub fn verdict(plan: &Plan, run: &Run, also: Also) -> (Verdict, u8) {
         return (Verdict::Stuck, 1);
     }
     let waiting = also.waiting || run.gates.values().any(|g| g.state == GateState::Open);
-    if waiting && run.signals == 0 {
+    // A gate stays open behind a run that goes back; nobody waits for it any more.
+    if waiting && run.signals == 0 && run.backwards.is_none() {
         return (Verdict::Waiting, 5);
     }
     let end_is_false = run
@@ -32,11 +34,8 @@ pub fn verdict(plan: &Plan, run: &Run, also: Also) -> (Verdict, u8) {
         .values()
         .flatten()
         .any(|r| r.occasion == Occasion::End && r.current && r.ok == Some(false));
-    let stopped = run.signals > 0 || matches!(&run.halted, Some((Halt::Gate | Halt::Window, _)));
-    if stopped && run.backwards.is_none() {
-        return (Verdict::Stopped, 7);
-    }
-    if run.signals > 0 {
+    let stopped = matches!(&run.halted, Some((Halt::Gate | Halt::Window, _)));
+    if run.signals > 0 || stopped && run.backwards.is_none() {
         return (Verdict::Stopped, 7);
     }
     let left = !ledger::left_behind(plan, run).is_empty();
@@ -49,18 +48,31 @@ pub fn verdict(plan: &Plan, run: &Run, also: Also) -> (Verdict, u8) {
     if rolled_back {
         return (Verdict::RolledBack, 4);
     }
-    if bad && !run.dry || any(&[HostState::Refused, HostState::Failed]) || steady_said_no(run) {
-        return (Verdict::Failed, 3);
+    let touched = run
+        .phases
+        .values()
+        .flat_map(|p| p.lines.values())
+        .any(super::Line::touched);
+    let no_steady = matches!(&run.halted, Some((Halt::SteadyState, _)));
+    if bad && !run.dry || any(&[HostState::Refused, HostState::Failed]) || no_steady && !touched {
+        // A bracket that was opened for hosts that then never started is closed again, or it would be left behind.
+        let bracketed = plan
+            .phases()
+            .any(|p| run.phases.get(&p.id).is_some_and(|pr| opened(p, pr)));
+        return if bracketed {
+            (Verdict::RolledBack, 4)
+        } else {
+            (Verdict::Failed, 3)
+        };
     }
-    if also.objective_missed || end_is_false {
+    if also.objective_missed || end_is_false || no_steady {
         return (Verdict::Done, 8);
     }
     (Verdict::Done, 0)
 }
 
-/// The steady state was false before anything was touched.
-fn steady_said_no(run: &Run) -> bool {
-    matches!(&run.halted, Some((Halt::SteadyState, _)))
+fn opened(phase: &PlannedPhase, pr: &PhaseRun) -> bool {
+    bracket_began(phase, pr, Stage::Drain)
 }
 
 /// A host's state in a phase, as verdicts and reports see it.

@@ -1,0 +1,170 @@
+//! Going back further: the whole run, or a whole batch.
+//!
+//! Owns: the order over phases, batches and hosts on the way back. Must not: walk a host's line (that is `line`).
+
+use super::event::{Event, Halt, HostState, Occasion};
+use super::line::LineNext;
+use super::next::{Decider, Part, dedup};
+use super::{Batch, Line, PhaseRun, unwind};
+use crate::id::HostName;
+use crate::plan::{OnFailure, PlannedPhase, Stage};
+
+impl<'a> Decider<'a> {
+    /// Phases newest first; in a phase batch by batch in reverse, `parallel` hosts at a time.
+    pub(super) fn backward(&self) -> Part {
+        for phase in self.plan.phases().rev() {
+            let Some(pr) = self.run.phases.get(&phase.id) else {
+                continue;
+            };
+            if !phase.changes {
+                continue;
+            }
+            if let Part::Do(list) = self.phase_back(phase, pr) {
+                return Part::Do(list);
+            }
+            if let Part::Do(list) = self.bracket(phase, pr, Stage::Cleanup) {
+                return Part::Do(list);
+            }
+            // An older phase begins only when every changed host of the newer one is back.
+            let stuck = |l: &Line| l.changed() && l.ended != Some(HostState::RolledBack);
+            if pr.lines.values().any(stuck) {
+                break;
+            }
+        }
+        if let Part::Do(list) = self.clean_all() {
+            return Part::Do(list);
+        }
+        self.steady("", Occasion::End, self.anything_touched())
+    }
+
+    fn phase_back(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
+        let mut list = Vec::new();
+        let mut active = 0;
+        for batch in pr.batches.iter().rev() {
+            for host in &batch.hosts {
+                let Some(line) = pr.lines.get(host) else { continue };
+                if active >= phase.rollout.parallel {
+                    break;
+                }
+                if let Part::Do(next) = self.host_back(phase, pr, host, line) {
+                    active += 1;
+                    list.extend(next);
+                }
+            }
+            // The older batch begins when the newer one is through.
+            if active > 0 {
+                break;
+            }
+        }
+        dedup(&mut list);
+        if active > 0 { Part::Do(list) } else { Part::Over }
+    }
+
+    fn host_back(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun, host: &'a HostName, line: &'a Line) -> Part {
+        if line.slots.values().any(|s| s.open.is_some()) {
+            // It ends its running step first.
+            return Part::Do(Vec::new());
+        }
+        if line.is_closed() || !line.touched() || line.ended.is_some() && !line.changed() {
+            return Part::Over;
+        }
+        let this_session = line.turned.as_ref().is_some_and(|t| t.session == self.run.back_session);
+        let on_its_way = line.turned.is_some() && line.ended.is_none();
+        if !this_session && !on_its_way {
+            return match line.ended {
+                Some(HostState::Unknown | HostState::RolledBack) => Part::Over,
+                // Past the point of no return and good: left alone.
+                Some(HostState::Ok | HostState::Warned) if unwind::owed(phase, line).no_return.is_some() => Part::Over,
+                _ => Self::record(Event::Turned {
+                    phase: phase.id.clone(),
+                    host: host.clone(),
+                    why: self.run.backwards.clone().unwrap_or_default(),
+                    own_failure: false,
+                }),
+            };
+        }
+        match self.walker(phase, pr, host, line).next() {
+            LineNext::Over | LineNext::Ready => Part::Over,
+            LineNext::Busy => Part::Do(Vec::new()),
+            wish => Part::Do(Self::line_act(phase, host, wish).into_iter().collect()),
+        }
+    }
+
+    /// The steady state is false after a batch: a rollback policy takes back the whole batch, or the run.
+    pub(super) fn batch_goes_back(&self, phase: &PlannedPhase, pr: &PhaseRun, batch: &Batch) -> Part {
+        let goes_back = |l: &Line| {
+            l.turned.is_none()
+                && matches!(l.ended, Some(HostState::Ok | HostState::Warned))
+                && l.changed()
+                && !l.is_closed()
+                && unwind::owed(phase, l).no_return.is_none()
+        };
+        match phase.on_failure {
+            OnFailure::RollbackRun => {
+                return Self::record(Event::TurnedBack {
+                    why: "the steady state is false after a batch".to_owned(),
+                });
+            }
+            OnFailure::RollbackHost => {
+                let turns = |h: &&HostName| pr.lines.get(*h).is_some_and(goes_back);
+                if let Some(host) = batch.hosts.iter().find(turns) {
+                    return Self::record(Event::Turned {
+                        phase: phase.id.clone(),
+                        host: host.clone(),
+                        why: "the steady state is false after its batch".to_owned(),
+                        own_failure: false,
+                    });
+                }
+            }
+            OnFailure::Hold | OnFailure::Ask => {}
+        }
+        Self::record(Event::Halted {
+            why: Halt::SteadyState,
+            text: format!(
+                "the steady state is false after batch {} of phase {}",
+                batch.number, phase.id
+            ),
+        })
+    }
+}
+
+/// What `resume` says first about held hosts: they are looked at again, `verify` and then `undrain` if it passes.
+///
+/// Not those that the run still takes back, and not after a partial undo: there only a person can say.
+pub fn reopenings(plan: &crate::plan::Plan, run: &super::Run) -> Vec<Event> {
+    let mut events = Vec::new();
+    for phase in plan.phases() {
+        let Some(pr) = run.phases.get(&phase.id) else { continue };
+        for host in &phase.hosts {
+            let Some(line) = pr.lines.get(host).filter(|l| l.ended == Some(HostState::Held)) else {
+                continue;
+            };
+            if phase.stages.verify.is_empty() || run.unsure(host) {
+                continue;
+            }
+            let session = line.turned.as_ref().map(|t| t.session);
+            let turned_anew = run.backwards.is_some() && session != Some(run.back_session) && !line.is_closed();
+            let partial = line.turned.is_some()
+                && (!unwind::undone(phase, host, line) || unwind::owed(phase, line).no_return.is_some());
+            if turned_anew || partial {
+                continue;
+            }
+            events.push(Event::Reopened {
+                phase: phase.id.clone(),
+                host: host.clone(),
+                pass: later_pass(line),
+            });
+        }
+    }
+    events
+}
+
+/// A pass that no `verify` or `undrain` of this line has had; 0 and 1 are the ways forward and back.
+fn later_pass(line: &Line) -> u32 {
+    let used = line
+        .slots
+        .keys()
+        .filter(|s| matches!(s.stage, Stage::Verify | Stage::Undrain))
+        .map(|s| s.pass);
+    used.max().unwrap_or(0).max(1) + 1
+}

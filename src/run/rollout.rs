@@ -1,0 +1,359 @@
+//! A phase on its way forward: prechecks, batches, starts, and what follows a batch.
+//!
+//! Owns: which host starts when. Must not: walk a host's line (that is `line`), know other phases except to bar their bad hosts.
+
+use std::time::Duration;
+
+use super::cleanup::{bracket_began, bracket_open};
+use super::event::{Event, Halt, HostState, Occasion, Slot};
+use super::line::LineNext;
+use super::next::{Decider, Next, Part, dedup};
+use super::{Batch, Line, PhaseRun, limits};
+use crate::id::HostName;
+use crate::plan::{AfterBatch, OnFailure, PlannedPhase, PlannedStep, Stage};
+
+/// A precheck older than this is repeated before its host starts.
+const PRECHECK_HOLDS_MS: i64 = 30 * 60 * 1000;
+
+impl<'a> Decider<'a> {
+    pub(super) fn phase(&self, phase: &'a PlannedPhase) -> Part {
+        let halted = self.run.halted.is_some();
+        let Some(pr) = self.run.phases.get(&phase.id) else {
+            if halted {
+                return Part::Over;
+            }
+            return Self::record(Event::PhaseBegan {
+                phase: phase.id.clone(),
+            });
+        };
+        if pr.ended {
+            return Part::Over;
+        }
+        if !halted && let Part::Do(list) = self.steady(&phase.id, Occasion::Start, true) {
+            return Part::Do(list);
+        }
+        if let Part::Do(list) = self.prechecks(phase, pr) {
+            return Part::Do(list);
+        }
+        if let Part::Do(list) = self.batches(phase, pr) {
+            return Part::Do(list);
+        }
+        if halted {
+            return Part::Over;
+        }
+        self.phase_ends(phase, pr)
+    }
+
+    /// The bracket is closed if every host of the phase is; the phase's own steady state is looked at once more.
+    fn phase_ends(&self, phase: &PlannedPhase, pr: &PhaseRun) -> Part {
+        let all_closed = pr.lines.values().all(|l| l.closed || !l.touched());
+        if all_closed && let Part::Do(list) = self.bracket(phase, pr, Stage::Cleanup) {
+            return Part::Do(list);
+        }
+        let worked = !self.run.dry && pr.lines.values().any(Line::touched);
+        if let Part::Do(list) = self.steady(&phase.id, Occasion::End, worked) {
+            return Part::Do(list);
+        }
+        Self::record(Event::PhaseEnded {
+            phase: phase.id.clone(),
+        })
+    }
+
+    /// Login and `precheck` on all hosts, `parallel` at a time; no batch is cut before they are through.
+    fn prechecks(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
+        let fresh = Line::default();
+        let mut todo = Vec::new();
+        let mut active = 0;
+        for host in &phase.hosts {
+            let line = pr.lines.get(host).unwrap_or(&fresh);
+            if line.began.is_some() || line.ended.is_some() || self.barred(phase, host) {
+                continue;
+            }
+            // A line that has not begun enters only while nothing keeps further hosts from starting.
+            if !line.reached && self.run.halted.is_some() {
+                continue;
+            }
+            if active >= phase.rollout.parallel {
+                break;
+            }
+            match self.walker(phase, pr, host, line).next() {
+                LineNext::Ready | LineNext::Over => continue,
+                wish => todo.extend(Self::line_act(phase, host, wish)),
+            }
+            active += 1;
+        }
+        dedup(&mut todo);
+        if active > 0 { Part::Do(todo) } else { Part::Over }
+    }
+
+    /// A host that is not good in one phase starts in no later one, nor one on which something may still run.
+    fn barred(&self, phase: &PlannedPhase, host: &HostName) -> bool {
+        let good = |p: &PlannedPhase| {
+            let ended = self.run.line(&p.id, host).and_then(|l| l.ended);
+            ended.is_some_and(HostState::is_good)
+        };
+        self.run.unsure(host)
+            || self
+                .plan
+                .phases()
+                .take_while(|p| p.id != phase.id)
+                .any(|p| p.hosts.contains(host) && !good(p))
+    }
+
+    fn batches(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
+        if let Some(event) = self.too_many(phase, pr) {
+            return Self::record(event);
+        }
+        // Hosts that `resume` reopened finish first, whatever their batch.
+        let (mut list, busy) = self.under_way(phase, pr);
+        match self.starts(phase, pr) {
+            Part::Do(more) => {
+                list.extend(more);
+                dedup(&mut list);
+                return Part::Do(list);
+            }
+            Part::Over if busy => return Part::Do(list),
+            Part::Over => {}
+        }
+        if self.run.halted.is_some() {
+            return Part::Over;
+        }
+        match pr.batches.last() {
+            Some(batch) if !batch.settled => self.after_batch(phase, pr, batch),
+            Some(batch) => {
+                if !self.plan.can_roll_back_run()
+                    && let Part::Do(list) = self.clean(phase, pr, &batch.hosts)
+                {
+                    return Part::Do(list);
+                }
+                self.cut(phase, pr)
+            }
+            None => self.cut(phase, pr),
+        }
+    }
+
+    /// What the lines want that have begun and not ended, and whether there are any.
+    fn under_way(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> (Vec<Next>, bool) {
+        let mut list = Vec::new();
+        let mut any = false;
+        for host in &phase.hosts {
+            let Some(line) = pr.lines.get(host).filter(|l| l.under_way()) else {
+                continue;
+            };
+            any = true;
+            list.extend(Self::line_act(phase, host, self.walker(phase, pr, host, line).next()));
+        }
+        dedup(&mut list);
+        (list, any)
+    }
+
+    /// The start of the next host of the open batch, and what must come before it.
+    fn starts(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
+        let Some(batch) = pr.batches.last().filter(|b| !b.settled && self.run.halted.is_none()) else {
+            return Part::Over;
+        };
+        let active = pr.lines.values().filter(|l| l.under_way()).count();
+        if active >= usize::try_from(phase.rollout.parallel).unwrap_or(usize::MAX) {
+            return Part::Over;
+        }
+        let waits = |h: &HostName| pr.lines.get(h).filter(|l| l.began.is_none() && l.ended.is_none());
+        let waiting = batch
+            .hosts
+            .iter()
+            .filter(|h| !self.barred(phase, h))
+            .find_map(|h| Some((h, waits(h)?)));
+        let Some((host, line)) = waiting else { return Part::Over };
+        if let Some(text) = limits::window_closed(self.plan, self.run, phase, self.now) {
+            return Self::record(Event::Halted {
+                why: Halt::Window,
+                text,
+            });
+        }
+        if self.run.recheck_steady
+            && self.run.resumed.is_some()
+            && let Part::Do(list) = self.steady("", Occasion::Resume, true)
+        {
+            return Part::Do(list);
+        }
+        if bracket_open(phase, pr) && bracket_began(phase, pr, Stage::Cleanup) {
+            return Self::record(Event::Halted {
+                why: Halt::Bracket,
+                text: format!("phase {} is closed: no further host of it starts", phase.id),
+            });
+        }
+        if let Part::Do(list) = self.bracket(phase, pr, Stage::Drain) {
+            return Part::Do(list);
+        }
+        Self::record(Event::HostBegan {
+            phase: phase.id.clone(),
+            host: host.clone(),
+            recheck: self.rechecks(phase, line),
+        })
+    }
+
+    /// Prechecks that are repeated at a host's turn: the fresh ones, and those that are old or from before a resume.
+    fn rechecks(&self, phase: &PlannedPhase, line: &Line) -> Vec<String> {
+        let ended = |step: &PlannedStep| {
+            let first = Slot {
+                stage: Stage::Precheck,
+                step: step.id.clone(),
+                nth: 0,
+                pass: 0,
+            };
+            Some(line.slots.get(&first)?.end.as_ref()?.at)
+        };
+        let old = |step: &PlannedStep| {
+            ended(step).is_some_and(|at| {
+                self.now.as_millisecond() - at.as_millisecond() > PRECHECK_HOLDS_MS
+                    || self.run.resumed.is_some_and(|r| r > at)
+            })
+        };
+        phase
+            .stages
+            .precheck
+            .iter()
+            .filter(|s| !s.once && (s.fresh || old(s)))
+            .map(|s| s.id.clone())
+            .collect()
+    }
+
+    /// More hosts count than the phase bears: nothing further starts, and the policy says how much goes back.
+    fn too_many(&self, phase: &PlannedPhase, pr: &PhaseRun) -> Option<Event> {
+        let count = pr.lines.values().filter(|l| l.counted).count();
+        let failed = |h: &HostName| {
+            pr.lines
+                .get(h)
+                .is_some_and(|l| l.counted && l.ended != Some(HostState::Refused))
+        };
+        let canary = phase.rollout.batches.len() >= 2 && pr.batches.first().is_some_and(|b| b.hosts.iter().any(failed));
+        let over = count > limits::max_fail(phase.rollout.max_fail, phase.hosts.len());
+        if !(over || canary) {
+            return None;
+        }
+        if self.run.halted.is_none() {
+            let text = if over {
+                let of = phase.hosts.len();
+                format!(
+                    "{count} of {of} hosts of phase {} failed: no further host starts",
+                    phase.id
+                )
+            } else {
+                format!("the first batch of phase {} failed: no further host starts", phase.id)
+            };
+            return Some(Event::Halted {
+                why: Halt::TooManyFailed,
+                text,
+            });
+        }
+        (phase.on_failure == OnFailure::RollbackRun && self.anything_touched()).then(|| Event::TurnedBack {
+            why: format!("too many hosts of phase {} failed", phase.id),
+        })
+    }
+
+    /// Cuts the next batch from the hosts that wait.
+    fn cut(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
+        let waiting: Vec<&HostName> = self.waiting(phase, pr);
+        if waiting.is_empty() {
+            return Part::Over;
+        }
+        let number = u32::try_from(pr.batches.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let mut pool = waiting.clone();
+        if phase.rollout.last.is_some() {
+            let asked = |h: &HostName| pr.last.get(&(number, h.clone())).copied();
+            let unasked: Vec<HostName> = waiting
+                .iter()
+                .filter(|h| asked(h).is_none())
+                .copied()
+                .cloned()
+                .collect();
+            if !unasked.is_empty() {
+                return Part::Do(vec![Next::JudgeLast {
+                    phase: phase.id.clone(),
+                    batch: number,
+                    hosts: unasked,
+                }]);
+            }
+            pool.retain(|h| asked(h) == Some(false));
+            if pool.is_empty() {
+                pool = waiting.first().copied().into_iter().collect();
+            }
+        }
+        let size = limits::batch_size(&phase.rollout.batches, pr.batches.len(), phase.hosts.len());
+        let hosts = self.apart(phase, &pool).into_iter().take(size).cloned().collect();
+        Self::record(Event::BatchBegan {
+            phase: phase.id.clone(),
+            batch: number,
+            hosts,
+        })
+    }
+
+    /// Hosts that are prechecked and in no batch yet.
+    fn waiting(&self, phase: &'a PlannedPhase, pr: &PhaseRun) -> Vec<&'a HostName> {
+        let batched = |h: &HostName| pr.batches.iter().any(|b| b.hosts.contains(h));
+        let ready = |h: &HostName| {
+            pr.lines
+                .get(h)
+                .is_some_and(|l| l.reached && l.began.is_none() && l.ended.is_none())
+        };
+        phase
+            .hosts
+            .iter()
+            .filter(|h| ready(h) && !batched(h) && !self.barred(phase, h))
+            .collect()
+    }
+
+    /// Hosts that share the first one's value of the label that keeps hosts apart.
+    fn apart<'h>(&self, phase: &PlannedPhase, pool: &[&'h HostName]) -> Vec<&'h HostName> {
+        let Some(label) = &phase.rollout.apart else {
+            return pool.to_vec();
+        };
+        let value = |h: &HostName| self.plan.host(h).and_then(|p| p.labels.get(label));
+        let first = pool.first().and_then(|h| value(h));
+        pool.iter().filter(|h| value(h) == first).copied().collect()
+    }
+
+    /// After the last host of a batch: soak, steady state, gate.
+    fn after_batch(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun, batch: &Batch) -> Part {
+        let settled = Event::BatchSettled {
+            phase: phase.id.clone(),
+            batch: batch.number,
+        };
+        let worked = batch.hosts.iter().any(|h| pr.lines.get(h).is_some_and(Line::touched));
+        if self.run.dry || !worked {
+            return Self::record(settled);
+        }
+        if phase.rollout.soak_ms > 0 {
+            let Some(began) = batch.soak_began else {
+                return Self::record(Event::SoakBegan {
+                    phase: phase.id.clone(),
+                    batch: batch.number,
+                    soak_ms: phase.rollout.soak_ms,
+                });
+            };
+            let soak = Duration::from_millis(phase.rollout.soak_ms);
+            let until = began.saturating_add(soak).unwrap_or(began);
+            if until > self.now {
+                return Part::Do(vec![Next::Sleep { until }]);
+            }
+        }
+        for scope in ["", phase.id.as_str()] {
+            if self.run.round_is_false(batch, scope) {
+                return self.batch_goes_back(phase, pr, batch);
+            }
+            if let Part::Do(list) = self.steady(scope, Occasion::Batch, true) {
+                return Part::Do(list);
+            }
+        }
+        if let Some(gate) = &phase.rollout.gate
+            && (gate.after_batch == AfterBatch::Each || gate.after_batch == AfterBatch::Nth(batch.number))
+            && !self.waiting(phase, pr).is_empty()
+            && let Part::Do(list) = self.gate(&format!("{}/{}", phase.id, batch.number), gate)
+        {
+            return Part::Do(list);
+        }
+        if self.run.halted.is_some() {
+            return Part::Over;
+        }
+        Self::record(settled)
+    }
+}

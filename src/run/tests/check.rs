@@ -1,0 +1,463 @@
+//! The promises that hold in every run, watched event by event, from the journal alone.
+//!
+//! Owns: the invariants. Must not: ask the fold or the decider what should be (only the ledger, at the end).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::HostName;
+use crate::plan::*;
+use crate::run::Run;
+use crate::run::event::*;
+
+type At = (String, HostName);
+
+/// What the journal says of one host in one phase.
+#[derive(Default)]
+struct Trace {
+    began: bool,
+    turned: bool,
+    state: Option<HostState>,
+    changed: bool,
+    closed: bool,
+    counted: bool,
+    out: bool,
+    drained: BTreeSet<String>,
+    /// Steps that may have begun: how many attempts, and the first one's place.
+    begun: BTreeMap<String, (u32, u64)>,
+    undone: BTreeSet<String>,
+    passed_over: BTreeSet<String>,
+    last_change: u64,
+    verified: BTreeMap<String, u64>,
+}
+
+pub struct Checker {
+    plan: Plan,
+    intended: BTreeSet<StepKey>,
+    ended: BTreeSet<StepKey>,
+    open: BTreeMap<StepKey, bool>,
+    unsure: BTreeSet<(HostName, String, Slot)>,
+    traces: BTreeMap<At, Trace>,
+    halted: bool,
+    back: bool,
+    signalled: bool,
+    waits: BTreeSet<String>,
+    /// Control: switched off, the suite must find nothing; what is written here is found.
+    pub violations: Vec<String>,
+}
+
+impl Checker {
+    pub fn new(plan: &Plan) -> Self {
+        Checker {
+            plan: plan.clone(),
+            intended: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            open: BTreeMap::new(),
+            unsure: BTreeSet::new(),
+            traces: BTreeMap::new(),
+            halted: false,
+            back: false,
+            signalled: false,
+            waits: BTreeSet::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    fn must(&mut self, holds: bool, promise: &str, about: impl std::fmt::Display) {
+        if !holds {
+            self.violations.push(format!("{promise}: {about}"));
+        }
+    }
+
+    fn trace(&mut self, phase: &str, host: &HostName) -> &mut Trace {
+        self.traces.entry((phase.to_owned(), host.clone())).or_default()
+    }
+
+    pub fn see(&mut self, _before: &Run, e: &Stamped) {
+        match &e.event {
+            Event::Started { .. } => {}
+            Event::Resumed { back, .. } => {
+                self.halted = false;
+                self.signalled = false;
+                self.waits.clear();
+                self.back |= back;
+            }
+            Event::Signalled { .. } => self.signalled = true,
+            Event::Halted { .. } => self.halted = true,
+            Event::TurnedBack { .. } => self.back = true,
+            Event::GateOpened { gate, .. } => {
+                self.must(!self.halted && !self.back, "no gate opens after a halt", gate);
+                self.must(self.open.is_empty(), "while a gate waits no step runs", gate);
+                self.waits.insert(gate.clone());
+            }
+            Event::GatePassed { gate } | Event::GateClosed { gate, .. } => {
+                self.waits.remove(gate);
+            }
+            Event::PhaseBegan { phase } => {
+                self.must(!self.halted && !self.back, "no phase starts after a halt", phase);
+            }
+            Event::Reached { phase, host } => {
+                self.must(!self.halted && !self.back, "no host enters after a halt", host);
+                self.good_before(phase, host);
+            }
+            Event::HostBegan { phase, host, .. } => self.host_began(phase, host),
+            Event::Turned {
+                phase,
+                host,
+                own_failure,
+                ..
+            } => {
+                let t = self.trace(phase, host);
+                t.turned = true;
+                t.counted |= own_failure;
+                t.state = None;
+            }
+            Event::Reopened { phase, host, .. } => self.trace(phase, host).state = None,
+            Event::HostEnded { phase, host, state, .. } => self.host_ended(phase, host, *state),
+            Event::HostClosed { phase, host } => self.trace(phase, host).closed = true,
+            Event::Intended { key, changes, .. } => self.intended(e.seq, key, *changes),
+            Event::Settled { key, outcome, .. } => {
+                let first = self.ended.insert(key.clone());
+                self.must(first, "no key settles twice", key);
+                let changes = self.open.remove(key);
+                self.must(changes.is_some(), "only what is under way settles", key);
+                if *outcome == Outcome::Unreachable {
+                    self.did_not_begin(key);
+                }
+                self.step_ended(e.seq, key, *outcome, changes == Some(true));
+            }
+            Event::Skipped { key, .. } => self.step_ended(e.seq, key, Outcome::Skipped, false),
+            Event::NeverBegan { key } => {
+                self.open.remove(key);
+                self.did_not_begin(key);
+            }
+            Event::Decided {
+                phase,
+                host,
+                slot,
+                verdict,
+                ..
+            } => {
+                self.unsure.remove(&(host.clone(), phase.clone(), slot.clone()));
+                let t = self.trace(phase, host);
+                if matches!(verdict.as_str(), "ok" | "skip") {
+                    let key = StepKey {
+                        phase: phase.clone(),
+                        stage: slot.stage,
+                        step: slot.step.clone(),
+                        nth: slot.nth,
+                        host: Some(host.clone()),
+                        pass: slot.pass,
+                        attempt: 0,
+                    };
+                    t.state = None;
+                    self.step_ended(e.seq, &key, Outcome::Ok, false);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn good_before(&mut self, phase: &str, host: &HostName) {
+        let earlier: Vec<String> = self
+            .plan
+            .phases()
+            .take_while(|p| p.id != phase)
+            .filter(|p| p.hosts.contains(host))
+            .map(|p| p.id.clone())
+            .collect();
+        for p in earlier {
+            let good = self.trace(&p, host).state.is_some_and(HostState::is_good);
+            self.must(good, "a host that is not good in one phase starts in no later one", host);
+        }
+    }
+
+    fn host_began(&mut self, phase: &str, host: &HostName) {
+        self.must(
+            !self.halted && !self.back && !self.signalled,
+            "no host starts after a halt, a turn or a signal",
+            host,
+        );
+        self.good_before(phase, host);
+        let planned = self.plan.phase(phase).unwrap();
+        let (limit, n) = (planned.rollout.max_fail, planned.hosts.len());
+        let limit = match limit {
+            Size::Count(c) => c as usize,
+            Size::Percent(p) => n * p as usize / 100,
+        };
+        let counted = self
+            .traces
+            .iter()
+            .filter(|((p, _), t)| p == phase && t.counted)
+            .count();
+        self.must(counted <= limit, "started hosts never grow past max_fail", host);
+        self.trace(phase, host).began = true;
+    }
+
+    fn host_ended(&mut self, phase: &str, host: &HostName, state: HostState) {
+        let t = self.trace(phase, host);
+        t.state = Some(state);
+        t.counted |= matches!(
+            state,
+            HostState::Refused | HostState::Failed | HostState::Held | HostState::Broken | HostState::Unknown
+        );
+        match state {
+            HostState::RolledBack => {
+                let left: Vec<String> = self
+                    .way_back(phase, host)
+                    .into_iter()
+                    .filter(|(u, _)| !self.traces[&(phase.to_owned(), host.clone())].undone.contains(u))
+                    .map(|(u, _)| u)
+                    .collect();
+                self.must(left.is_empty(), "rolled_back only when all that was owed is undone", host);
+                self.verified(phase, host, "rolled_back only after a verify");
+            }
+            HostState::Ok | HostState::Warned => self.verified(phase, host, "good only after a verify"),
+            HostState::Refused => {
+                let changed = self.trace(phase, host).changed;
+                self.must(!changed, "refused is untouched", host);
+            }
+            _ => {}
+        }
+    }
+
+    /// Every `verify` step of the host's own passed after its last change.
+    fn verified(&mut self, phase: &str, host: &HostName, promise: &str) {
+        let steps: Vec<String> = self
+            .plan
+            .phase(phase)
+            .unwrap()
+            .stages
+            .verify
+            .iter()
+            .filter(|s| !s.once)
+            .map(|s| s.id.clone())
+            .collect();
+        let t = self.trace(phase, host);
+        let last = t.last_change;
+        let all = steps.iter().all(|s| t.verified.get(s).is_some_and(|at| *at > last));
+        self.must(all, promise, host);
+    }
+
+    /// The undo steps that are owed in the order they must run, each with whether it runs on the host itself.
+    fn way_back(&self, phase: &str, host: &HostName) -> Vec<(String, bool)> {
+        let Some(t) = self.traces.get(&(phase.to_owned(), host.clone())) else {
+            return Vec::new();
+        };
+        let mut begun: Vec<(u64, &String)> = t
+            .begun
+            .iter()
+            .filter(|(_, (n, _))| *n > 0)
+            .map(|(s, (_, at))| (*at, s))
+            .collect();
+        begun.sort();
+        let mut list = Vec::new();
+        for (_, step) in begun.iter().rev() {
+            match &self.plan.step(phase, Stage::Steps, step).unwrap().undo {
+                PlannedUndo::None(_) => break,
+                PlannedUndo::Steps(undo) => list.extend(undo.iter().map(|u| (u.id.clone(), u.place == Place::Own))),
+                _ => {}
+            }
+        }
+        list
+    }
+
+    fn intended(&mut self, seq: u64, key: &StepKey, changes: bool) {
+        let first = self.intended.insert(key.clone());
+        self.must(first, "no key is intended twice", key);
+        self.must(!self.signalled, "no step starts after a signal", key);
+        let waits = self.waits.is_empty() || key.stage == Stage::Steady;
+        self.must(waits, "while a gate waits no step runs", key);
+        let forward = key.pass == 0
+            && matches!(
+                key.stage,
+                Stage::Precheck | Stage::Drain | Stage::Steps | Stage::Verify | Stage::Undrain
+            );
+        self.must(!(self.back && forward), "no forward step after the run turned back", key);
+        if let Some(host) = &key.host {
+            let busy = self.open.keys().any(|k| k.host.as_ref() == Some(host));
+            self.must(!busy, "never two steps for one host", key);
+            let unsure = self.unsure.iter().any(|(h, _, _)| h == host);
+            self.must(!unsure, "nothing is sent to a host where a step may still run", key);
+            self.of_host(seq, key, host, changes);
+            let phase = self.plan.phase(&key.phase).unwrap();
+            let parallel = phase.rollout.parallel as usize;
+            let active: BTreeSet<&HostName> = self
+                .open
+                .keys()
+                .filter(|k| k.phase == key.phase)
+                .filter_map(|k| k.host.as_ref())
+                .collect();
+            self.must(active.len() < parallel, "at most `parallel` hosts at a time", key);
+        }
+        self.open.insert(key.clone(), changes);
+    }
+
+    fn of_host(&mut self, seq: u64, key: &StepKey, host: &HostName, changes: bool) {
+        let phase = self.plan.phase(&key.phase).unwrap();
+        let drains = phase.stages.drain.iter().any(|s| !s.once);
+        let t = self.traces.entry((key.phase.clone(), host.clone())).or_default();
+        t.changed |= changes;
+        let mut wrong = Vec::new();
+        match key.stage {
+            Stage::Precheck => {}
+            Stage::Cleanup => {
+                if t.state.is_none_or(|s| s == HostState::Unknown) {
+                    wrong.push("cleanup only of hosts that have ended and are known");
+                }
+                t.closed = true;
+            }
+            _ if !t.began => wrong.push("a step of a host whose turn had not come"),
+            Stage::Steps => {
+                if t.turned {
+                    wrong.push("no forward step on a host that went back");
+                }
+                if drains && !t.out {
+                    wrong.push("no step under live traffic");
+                }
+                let b = t.begun.entry(key.step.clone()).or_insert((0, seq));
+                if b.0 == 0 {
+                    b.1 = seq;
+                }
+                b.0 += 1;
+            }
+            Stage::Undo => {
+                if drains && !t.out {
+                    wrong.push("no undo under live traffic");
+                }
+                if t.closed {
+                    wrong.push("a closed host is never undone");
+                }
+                if t.undone.contains(&key.step) {
+                    wrong.push("an undo that succeeded never runs again");
+                }
+            }
+            Stage::Undrain => {
+                t.out = false;
+                t.drained.clear();
+            }
+            _ => {}
+        }
+        if changes && matches!(key.stage, Stage::Steps | Stage::Undo) {
+            t.last_change = seq;
+        }
+        for promise in wrong {
+            self.must(false, promise, key);
+        }
+        match key.stage {
+            Stage::Undo => self.undo(key, host),
+            Stage::Undrain => self.verified(&key.phase, host, "undrain only after a verify after the last change"),
+            _ => {}
+        }
+    }
+
+    fn undo(&mut self, key: &StepKey, host: &HostName) {
+        let list = self.way_back(&key.phase, host);
+        let Some(at) = list.iter().position(|(u, _)| *u == key.step) else {
+            return self.must(false, "undo only of what may have begun, and not past the point of no return", key);
+        };
+        let t = &self.traces[&(key.phase.clone(), host.clone())];
+        let own = list[at].1;
+        let before = list[..at]
+            .iter()
+            .all(|(u, _)| t.undone.contains(u) || !own && t.passed_over.contains(u) || !own && self.skips(t, u));
+        self.must(before, "undo in reverse order of starting", key);
+        if self.back {
+            let newer: Vec<String> = self
+                .plan
+                .phases()
+                .skip_while(|p| p.id != key.phase)
+                .skip(1)
+                .map(|p| p.id.clone())
+                .collect();
+            let all = self
+                .traces
+                .iter()
+                .filter(|((p, _), t)| newer.contains(p) && t.changed)
+                .all(|(_, t)| t.state == Some(HostState::RolledBack));
+            self.must(all, "an older phase only after the newer one is rolled back", key);
+        }
+    }
+
+    /// Own steps behind one that was passed over are passed over too.
+    fn skips(&self, t: &Trace, _undo: &str) -> bool {
+        !t.passed_over.is_empty()
+    }
+
+    fn did_not_begin(&mut self, key: &StepKey) {
+        if let (Some(host), Stage::Steps) = (&key.host, key.stage)
+            && let Some(b) = self.trace(&key.phase, host).begun.get_mut(&key.step)
+        {
+            b.0 = b.0.saturating_sub(1);
+        }
+    }
+
+    fn step_ended(&mut self, seq: u64, key: &StepKey, outcome: Outcome, changes: bool) {
+        let Some(host) = key.host.clone() else { return };
+        if outcome == Outcome::Unknown && changes {
+            self.unsure.insert((host.clone(), key.phase.clone(), key.slot()));
+        }
+        let step = self.plan.step(&key.phase, key.stage, &key.step).unwrap().clone();
+        let drain: Vec<String> = self
+            .plan
+            .phase(&key.phase)
+            .unwrap()
+            .stages
+            .drain
+            .iter()
+            .filter(|s| !s.once)
+            .map(|s| s.id.clone())
+            .collect();
+        let good = matches!(outcome, Outcome::Ok | Outcome::Skipped)
+            || step.may_fail.is_some() && outcome != Outcome::Unknown;
+        let t = self.trace(&key.phase, &host);
+        match key.stage {
+            Stage::Drain if good => {
+                t.drained.insert(key.step.clone());
+                if drain.iter().all(|s| t.drained.contains(s)) {
+                    t.out = true;
+                }
+            }
+            Stage::Undo if good => {
+                t.undone.insert(key.step.clone());
+                t.passed_over.remove(&key.step);
+            }
+            Stage::Undo if outcome == Outcome::Unreachable && step.place == Place::Own => {
+                t.passed_over.insert(key.step.clone());
+            }
+            Stage::Verify if good => {
+                t.verified.insert(key.step.clone(), seq);
+            }
+            _ => {}
+        }
+    }
+
+    /// What must hold of the end that is told.
+    pub fn ended(&mut self, plan: &Plan, run: &Run, exit: u8) {
+        let changed: Vec<(At, Option<HostState>)> = self
+            .traces
+            .iter()
+            .filter(|(_, t)| t.changed)
+            .map(|(at, t)| (at.clone(), t.state))
+            .collect();
+        match exit {
+            0 => {
+                for p in plan.phases() {
+                    for h in &p.hosts {
+                        let good = self.trace(&p.id, h).state.is_some_and(HostState::is_good);
+                        self.must(good, "done only when every host is good", h);
+                    }
+                }
+                let left = crate::run::ledger::left_behind(plan, run);
+                self.must(left.is_empty(), "done only with an empty ledger", format!("{left:?}"));
+            }
+            3 => self.must(changed.is_empty(), "3 only when nothing was touched", format!("{changed:?}")),
+            4 => {
+                let all = changed.iter().all(|(_, s)| *s == Some(HostState::RolledBack));
+                self.must(all, "4 only when all that was changed is back", format!("{changed:?}"));
+                let left = crate::run::ledger::left_behind(plan, run);
+                self.must(left.is_empty(), "4 only with an empty ledger", format!("{left:?}"));
+            }
+            _ => {}
+        }
+    }
+}

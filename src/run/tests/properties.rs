@@ -1,0 +1,294 @@
+//! Random small plans in random worlds with crashes, signals and people: every promise of `check` holds in all of them.
+//!
+//! `PITSTOP_SEED=N` runs one seed and tells its story; `PITSTOP_RUNS=N` sets how many are run.
+
+use super::check::Checker;
+use super::sample::*;
+use super::sim::*;
+use crate::id::HostName;
+use crate::plan::*;
+use crate::run::Run;
+use crate::run::event::*;
+
+/// SplitMix64: small, good enough, the same everywhere.
+#[derive(Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0x1234_5678)
+    }
+
+    pub fn roll(&mut self, of: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % of as u64) as usize
+    }
+
+    pub fn one_in(&mut self, n: usize) -> bool {
+        self.roll(n) == 0
+    }
+
+    pub fn of<T: Clone>(&mut self, list: &[T]) -> T {
+        list[self.roll(list.len())].clone()
+    }
+}
+
+/// A world of chance, more or less friendly.
+struct Chance {
+    dice: Dice,
+    /// One step in so many goes wrong.
+    bad: usize,
+}
+
+impl World for Chance {
+    fn fate(&mut self, key: &StepKey) -> Fate {
+        let d = &mut self.dice;
+        let outcome = if d.one_in(self.bad) {
+            let any = [Outcome::Failed, Outcome::TimedOut, Outcome::Unreachable, Outcome::Unknown];
+            d.of(if key.stage == Stage::Steady { &any[..1] } else { &any[..] })
+        } else if d.one_in(4) {
+            Outcome::Skipped
+        } else {
+            Outcome::Ok
+        };
+        let plain = matches!(key.stage, Stage::Steady);
+        let outcome = if plain && outcome == Outcome::Skipped {
+            Outcome::Ok
+        } else {
+            outcome
+        };
+        Fate {
+            outcome,
+            warned: d.one_in(8),
+            changed: true,
+            ms: 1000 * (1 + d.roll(400)) as u64,
+        }
+    }
+    fn reached(&mut self, _: &str, _: &HostName) -> bool {
+        !self.dice.one_in(3 * self.bad)
+    }
+    fn needed(&mut self, _: &str, _: &HostName) -> bool {
+        !self.dice.one_in(4)
+    }
+    fn last(&mut self, _: &str, _: u32, _: &HostName) -> bool {
+        self.dice.one_in(3)
+    }
+    fn word(&mut self, _: &str) -> Word {
+        match self.dice.roll(8) {
+            0 => Word::No,
+            1 => Word::Silence,
+            2 => Word::Absent,
+            _ => Word::Yes,
+        }
+    }
+    fn probe(&mut self, _: &StepKey) -> Probe {
+        self.dice.of(&[Probe::Ended, Probe::Ended, Probe::Never, Probe::Lost])
+    }
+    fn pick(&mut self, of: usize) -> usize {
+        self.dice.roll(of)
+    }
+}
+
+fn random_step(d: &mut Dice, id: &str, earlier: &[PlannedStep]) -> PlannedStep {
+    let covers = earlier
+        .iter()
+        .find(|s| matches!(s.undo, PlannedUndo::Steps(_)) && s.when.is_none());
+    let mut s = match d.roll(8) {
+        0 => read(id),
+        1 => step(id).no_return(),
+        2 => step(id).undo_elsewhere(),
+        3 if covers.is_some() => step(id).covered_by(&covers.unwrap().id),
+        4 => step(id).undo(2),
+        5 => step(id).undo(1).at(&["x", "y"]),
+        _ => step(id).undo(1),
+    };
+    if d.one_in(4) {
+        s = s.when();
+    }
+    if d.one_in(5) {
+        s = s.retry(2, 1000, 200);
+    }
+    s
+}
+
+fn random_phase(d: &mut Dice, id: &str) -> PlannedPhase {
+    let all = ["h1", "h2", "h3", "h4"];
+    let n = 1 + d.roll(4);
+    let mut p = phase(id, &all[..n]).parallel(1 + d.roll(3) as u32);
+    p.on_failure = d.of(&[
+        OnFailure::RollbackHost,
+        OnFailure::RollbackHost,
+        OnFailure::RollbackRun,
+        OnFailure::Hold,
+        OnFailure::Ask,
+    ]);
+    if matches!(p.on_failure, OnFailure::RollbackHost | OnFailure::RollbackRun) {
+        p.rollout.max_fail = d.of(&[Size::Count(0), Size::Count(1), Size::Count(2), Size::Percent(50)]);
+    }
+    p.rollout.batches = d.of(&[
+        vec![],
+        vec![Size::Count(1)],
+        vec![Size::Count(1), Size::Count(2)],
+        vec![Size::Percent(50)],
+    ]);
+    p.rollout.soak_ms = d.of(&[0, 0, 60_000]);
+    if d.one_in(5) {
+        p.rollout.last = Some("results.pre.x".to_owned());
+    }
+    if d.one_in(4) {
+        p.rollout.gate = Some(gate(id, d.of(&[Otherwise::Hold, Otherwise::RollbackRun])));
+    }
+    if d.one_in(5) {
+        p.when = Some("results.pre.x".to_owned());
+    }
+    if d.one_in(4) {
+        p.steady_state = vec![read("own")];
+    }
+    if d.one_in(2) {
+        p.stages.precheck.push(read("pre"));
+    }
+    if d.one_in(3) {
+        p.stages.precheck.push(read("fresh").fresh());
+    }
+    if d.one_in(6) {
+        p.stages.precheck.push(read("shared").once());
+    }
+    if d.one_in(8) {
+        p.changes = false;
+        p.stages.steps = vec![read("look")];
+        return p;
+    }
+    let drains = d.one_in(2);
+    if d.one_in(4) {
+        p.stages.drain.push(step("open").once());
+        p.stages.cleanup.push(step("close").once());
+    }
+    if drains {
+        p.stages.drain.push(step("drain"));
+        p.stages.undrain.push(step("undrain"));
+    }
+    for i in 0..1 + d.roll(3) {
+        let s = random_step(d, &format!("s{i}"), &p.stages.steps);
+        p.stages.steps.push(s);
+    }
+    if drains || d.one_in(2) {
+        p.stages.verify.push(read("verify"));
+    }
+    for i in 0..d.roll(3) {
+        let s = step(&format!("clean{i}"));
+        p.stages.cleanup.insert(0, if d.one_in(3) { s.when() } else { s });
+    }
+    p
+}
+
+fn random_plan(d: &mut Dice) -> Plan {
+    let mut items = vec![random_phase(d, "p1").item()];
+    if d.one_in(3) {
+        items.push(gate("g", d.of(&[Otherwise::Hold, Otherwise::RollbackRun])).item());
+    }
+    if d.one_in(2) {
+        // Its id sorts before the first: nothing may depend on names.
+        items.push(random_phase(d, "a2").item());
+    }
+    let mut p = plan(items);
+    if d.one_in(3) {
+        p.steady_state = vec![read("steady")];
+    }
+    if d.one_in(6) {
+        let ms = 1000 * (600 + d.roll(7200)) as u64;
+        p.window = Some(window(ms, d.of(&[0, 300_000]), d.of(&[None, Some(60_000)])));
+    }
+    p
+}
+
+/// After a process: people decide something, or nothing.
+fn people(sim: &mut Sim<Chance>, d: &mut Dice) {
+    let mut wishes = Vec::new();
+    for (id, phase) in &sim.run.phases {
+        for (host, line) in &phase.lines {
+            for (slot, run) in &line.slots {
+                if run.changes && run.end.as_ref().is_some_and(|e| e.outcome == Outcome::Unknown) {
+                    wishes.push((id.clone(), host.clone(), slot.clone()));
+                }
+            }
+        }
+    }
+    for (phase, host, slot) in wishes {
+        if d.one_in(2) {
+            let word = d.of(&["ok", "failed", "rerun", "skip"]);
+            sim.decide(&phase, &host, slot, word);
+        }
+    }
+}
+
+/// One life of one run; the violations, with the story.
+pub fn life(seed: u64) -> Result<Sim<impl World>, String> {
+    let mut d = Dice::new(seed);
+    let plan = random_plan(&mut d);
+    let bad = d.of(&[6, 12, 40, 1000]);
+    let world = Chance {
+        dice: Dice::new(seed ^ 0xABCD_EF01),
+        bad,
+    };
+    let mut sim = Sim::new(plan, world);
+    for _ in 0..d.roll(4) {
+        let at = 2 + d.roll(90);
+        sim.faults.push(if d.one_in(3) { Fault::Signal(at) } else { Fault::Crash(at) });
+    }
+    let mut end = sim.start();
+    for round in 0..6 {
+        let done = matches!(end, End::Ended(Verdict::Done | Verdict::Failed | Verdict::RolledBack, _));
+        if done && !d.one_in(4) || round >= 3 && end != End::Crashed {
+            break;
+        }
+        if end != End::Crashed {
+            people(&mut sim, &mut d);
+        }
+        end = sim.resume(d.one_in(4));
+    }
+    if Run::fold(&sim.events) != sim.run {
+        return Err(format!("the fold tells another run\n{}", sim.story()));
+    }
+    let Checker { violations, .. } = &sim.checker;
+    if violations.is_empty() {
+        Ok(sim)
+    } else {
+        Err(format!("{}\n{}", violations.join("\n"), sim.story()))
+    }
+}
+
+fn count(default: u64) -> u64 {
+    std::env::var("PITSTOP_RUNS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(default)
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults() {
+    if let Ok(seed) = std::env::var("PITSTOP_SEED") {
+        match life(seed.parse().unwrap()) {
+            Ok(sim) => eprintln!("{}", sim.story()),
+            Err(why) => panic!("seed {seed}: {why}"),
+        }
+        return;
+    }
+    let runs = count(20_000);
+    let mut kinds: std::collections::BTreeMap<String, (u64, u64)> = Default::default();
+    for seed in 0..runs {
+        let result = std::panic::catch_unwind(|| life(seed));
+        let why = match result {
+            Ok(Ok(_)) => continue,
+            Ok(Err(why)) => why,
+            Err(e) => e.downcast_ref::<String>().cloned().unwrap_or_default(),
+        };
+        let first = why.lines().next().unwrap_or_default();
+        let kind = first.split(": ").next().unwrap_or_default().to_owned();
+        let k = kinds.entry(kind).or_insert((0, seed));
+        k.0 += 1;
+    }
+    assert!(kinds.is_empty(), "broken promise → (how often, first seed): {kinds:#?}");
+}

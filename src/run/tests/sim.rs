@@ -1,0 +1,513 @@
+//! A run without an engine: `next` is asked, a world answers, events are folded. Crashes and signals come where they are wished.
+//!
+//! Owns: the loop that the real engine has too, synchronous and in simulated time. Must not: decide anything that `next` decides.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::check::Checker;
+use crate::id::{Digest, HostName, RunId};
+use crate::plan::Plan;
+use crate::run::event::*;
+use crate::run::next::{Next, next, reopenings};
+use crate::run::verdict::{Also, verdict};
+use crate::run::{Run, line};
+
+/// What happens to a step that the world is asked about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fate {
+    pub outcome: Outcome,
+    pub warned: bool,
+    pub changed: bool,
+    pub ms: u64,
+}
+
+impl From<Outcome> for Fate {
+    fn from(outcome: Outcome) -> Self {
+        Fate {
+            outcome,
+            warned: false,
+            changed: outcome == Outcome::Ok,
+            ms: 10,
+        }
+    }
+}
+
+/// What people say at a gate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Word {
+    Yes,
+    No,
+    /// Nobody answers; a terminal waits for the expiry.
+    Silence,
+    /// Nobody answers, and there is no terminal: the process ends waiting.
+    Absent,
+}
+
+/// What a probe finds after a crash.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Probe {
+    Ended,
+    Never,
+    Lost,
+}
+
+/// Everything outside the run.
+pub trait World {
+    fn fate(&mut self, key: &StepKey) -> Fate;
+    fn reached(&mut self, _phase: &str, _host: &HostName) -> bool {
+        true
+    }
+    fn needed(&mut self, _phase: &str, _host: &HostName) -> bool {
+        true
+    }
+    fn last(&mut self, _phase: &str, _batch: u32, _host: &HostName) -> bool {
+        false
+    }
+    fn word(&mut self, _gate: &str) -> Word {
+        Word::Yes
+    }
+    fn probe(&mut self, _key: &StepKey) -> Probe {
+        Probe::Ended
+    }
+    /// Which of so many things happens next.
+    fn pick(&mut self, _of: usize) -> usize {
+        0
+    }
+}
+
+/// A world that is told: the first rule whose parts all stand in the key's text wins, else all is well.
+#[derive(Default)]
+pub struct Script {
+    pub fates: Vec<(String, Fate)>,
+    pub unreached: Vec<String>,
+    pub not_needed: Vec<String>,
+    pub last: Vec<String>,
+    pub words: BTreeMap<String, Word>,
+    pub probe: Option<Probe>,
+}
+
+impl Script {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `"a h1"`: step keys are `PHASE/STAGE/STEP/NTH/HOST/PASS/ATTEMPT`; every word must be a part between slashes (or joined parts).
+    pub fn on(mut self, words: &str, fate: impl Into<Fate>) -> Self {
+        self.fates.push((words.to_owned(), fate.into()));
+        self
+    }
+
+    pub fn gate(mut self, id: &str, word: Word) -> Self {
+        self.words.insert(id.to_owned(), word);
+        self
+    }
+}
+
+impl World for Script {
+    fn fate(&mut self, key: &StepKey) -> Fate {
+        let text = format!("/{key}/");
+        let fits = |words: &str| words.split(' ').all(|w| text.contains(&format!("/{w}/")));
+        let rule = self.fates.iter().find(|(words, _)| fits(words));
+        rule.map_or_else(|| Outcome::Ok.into(), |(_, fate)| *fate)
+    }
+    fn reached(&mut self, _: &str, host: &HostName) -> bool {
+        !self.unreached.iter().any(|h| h == host.as_str())
+    }
+    fn needed(&mut self, _: &str, host: &HostName) -> bool {
+        !self.not_needed.iter().any(|h| h == host.as_str())
+    }
+    fn last(&mut self, _: &str, _: u32, host: &HostName) -> bool {
+        self.last.iter().any(|h| h == host.as_str())
+    }
+    fn word(&mut self, gate: &str) -> Word {
+        self.words.get(gate).copied().unwrap_or(Word::Yes)
+    }
+    fn probe(&mut self, _: &StepKey) -> Probe {
+        self.probe.unwrap_or(Probe::Ended)
+    }
+}
+
+/// A disturbance, when so many events are in the journal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    Crash(usize),
+    Signal(usize),
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    Ended(Verdict, u8),
+    Crashed,
+}
+
+pub struct Sim<W> {
+    pub plan: Plan,
+    pub run: Run,
+    pub events: Vec<Stamped>,
+    pub now: Timestamp,
+    pub world: W,
+    pub faults: Vec<Fault>,
+    pub checker: Checker,
+    /// What is under way: fate and when it is over.
+    flying: Vec<(StepKey, Fate)>,
+    dry: bool,
+}
+
+impl<W: World> Sim<W> {
+    pub fn new(plan: Plan, world: W) -> Self {
+        let now: Timestamp = "2026-12-06T01:00:00Z".parse().unwrap();
+        Sim {
+            checker: Checker::new(&plan),
+            plan,
+            run: Run::default(),
+            events: Vec::new(),
+            now,
+            world,
+            faults: Vec::new(),
+            flying: Vec::new(),
+            dry: false,
+        }
+    }
+
+    pub fn dry(mut self) -> Self {
+        self.dry = true;
+        self
+    }
+
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.faults.push(fault);
+        self
+    }
+
+    pub fn emit(&mut self, event: Event) {
+        let stamped = Stamped {
+            seq: self.events.len() as u64 + 1,
+            at: self.now,
+            event,
+        };
+        self.checker.see(&self.run, &stamped);
+        self.run.apply(&stamped);
+        self.events.push(stamped);
+    }
+
+    pub fn start(&mut self) -> End {
+        self.emit(Event::Started {
+            run: RunId::parse("20261206-010000-aaaaaa").unwrap(),
+            plan: Digest::of(b"plan"),
+            operator: "ops".to_owned(),
+            controller: "here".to_owned(),
+            tool: "0".to_owned(),
+            dry: self.dry,
+            approvals: Vec::new(),
+        });
+        self.process()
+    }
+
+    /// Probes what is open, says so, goes on.
+    pub fn resume(&mut self, back: bool) -> End {
+        self.probe();
+        self.begin_resume(back);
+        self.process()
+    }
+
+    pub fn begin_resume(&mut self, back: bool) {
+        self.emit(Event::Resumed {
+            operator: "ops".to_owned(),
+            controller: "here".to_owned(),
+            back,
+            overrides: Vec::new(),
+        });
+        for event in reopenings(&self.plan, &self.run) {
+            self.emit(event);
+        }
+    }
+
+    pub fn probe(&mut self) {
+        let flying = std::mem::take(&mut self.flying);
+        for (key, open) in self.run.open.clone() {
+            if !open.changes {
+                self.emit(Event::NeverBegan { key });
+                continue;
+            }
+            match self.world.probe(&key) {
+                Probe::Ended => {
+                    let fate = flying.iter().find(|(k, _)| *k == key).map(|(_, f)| *f);
+                    let fate = fate.unwrap_or(Outcome::Ok.into());
+                    self.settle(key, fate);
+                }
+                Probe::Never => self.emit(Event::NeverBegan { key }),
+                Probe::Lost => self.settle(key, Outcome::Unknown.into()),
+            }
+        }
+    }
+
+    pub fn decide(&mut self, phase: &str, host: &HostName, slot: Slot, word: &str) {
+        self.emit(Event::Decided {
+            phase: phase.to_owned(),
+            host: host.clone(),
+            slot,
+            verdict: word.to_owned(),
+            reason: "I looked".to_owned(),
+            by: "ops".to_owned(),
+        });
+    }
+
+    fn settle(&mut self, key: StepKey, fate: Fate) {
+        let result = StepResult {
+            warned: fate.warned,
+            changed: fate.changed,
+            ..StepResult::default()
+        };
+        if fate.outcome == Outcome::Skipped {
+            return self.emit(Event::Skipped {
+                key,
+                reason: "its condition is false".to_owned(),
+                by_person: false,
+            });
+        }
+        self.emit(Event::Settled {
+            key,
+            outcome: fate.outcome,
+            result: Box::new(result),
+        });
+    }
+
+    /// One process, until it finishes or crashes.
+    pub fn process(&mut self) -> End {
+        for _ in 0..20_000 {
+            if let Some(end) = self.disturbed() {
+                return end;
+            }
+            let list = next(&self.plan, &self.run, self.now);
+            assert!(
+                !list.is_empty() || !self.flying.is_empty(),
+                "deadlock: nothing is open and nothing comes next\n{}",
+                self.story()
+            );
+            if let [Next::Finish] = list.as_slice() {
+                assert!(self.flying.is_empty(), "finished with steps under way\n{}", self.story());
+                return self.ended(false);
+            }
+            if let [Next::Record(event)] = list.as_slice() {
+                self.emit((**event).clone());
+                continue;
+            }
+            if let Some(end) = self.work(list) {
+                return end;
+            }
+        }
+        panic!("livelock\n{}", self.story());
+    }
+
+    fn disturbed(&mut self) -> Option<End> {
+        let at = self.events.len();
+        let due = |f: &Fault| matches!(f, Fault::Crash(n) | Fault::Signal(n) if at >= *n);
+        let i = self.faults.iter().position(due)?;
+        match self.faults.remove(i) {
+            Fault::Crash(_) => {
+                let folded = Run::fold(&self.events);
+                assert_eq!(folded, self.run, "the fold tells another run\n{}", self.story());
+                self.run = folded;
+                Some(End::Crashed)
+            }
+            Fault::Signal(_) => {
+                let count = self.run.signals + 1;
+                self.emit(Event::Signalled { count });
+                None
+            }
+        }
+    }
+
+    fn ended(&mut self, waiting: bool) -> End {
+        let also = Also {
+            waiting,
+            objective_missed: false,
+        };
+        let (verdict, exit) = verdict(&self.plan, &self.run, also);
+        let left = crate::run::ledger::left_behind(&self.plan, &self.run);
+        self.checker.ended(&self.plan, &self.run, exit);
+        self.emit(Event::Ended {
+            verdict,
+            exit,
+            left_behind: left.into_iter().map(|o| o.id).collect(),
+        });
+        End::Ended(verdict, exit)
+    }
+
+    /// One of the things that can happen now happens: something of the list, or the end of what is under way.
+    fn work(&mut self, list: Vec<Next>) -> Option<End> {
+        let mut sleep: Option<Timestamp> = None;
+        let mut todo = Vec::new();
+        for n in list {
+            match n {
+                Next::Sleep { until } => sleep = Some(sleep.map_or(until, |s| s.min(until))),
+                Next::Perform(key) if self.run.open.contains_key(&key) => panic!("asked twice for {key}"),
+                Next::Record(_) | Next::Finish => panic!("a decision with company"),
+                other => todo.push(other),
+            }
+        }
+        let choices = todo.len() + self.flying.len();
+        if choices == 0 {
+            let until = sleep.unwrap();
+            assert!(until > self.now, "sleeps into the past\n{}", self.story());
+            self.now = until;
+            return None;
+        }
+        let pick = self.world.pick(choices).min(choices - 1);
+        if pick >= todo.len() {
+            let (key, fate) = self.flying.remove(pick - todo.len());
+            self.now += SignedDuration::from_millis(fate.ms as i64);
+            self.settle(key, fate);
+            return None;
+        }
+        // Half of the time all of the list begins at once, as an engine would have it.
+        if todo.len() > 1 && self.world.pick(2) == 0 {
+            for n in todo {
+                if let Some(end) = self.begin(n) {
+                    return Some(end);
+                }
+            }
+            return None;
+        }
+        self.begin(todo.swap_remove(pick))
+    }
+
+    fn begin(&mut self, n: Next) -> Option<End> {
+        match n {
+            Next::Perform(key) => self.perform(key),
+            Next::Reach { phase, host } => {
+                if self.world.reached(&phase, &host) {
+                    self.emit(Event::Reached { phase, host });
+                } else {
+                    self.emit(Event::HostEnded {
+                        phase,
+                        host,
+                        state: HostState::Refused,
+                        why: "not reachable".to_owned(),
+                    });
+                }
+            }
+            Next::Judge { phase, host } => {
+                let needed = self.world.needed(&phase, &host);
+                self.emit(Event::Judged { phase, host, needed });
+            }
+            Next::JudgeLast { phase, batch, hosts } => {
+                for host in hosts {
+                    let last = self.world.last(&phase, batch, &host);
+                    self.emit(Event::JudgedLast {
+                        phase: phase.clone(),
+                        batch,
+                        host,
+                        last,
+                    });
+                }
+            }
+            Next::AskGate { gate } => match self.world.word(&gate) {
+                Word::Yes => self.emit(Event::GatePassed { gate }),
+                Word::No => self.emit(Event::GateClosed {
+                    gate,
+                    why: GateEnd::Rejected,
+                }),
+                Word::Silence => {
+                    assert!(self.flying.is_empty(), "a step runs while a gate waits\n{}", self.story());
+                    self.now += SignedDuration::from_mins(7);
+                }
+                Word::Absent => return Some(self.ended(true)),
+            },
+            Next::Record(_) | Next::Sleep { .. } | Next::Finish => unreachable!(),
+        }
+        None
+    }
+
+    fn perform(&mut self, key: StepKey) {
+        let planned = self.plan.step(&key.phase, key.stage, &key.step);
+        let step = planned.unwrap_or_else(|| panic!("no such step: {key}")).clone();
+        let mut fate = self.world.fate(&key);
+        if fate.outcome == Outcome::Skipped {
+            // A step is left out before its intent, and only one with a condition.
+            if step.when.is_some() && key.attempt == 1 {
+                return self.settle(key, fate);
+            }
+            fate.outcome = Outcome::Ok;
+        }
+        assert!(key.nth < line::places(&step, key.host.as_ref()));
+        let on = key.host.clone().unwrap_or_else(HostName::controller);
+        self.emit(Event::Intended {
+            key: key.clone(),
+            on,
+            call: step.name.clone(),
+            changes: !step.read_only,
+            latched: true,
+            boot: String::new(),
+            limit_ms: step.timeout_ms,
+        });
+        self.flying.push((key, fate));
+    }
+
+    /// The journal as lines, for people and for comparing.
+    pub fn story(&self) -> String {
+        let mut out = String::new();
+        for e in &self.events {
+            out.push_str(&format!("{:>4} {}\n", e.seq, line_of(&e.event)));
+        }
+        out
+    }
+
+    /// Keys of the steps that were begun, in order, `STAGE/STEP/HOST/PASS`; without steady states.
+    pub fn sent(&self) -> Vec<String> {
+        let key = |e: &Stamped| match &e.event {
+            Event::Intended { key, .. } => {
+                let host = key.host.as_ref().map_or("-", HostName::as_str);
+                Some(format!("{}/{}/{host}/{}", key.stage.as_str(), key.step, key.pass))
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(key).collect()
+    }
+
+    /// As [`Sim::sent`], for one host: `STEP` or `STEP/PASS` where the pass is not 0.
+    pub fn of(&self, host: &str) -> String {
+        let key = |e: &Stamped| match &e.event {
+            Event::Intended { key, .. } if key.host.as_ref().is_some_and(|h| h.as_str() == host) => {
+                Some(if key.pass == 0 || key.stage == crate::plan::Stage::Undo {
+                    key.step.clone()
+                } else {
+                    format!("{}:{}", key.step, key.pass)
+                })
+            }
+            _ => None,
+        };
+        let list: Vec<String> = self.events.iter().filter_map(key).collect();
+        list.join(" ")
+    }
+
+    pub fn state(&self, phase: &str, host: &str) -> HostState {
+        let states = crate::run::verdict::states(&self.plan, &self.run);
+        states
+            .iter()
+            .find(|s| s.phase == phase && s.host.as_str() == host)
+            .unwrap()
+            .state
+    }
+
+    pub fn owed(&self) -> Vec<String> {
+        let owed = crate::run::ledger::obligations(&self.plan, &self.run);
+        owed.into_iter().map(|o| o.id).collect()
+    }
+}
+
+fn line_of(event: &Event) -> String {
+    match event {
+        Event::Intended { key, .. } => format!("> {key}"),
+        Event::Settled { key, outcome, .. } => format!("< {key} {}", outcome.as_str()),
+        Event::NeverBegan { key } => format!("< {key} never began"),
+        Event::Skipped { key, .. } => format!("- {key}"),
+        other => {
+            let text = serde_json::to_string(other).unwrap();
+            text.chars().take(160).collect()
+        }
+    }
+}
