@@ -142,9 +142,7 @@ pub fn waiting(plan: &Plan, events: &[Stamped]) -> Vec<Span> {
             Event::Ended {
                 verdict: Verdict::Waiting | Verdict::Stopped | Verdict::Stuck,
                 ..
-            } => {
-                stands = Some(e.at);
-            }
+            } => stands = Some(e.at),
             Event::Resumed { .. } => {
                 spans.extend(stands.take().map(|start| Span { start, end: e.at }));
             }
