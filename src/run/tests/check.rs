@@ -167,7 +167,11 @@ impl Checker {
             .collect();
         for p in earlier {
             let good = self.trace(&p, host).state.is_some_and(HostState::is_good);
-            self.must(good, "a host that is not good in one phase starts in no later one", host);
+            self.must(
+                good,
+                "a host that is not good in one phase starts in no later one",
+                host,
+            );
         }
     }
 
@@ -184,11 +188,7 @@ impl Checker {
             Size::Count(c) => c as usize,
             Size::Percent(p) => n * p as usize / 100,
         };
-        let counted = self
-            .traces
-            .iter()
-            .filter(|((p, _), t)| p == phase && t.counted)
-            .count();
+        let counted = self.traces.iter().filter(|((p, _), t)| p == phase && t.counted).count();
         self.must(counted <= limit, "started hosts never grow past max_fail", host);
         self.trace(phase, host).began = true;
     }
@@ -208,7 +208,11 @@ impl Checker {
                     .filter(|(u, _)| !self.traces[&(phase.to_owned(), host.clone())].undone.contains(u))
                     .map(|(u, _)| u)
                     .collect();
-                self.must(left.is_empty(), "rolled_back only when all that was owed is undone", host);
+                self.must(
+                    left.is_empty(),
+                    "rolled_back only when all that was owed is undone",
+                    host,
+                );
                 self.verified(phase, host, "rolled_back only after a verify");
             }
             HostState::Ok | HostState::Warned => self.verified(phase, host, "good only after a verify"),
@@ -272,7 +276,11 @@ impl Checker {
                 key.stage,
                 Stage::Precheck | Stage::Drain | Stage::Steps | Stage::Verify | Stage::Undrain
             );
-        self.must(!(self.back && forward), "no forward step after the run turned back", key);
+        self.must(
+            !(self.back && forward),
+            "no forward step after the run turned back",
+            key,
+        );
         if let Some(host) = &key.host {
             let busy = self.open.keys().any(|k| k.host.as_ref() == Some(host));
             self.must(!busy, "never two steps for one host", key);
@@ -353,7 +361,11 @@ impl Checker {
     fn undo(&mut self, key: &StepKey, host: &HostName) {
         let list = self.way_back(&key.phase, host);
         let Some(at) = list.iter().position(|(u, _)| *u == key.step) else {
-            return self.must(false, "undo only of what may have begun, and not past the point of no return", key);
+            return self.must(
+                false,
+                "undo only of what may have begun, and not past the point of no return",
+                key,
+            );
         };
         let t = &self.traces[&(key.phase.clone(), host.clone())];
         let own = list[at].1;
@@ -407,8 +419,8 @@ impl Checker {
             .filter(|s| !s.once)
             .map(|s| s.id.clone())
             .collect();
-        let good = matches!(outcome, Outcome::Ok | Outcome::Skipped)
-            || step.may_fail.is_some() && outcome != Outcome::Unknown;
+        let good =
+            matches!(outcome, Outcome::Ok | Outcome::Skipped) || step.may_fail.is_some() && outcome != Outcome::Unknown;
         let t = self.trace(&key.phase, &host);
         match key.stage {
             Stage::Drain if good => {
@@ -450,7 +462,11 @@ impl Checker {
                 let left = crate::run::ledger::left_behind(plan, run);
                 self.must(left.is_empty(), "done only with an empty ledger", format!("{left:?}"));
             }
-            3 => self.must(changed.is_empty(), "3 only when nothing was touched", format!("{changed:?}")),
+            3 => self.must(
+                changed.is_empty(),
+                "3 only when nothing was touched",
+                format!("{changed:?}"),
+            ),
             4 => {
                 let all = changed.iter().all(|(_, s)| *s == Some(HostState::RolledBack));
                 self.must(all, "4 only when all that was changed is back", format!("{changed:?}"));
