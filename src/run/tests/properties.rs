@@ -47,8 +47,17 @@ impl World for Chance {
     fn fate(&mut self, key: &StepKey) -> Fate {
         let d = &mut self.dice;
         let outcome = if d.one_in(self.bad) {
-            let any = [Outcome::Failed, Outcome::TimedOut, Outcome::Unreachable, Outcome::Unknown];
-            d.of(if key.stage == Stage::Steady { &any[..1] } else { &any[..] })
+            let any = [
+                Outcome::Failed,
+                Outcome::TimedOut,
+                Outcome::Unreachable,
+                Outcome::Unknown,
+            ];
+            d.of(if key.stage == Stage::Steady {
+                &any[..1]
+            } else {
+                &any[..]
+            })
         } else if d.one_in(4) {
             Outcome::Skipped
         } else {
@@ -236,11 +245,18 @@ pub fn life(seed: u64) -> Result<Sim<impl World>, String> {
     let mut sim = Sim::new(plan, world);
     for _ in 0..d.roll(4) {
         let at = 2 + d.roll(90);
-        sim.faults.push(if d.one_in(3) { Fault::Signal(at) } else { Fault::Crash(at) });
+        sim.faults.push(if d.one_in(3) {
+            Fault::Signal(at)
+        } else {
+            Fault::Crash(at)
+        });
     }
     let mut end = sim.start();
     for round in 0..6 {
-        let done = matches!(end, End::Ended(Verdict::Done | Verdict::Failed | Verdict::RolledBack, _));
+        let done = matches!(
+            end,
+            End::Ended(Verdict::Done | Verdict::Failed | Verdict::RolledBack, _)
+        );
         if done && !d.one_in(4) || round >= 3 && end != End::Crashed {
             break;
         }
