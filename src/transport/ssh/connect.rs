@@ -165,7 +165,12 @@ impl SshTransport {
             Ok(Ok(channel)) => channel,
             Ok(Err(e)) => {
                 let help = "try it on the bastion by hand: `ssh -W`; it must allow TCP forwarding";
-                return Err(error(doing, e.to_string(), help, true).into());
+                // A bastion that was lost unnoticed is logged in to again.
+                let refused_early = bastion.is_closed();
+                return Err(Failed {
+                    error: error(doing, e.to_string(), help, true),
+                    refused_early,
+                });
             }
             Err(_) => return Err(late(doing, to).into()),
         };
