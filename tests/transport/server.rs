@@ -331,6 +331,32 @@ async fn hosts_behind_a_bastion_share_one_login_at_it() {
     transport.connect(&to).await.unwrap().leave().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_hosts_behind_a_dead_bastion_cost_one_limit() {
+    let host = Sshd::start();
+    let limit = Duration::from_secs(1);
+    let dead = Endpoint {
+        port: odd_server(b"", true),
+        connect_timeout: limit,
+        ..host.endpoint(&fresh_run())
+    };
+    let to = Endpoint {
+        jump: Some(Box::new(dead)),
+        connect_timeout: limit,
+        ..host.endpoint(&fresh_run())
+    };
+    let transport = Arc::new(SshTransport::new(options()));
+    let begun = Instant::now();
+    let work = (0..12).map(|_| {
+        let (transport, to) = (transport.clone(), to.clone());
+        tokio::spawn(async move { transport.connect(&to).await.err().map(|e| e.transient) })
+    });
+    for task in work.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap(), Some(true));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 /// A server that answers each connection with these bytes, and then with `then`.
 fn odd_server(first: &'static [u8], hold: bool) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::SshTransport;
 use super::hostkey::{KnownHosts, Verdict, name_of};
+use crate::transport::channel::ends;
 use crate::transport::{ConnectError, Endpoint};
 
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -140,7 +141,7 @@ impl SshTransport {
                 Err(failed) => failed,
             };
             drop(turn);
-            let end = *give_up.get_or_insert_with(|| Instant::now() + to.connect_timeout);
+            let end = *give_up.get_or_insert_with(|| ends(to.connect_timeout));
             if !failed.refused_early || Instant::now() + wait > end {
                 return Err(failed.error);
             }
