@@ -425,6 +425,13 @@ async fn a_login_shell_that_never_begins_is_told_within_the_limit() {
     let sshd = Sshd::with("ForceCommand echo this account is restricted >&2; exit 1");
     let e = refusal(&sshd.endpoint(&fresh_run())).await;
     assert!(e.cause.contains("status 1") && e.cause.contains("restricted"), "{e:?}");
+    let sshd = Sshd::with("ForceCommand yes");
+    let begun = Instant::now();
+    let e = refusal(&sshd.endpoint(&fresh_run())).await;
+    assert!(
+        e.cause.contains("said more") && begun.elapsed() < Duration::from_secs(10),
+        "{e:?}"
+    );
 }
 
 #[tokio::test]
