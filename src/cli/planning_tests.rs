@@ -1,11 +1,9 @@
 //! What an operator reads when a plan cannot be made: the words are committed.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set its stage up fails there")]
-
 use std::fs;
 
-use pitstop::cli::project::{ProjectArgs, load};
-use pitstop::diag::render;
+use super::{ProjectArgs, load};
+use crate::diag::render;
 
 const RUNBOOK: &str = r#"schema: 1
 runbook: r
