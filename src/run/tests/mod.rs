@@ -7,7 +7,9 @@
     reason = "tests may"
 )]
 
+mod backward;
 mod check;
+mod forward;
 mod properties;
 mod sample;
 mod sim;
