@@ -80,6 +80,18 @@ fn every_wrong_file_is_refused_in_words_that_are_committed() {
     }
 }
 
+#[test]
+fn sound_files_give_no_complaint() {
+    let good = Folder::new(corpus().join("good"));
+    for id in ["rolling-restart", "dr-drill", "restore-test"] {
+        let mut diags = Diagnostics::new();
+        let runbook = checked(&good, &format!("{id}.yml"), &mut diags);
+        let text = render::human(&diags, false, 120);
+        assert!(diags.0.is_empty(), "{text}");
+        assert_eq!(runbook.unwrap().id.value, id);
+    }
+}
+
 /// A part of a runbook made whole: steps, phases, or keys of the top.
 fn whole(part: &str) -> String {
     const HEAD: &str = "schema: 1\nrunbook: example\ntitle: An example\n";
@@ -270,4 +282,29 @@ fn an_included_step_stands_in_the_place_of_its_include() {
         .collect();
     assert_eq!(ids, [("first", true), ("steps-2", false)]);
     assert_eq!(phase.stages.steps[0].span.source.name, "a.yml");
+}
+
+#[test]
+fn a_runbook_of_thousands_of_steps_is_checked_in_a_moment() {
+    let step = |n: usize| {
+        format!(
+            "- {{ id: s{n}, name: Step {n}, run: date, register: r{n}, when: \"params.go\", undo: {{ covered_by: s0 }} }}\n"
+        )
+    };
+    let first = "- { id: s0, name: First, run: date, undo: [{ name: Back, run: date }] }\n".to_owned();
+    let text = whole(&(1..3000).fold(first, |text, n| text + &step(n)));
+    let text = text.replace("phases:", "parameters: { go: { type: bool } }\nphases:");
+    let began = Instant::now();
+    let (runbook, diags) = read(text);
+    assert!(runbook.is_some(), "{}", render::human(&diags, false, 100));
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_flood_of_mistakes_ends_soon() {
+    let text: String = (0..50_000).map(|n| format!("k{n}: 1\n")).collect();
+    let began = Instant::now();
+    let (runbook, diags) = read(text);
+    assert!(runbook.is_none() && diags.has_errors() && diags.0.len() <= 300);
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }

@@ -5,8 +5,11 @@
 //! `PS00xx` reading YAML · `PS01xx` shape and keys · `PS02xx` meaning · `PS03xx` expressions · `PS04xx` inventory ·
 //! `PS05xx` change, policy, project · `PS06xx` planning
 
+mod expressions;
 mod meaning;
+mod planning;
 mod reading;
+mod site;
 mod structure;
 
 /// A documented diagnostic code.
@@ -25,7 +28,14 @@ pub struct Code {
 }
 
 /// The tables, in the order of their codes.
-const GROUPS: &[&[Code]] = &[reading::CODES, structure::CODES, meaning::CODES];
+const GROUPS: &[&[Code]] = &[
+    reading::CODES,
+    structure::CODES,
+    meaning::CODES,
+    expressions::CODES,
+    site::CODES,
+    planning::CODES,
+];
 
 /// All codes, in order.
 pub fn all() -> impl Iterator<Item = &'static Code> {

@@ -178,7 +178,10 @@ impl Diagnostic {
     }
 }
 
-/// Every diagnostic of a reading, in the order found. Lowering never stops at the first.
+/// After so many nobody reads on, and a hostile file could make millions.
+const MOST: usize = 300;
+
+/// Every diagnostic of a reading, in the order found; of a flood, the first few hundred. Lowering never stops at the first.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
@@ -188,9 +191,14 @@ impl Diagnostics {
         Self::default()
     }
 
-    /// One more.
+    /// One more. When there are too many, only a first error still takes a warning's place.
     pub fn push(&mut self, d: Diagnostic) {
-        self.0.push(d);
+        if self.0.len() < MOST {
+            self.0.push(d);
+        } else if d.severity == Severity::Error && !self.has_errors() {
+            self.0.pop();
+            self.0.push(d);
+        }
     }
 
     /// True if one of them is an error.
@@ -200,7 +208,7 @@ impl Diagnostics {
 
     /// Sorts by file name and place, drops exact repeats.
     pub fn sort(&mut self) {
-        self.0.sort_by_key(key);
+        self.0.sort_by_cached_key(key);
         self.0
             .dedup_by(|a, b| key(a) == key(b) && a.code == b.code && a.message == b.message);
     }

@@ -61,7 +61,7 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Inventory> 
 
 fn ansible(span: Span) -> Diagnostic {
     Diagnostic::error(
-        "PS0501",
+        "PS0401",
         "Ansible inventories are not built yet",
         span,
         "this looks like one",
@@ -81,7 +81,7 @@ fn defaults(node: &Node, diags: &mut Diagnostics) -> Layer {
 fn check_name(name: &Spanned<String>, what: &str, diags: &mut Diagnostics) {
     if let Some(why) = name_fault(name) {
         let d = Diagnostic::error(
-            "PS0502",
+            "PS0402",
             format!("{what} cannot be called `{}`", name.value),
             name.span.clone(),
             "not a usable name",
@@ -89,7 +89,7 @@ fn check_name(name: &Spanned<String>, what: &str, diags: &mut Diagnostics) {
         diags.push(d.help(why));
     } else if name.value == "controller" {
         let d = Diagnostic::error(
-            "PS0503",
+            "PS0403",
             format!("{what} cannot be called `controller`"),
             name.span.clone(),
             "this name is taken",
@@ -137,7 +137,7 @@ fn group(e: &Entry, diags: &mut Diagnostics) -> Option<RawGroup> {
     let members = f.texts("hosts");
     if f.has("address") {
         let d = Diagnostic::error(
-            "PS0508",
+            "PS0408",
             "a group has no `address`",
             e.key.span.clone(),
             "all its hosts would be the same machine",
@@ -217,7 +217,7 @@ impl Membership {
         for group in groups {
             if hosts.contains_key(&HostName::new(group.name.value.as_str())) {
                 let d = Diagnostic::error(
-                    "PS0504",
+                    "PS0404",
                     format!("`{}` is a host and a group", group.name.value),
                     group.name.span.clone(),
                     "a host has this name too",
@@ -250,7 +250,7 @@ impl Membership {
 
 fn unknown_member(m: &Spanned<String>, hosts: &HashMap<HostName, usize>, groups: &HashMap<&str, usize>) -> Diagnostic {
     let d = Diagnostic::error(
-        "PS0505",
+        "PS0405",
         format!("`{}` is neither a host nor a group", m.value),
         m.span.clone(),
         "not in this inventory",
@@ -307,7 +307,7 @@ impl Walk<'_> {
     fn cycle(&self, g: usize, diags: &mut Diagnostics) {
         let Some(group) = self.groups.get(g) else { return };
         let d = Diagnostic::error(
-            "PS0506",
+            "PS0406",
             format!("the group `{}` holds itself", group.name.value),
             group.name.span.clone(),
             "over groups inside it, or nested too deep",
@@ -348,7 +348,7 @@ impl Quarrels {
             };
             diags.push(
                 Diagnostic::error(
-                    "PS0507",
+                    "PS0407",
                     format!("two groups disagree about `{key}` of {hosts}"),
                     q.other.1,
                     format!("group `{}` says this", name(q.other.0)),
@@ -444,7 +444,7 @@ fn jumps(inventory: &Inventory, diags: &mut Diagnostics) {
         // One line of `defaults` serves thousands of hosts: it is looked at once.
         if inventory.host(jump).is_none() && seen.insert((jump.span.start, jump.value.as_str())) {
             let d = Diagnostic::error(
-                "PS0509",
+                "PS0409",
                 format!("the bastion `{}` is not in this inventory", jump.value),
                 jump.span.clone(),
                 "no host has this name",
@@ -461,7 +461,7 @@ fn jumps(inventory: &Inventory, diags: &mut Diagnostics) {
             (at, steps) = (next, steps + 1);
             if at.name.value == host.name.value || steps > 8 {
                 let d = Diagnostic::error(
-                    "PS0509",
+                    "PS0409",
                     format!(
                         "the way to `{}` goes over itself, or over too many bastions",
                         host.name.value

@@ -1,3 +1,5 @@
+//! Inventories and selectors by tables.
+
 use super::*;
 use crate::inventory::selector::Selector;
 
@@ -118,7 +120,7 @@ fn two_groups_that_disagree_are_an_error_with_both_places_once() {
     let (_, diags) = read_all(text);
     assert_eq!(diags.0.len(), 1);
     let d = &diags.0[0];
-    assert_eq!(d.code, "PS0507");
+    assert_eq!(d.code, "PS0407");
     assert_eq!(d.message, "two groups disagree about `port` of host `a` and 1 more");
     assert_eq!(d.labels.iter().map(|l| l.span.line_col().0).collect::<Vec<_>>(), [5, 4]);
 }
@@ -133,10 +135,10 @@ fn every_mistake_is_reported() {
     for (text, expected) in [
         ("hosts: {}\n", vec!["PS0104"]),
         ("schema: 2\n", vec!["PS0121"]),
-        ("schema: 1\nhosts: { controller: {} }\n", vec!["PS0503"]),
+        ("schema: 1\nhosts: { controller: {} }\n", vec!["PS0403"]),
         (
             "schema: 1\nhosts: { '-x': {}, 'a b': {}, '../x': {} }\n",
-            vec!["PS0502"; 3],
+            vec!["PS0402"; 3],
         ),
         ("schema: 1\nhosts: { a: { adress: x } }\n", vec!["PS0102"]),
         ("schema: 1\nhosts: { a: { transport: winrm } }\n", vec!["PS0190"]),
@@ -146,24 +148,24 @@ fn every_mistake_is_reported() {
         ("schema: 1\nhosts: { a: { port: 0 } }\n", vec!["PS0108"]),
         (
             "schema: 1\nhosts: { a: { address: '-oProxyCommand=x' } }\n",
-            vec!["PS0508"],
+            vec!["PS0408"],
         ),
-        ("schema: 1\nhosts: { a: { password: hunter2 } }\n", vec!["PS0513"]),
-        ("schema: 1\nhosts: { a: { jump: nowhere } }\n", vec!["PS0509"]),
-        ("schema: 1\nhosts: { a: { jump: a } }\n", vec!["PS0509"]),
+        ("schema: 1\nhosts: { a: { password: hunter2 } }\n", vec!["PS0413"]),
+        ("schema: 1\nhosts: { a: { jump: nowhere } }\n", vec!["PS0409"]),
+        ("schema: 1\nhosts: { a: { jump: a } }\n", vec!["PS0409"]),
         (
             "schema: 1\nhosts: { a: { jump: b }, b: { jump: a } }\n",
-            vec!["PS0509"; 2],
+            vec!["PS0409"; 2],
         ),
         ("schema: 1\nhosts: { a: { jump: 'me@b:22' } }\n", vec![]),
-        ("schema: 1\nhosts: { a: {} }\ngroups: { g: [b] }\n", vec!["PS0505"]),
-        ("schema: 1\nhosts: { a: {} }\ngroups: { a: [a] }\n", vec!["PS0504"]),
-        ("schema: 1\ngroups: { g: [h], h: [g] }\n", vec!["PS0506"]),
-        ("schema: 1\nhosts: { a: { labels: { host: x } } }\n", vec!["PS0502"]),
+        ("schema: 1\nhosts: { a: {} }\ngroups: { g: [b] }\n", vec!["PS0405"]),
+        ("schema: 1\nhosts: { a: {} }\ngroups: { a: [a] }\n", vec!["PS0404"]),
+        ("schema: 1\ngroups: { g: [h], h: [g] }\n", vec!["PS0406"]),
+        ("schema: 1\nhosts: { a: { labels: { host: x } } }\n", vec!["PS0402"]),
         ("schema: 1\nhosts: { a: { labels: { r: [x] } } }\n", vec!["PS0105"]),
-        ("schema: 1\ngroups: { g: { hosts: [], address: x } }\n", vec!["PS0508"]),
-        ("all:\n  hosts:\n    a:\n", vec!["PS0501"]),
-        ("[web]\na\n", vec!["PS0501"]),
+        ("schema: 1\ngroups: { g: { hosts: [], address: x } }\n", vec!["PS0408"]),
+        ("all:\n  hosts:\n    a:\n", vec!["PS0401"]),
+        ("[web]\na\n", vec!["PS0401"]),
     ] {
         assert_eq!(codes(text), expected, "{text}");
     }

@@ -112,7 +112,7 @@ fn labels(f: &mut Fields<'_>, layer: &mut Layer) {
     for e in f.map("labels").unwrap_or_default() {
         if matches!(e.key.value.as_str(), "host" | "group") || name_fault(&e.key).is_some() {
             let d = Diagnostic::error(
-                "PS0502",
+                "PS0402",
                 format!("a label cannot be called `{}`", e.key.value),
                 e.key.span.clone(),
                 "not a label's name",
@@ -136,7 +136,7 @@ fn address_like(f: &mut Fields<'_>, key: &str, text: &Spanned<String>) {
     let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'`$;&|<>(){}".contains(c);
     if text.value.starts_with('-') || text.value.is_empty() || text.value.chars().any(bad) {
         let d = Diagnostic::error(
-            "PS0508",
+            "PS0408",
             format!("`{key}` cannot be `{}`", text.value),
             text.span.clone(),
             "not usable",
@@ -198,7 +198,7 @@ fn secret(node: &Node, diags: &mut Diagnostics) -> Option<Spanned<String>> {
     if fields::text(node).is_ok() {
         diags.push(
             Diagnostic::error(
-                "PS0513",
+                "PS0413",
                 "a password may not stand in an inventory",
                 Span::new(&node.span.source, node.span.start, node.span.start),
                 "it begins here",

@@ -88,7 +88,7 @@ impl Term {
     fn unknown(&self, inventory: &Inventory) -> Vec<SelectorError> {
         let error = |what: &str, word: &str, candidates: Vec<&str>| SelectorError {
             at: self.at.clone(),
-            code: "PS0511",
+            code: "PS0411",
             message: format!("no {what} of the inventory is called `{word}`"),
             help: match nearest(word, candidates.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -138,7 +138,7 @@ fn syntax(at: Range<usize>, message: impl Into<String>, text: &str) -> SelectorE
     };
     SelectorError {
         at,
-        code: "PS0510",
+        code: "PS0410",
         message: message.into(),
         help,
     }
@@ -157,7 +157,7 @@ fn term(word: &str, at: Range<usize>) -> Result<Term, SelectorError> {
         };
         return Err(SelectorError {
             at,
-            code: "PS0510",
+            code: "PS0410",
             message: format!("a selector has no `{word}`"),
             help: help.to_owned(),
         });
@@ -178,7 +178,7 @@ fn term(word: &str, at: Range<usize>) -> Result<Term, SelectorError> {
     if over != Over::Host && right.contains(['*', '?']) {
         return Err(SelectorError {
             at,
-            code: "PS0510",
+            code: "PS0410",
             message: "only `host=` takes `*` and `?`".to_owned(),
             help: format!("write the values out: `{key}=v1,v2`"),
         });
@@ -241,14 +241,14 @@ mod tests {
     #[test]
     fn what_is_no_term_is_said_with_its_place() {
         for (text, at, code) in [
-            ("role=web or role=app", 9..11, "PS0510"),
-            ("  web1", 2..6, "PS0510"),
-            ("role=", 0..5, "PS0510"),
-            ("role=a,,b", 0..9, "PS0510"),
-            ("role=w*", 0..7, "PS0510"),
-            ("role==web", 0..9, "PS0510"),
-            ("", 0..0, "PS0510"),
-            ("=x", 0..2, "PS0510"),
+            ("role=web or role=app", 9..11, "PS0410"),
+            ("  web1", 2..6, "PS0410"),
+            ("role=", 0..5, "PS0410"),
+            ("role=a,,b", 0..9, "PS0410"),
+            ("role=w*", 0..7, "PS0410"),
+            ("role==web", 0..9, "PS0410"),
+            ("", 0..0, "PS0410"),
+            ("=x", 0..2, "PS0410"),
         ] {
             let error = Selector::parse(text).unwrap_err();
             assert_eq!((error.at, error.code), (at, code), "{text:?}");

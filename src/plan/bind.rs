@@ -85,8 +85,6 @@ struct Binder<'a, 'd> {
 struct Kept<'a> {
     phase: &'a Phase,
     hosts: Vec<HostName>,
-    /// Something can take it back.
-    reached: bool,
 }
 
 enum KeptItem<'a> {
@@ -102,7 +100,10 @@ impl<'a, 'd> Binder<'a, 'd> {
             mode: None,
             params: BTreeMap::new(),
             targets: BTreeMap::new(),
-            registered: all_steps(input.runbook).filter_map(|s| s.register.as_ref()).map(|r| r.value.as_str()).collect(),
+            registered: all_steps(input.runbook)
+                .filter_map(|s| s.register.as_ref())
+                .map(|r| r.value.as_str())
+                .collect(),
             used: BTreeSet::new(),
             files: BTreeMap::new(),
             skips: skip::Skips::default(),
@@ -195,7 +196,9 @@ impl<'a, 'd> Binder<'a, 'd> {
                 })
             }
             (None, false) => {
-                let span = modes.first().map_or_else(|| self.input.runbook.span.clone(), |m| m.span.clone());
+                let span = modes
+                    .first()
+                    .map_or_else(|| self.input.runbook.span.clone(), |m| m.span.clone());
                 Diagnostic::error("PS0605", "a mode must be chosen", span, "the runbook has modes").help(format!(
                     "write `mode:` in the change, or --mode with one of: {}",
                     names().collect::<Vec<_>>().join(", ")
@@ -207,10 +210,14 @@ impl<'a, 'd> Binder<'a, 'd> {
 
     /// True if something with these `only_in` belongs to the chosen mode.
     fn in_mode(&self, only_in: &[Spanned<String>]) -> bool {
-        only_in.is_empty() || self.mode.as_ref().is_some_and(|mode| only_in.iter().any(|m| m.value == *mode))
+        only_in.is_empty()
+            || self
+                .mode
+                .as_ref()
+                .is_some_and(|mode| only_in.iter().any(|m| m.value == *mode))
     }
 
-    /// Phases and gates that stay, and what can take each phase back.
+    /// Phases and gates that stay.
     fn kept(&mut self, limit: Option<&BTreeSet<HostName>>) -> Vec<KeptItem<'a>> {
         let mut kept: Vec<KeptItem<'a>> = Vec::new();
         for item in &self.input.runbook.items {
@@ -218,22 +225,10 @@ impl<'a, 'd> Binder<'a, 'd> {
                 Item::Gate(gate) if self.in_mode(&gate.only_in) => kept.push(KeptItem::Gate(gate)),
                 Item::Phase(phase) if self.in_mode(&phase.only_in) => {
                     if let Some(hosts) = self.phase_hosts(phase, limit) {
-                        let reached = false;
-                        kept.push(KeptItem::Phase(Kept { phase, hosts, reached }));
+                        kept.push(KeptItem::Phase(Kept { phase, hosts }));
                     }
                 }
                 Item::Gate(_) | Item::Phase(_) => {}
-            }
-        }
-        let mut later = false;
-        for item in kept.iter_mut().rev() {
-            match item {
-                KeptItem::Gate(gate) => later |= gate.otherwise == crate::plan::Otherwise::RollbackRun,
-                KeptItem::Phase(k) => {
-                    let (own, run) = self.takes_back(k.phase);
-                    later |= run;
-                    k.reached = own || later;
-                }
             }
         }
         if let (false, Some(at)) = (
@@ -241,8 +236,13 @@ impl<'a, 'd> Binder<'a, 'd> {
             &self.input.change.limit,
         ) {
             self.diags.push(
-                Diagnostic::error("PS0612", "the limit leaves no host at all", at.span.clone(), "nothing would be done")
-                    .help("widen it, or see `pitstop hosts` for what each host is called and labelled"),
+                Diagnostic::error(
+                    "PS0612",
+                    "the limit leaves no host at all",
+                    at.span.clone(),
+                    "nothing would be done",
+                )
+                .help("widen it, or see `pitstop hosts` for what each host is called and labelled"),
             );
         }
         kept
@@ -285,7 +285,9 @@ impl<'a, 'd> Binder<'a, 'd> {
                         let names = self.input.providers.keys().map(String::as_str);
                         self.diags.push(match nearest(provider, names) {
                             Some(near) => d.help(format!("did you mean `{near}`?")),
-                            None => d.help(format!("write `providers: {{ {provider}: [PROGRAM, ARGUMENT] }}` in pitstop.yml")),
+                            None => d.help(format!(
+                                "write `providers: {{ {provider}: [PROGRAM, ARGUMENT] }}` in pitstop.yml"
+                            )),
                         });
                     }
                 }
@@ -307,7 +309,10 @@ impl<'a, 'd> Binder<'a, 'd> {
         for objective in &runbook.objectives {
             for mark in [&objective.from, &objective.to] {
                 if !marks.contains(mark.value.as_str()) {
-                    let when = self.mode.as_ref().map_or_else(String::new, |m| format!(" in mode `{m}`"));
+                    let when = self
+                        .mode
+                        .as_ref()
+                        .map_or_else(String::new, |m| format!(" in mode `{m}`"));
                     let d = Diagnostic::error(
                         "PS0660",
                         format!("no step sets the mark `{}`{when}", mark.value),
@@ -404,10 +409,18 @@ fn runbook_phases(runbook: &Runbook) -> impl Iterator<Item = &Phase> {
 /// All steps of a phase, its undo steps included.
 fn phase_steps(phase: &Phase) -> impl Iterator<Item = &Step> {
     let s = &phase.stages;
-    [&phase.steady_state, &s.precheck, &s.drain, &s.steps, &s.verify, &s.undrain, &s.cleanup]
-        .into_iter()
-        .flatten()
-        .flat_map(with_undo)
+    [
+        &phase.steady_state,
+        &s.precheck,
+        &s.drain,
+        &s.steps,
+        &s.verify,
+        &s.undrain,
+        &s.cleanup,
+    ]
+    .into_iter()
+    .flatten()
+    .flat_map(with_undo)
 }
 
 fn with_undo(step: &Step) -> impl Iterator<Item = &Step> {
@@ -419,20 +432,35 @@ fn with_undo(step: &Step) -> impl Iterator<Item = &Step> {
 }
 
 fn all_steps(runbook: &Runbook) -> impl Iterator<Item = &Step> {
-    runbook.steady_state.iter().chain(runbook_phases(runbook).flat_map(phase_steps))
+    runbook
+        .steady_state
+        .iter()
+        .chain(runbook_phases(runbook).flat_map(phase_steps))
 }
 
-/// The steps of a planned phase, each list in its order, undo steps behind the step they take back.
+/// The steps of a planned phase, each list in its order, undo steps behind the step they take back (not behind a skipped one).
 fn planned_steps(phase: &PlannedPhase) -> impl Iterator<Item = &PlannedStep> {
     let s = &phase.stages;
-    [&phase.steady_state, &s.precheck, &s.drain, &s.steps, &s.verify, &s.undrain, &s.cleanup]
-        .into_iter()
-        .flatten()
-        .flat_map(|step| {
-            let undo: &[PlannedStep] = match &step.undo {
-                crate::plan::PlannedUndo::Steps(list) => list,
-                _ => &[],
-            };
-            std::iter::once(step).chain(undo)
-        })
+    [
+        &phase.steady_state,
+        &s.precheck,
+        &s.drain,
+        &s.steps,
+        &s.verify,
+        &s.undrain,
+        &s.cleanup,
+    ]
+    .into_iter()
+    .flatten()
+    .flat_map(|step| {
+        let undo: &[PlannedStep] = match &step.undo {
+            crate::plan::PlannedUndo::Steps(list) => list,
+            _ => &[],
+        };
+        std::iter::once(step).chain(undo)
+    })
 }
+
+#[cfg(test)]
+#[path = "bind_tests.rs"]
+mod tests;

@@ -5,6 +5,8 @@
 //! Templates stay templates: every name they use is frozen in the plan (`params`, `targets`, host labels and vars) or learnt in
 //! the run (results, facts, marks), so the same plan renders the same text for ever. `late` marks what needs the run.
 
+pub mod bind;
+pub mod estimate;
 pub mod page;
 
 use std::collections::BTreeMap;

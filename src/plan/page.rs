@@ -5,14 +5,17 @@
 
 mod difference;
 mod facts;
-mod show;
+mod markdown;
+mod risk;
 mod sums;
+mod terminal;
 mod words;
 
 pub use difference::{Difference, diff, diff_text};
 pub use facts::facts;
-pub use show::{markdown, text};
+pub use markdown::markdown;
 pub use sums::{Worst, batches, worst};
+pub use terminal::text;
 pub use words::{count, day, duration, moment_in, plain_call, shown};
 
 /// What the page says beside the plan: none of it is in the digest.
@@ -48,10 +51,34 @@ pub struct Page {
     pub title: String,
     /// The first sentences.
     pub lede: Vec<String>,
+    /// A few numbers that say the most.
+    pub figures: Vec<Figure>,
     /// Short facts.
     pub summary: Vec<(String, Cell)>,
     /// The rest.
     pub sections: Vec<Section>,
+}
+
+/// A number that says much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figure {
+    /// What it counts.
+    pub name: String,
+    /// The number, in words if need be.
+    pub value: String,
+    /// What one should know with it.
+    pub note: String,
+}
+
+impl Figure {
+    /// A figure.
+    pub fn new(name: &str, value: impl Into<String>, note: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: value.into(),
+            note: note.into(),
+        }
+    }
 }
 
 /// A part of a page.

@@ -3,4 +3,10 @@
 //! Owns: what people and machines read after (and, for the plan's HTML page, before) a run. Must not: know the engine, a
 //! transport or a clock; read files.
 
+pub mod after;
+pub mod before;
+pub mod csv;
+pub mod html;
+pub mod junit;
 pub mod record;
+pub mod words;

@@ -25,7 +25,8 @@ pub fn verdict(plan: &Plan, run: &Run, also: Also) -> (Verdict, u8) {
         return (Verdict::Stuck, 1);
     }
     let waiting = also.waiting || run.gates.values().any(|g| g.state == GateState::Open);
-    if waiting && run.signals == 0 {
+    // A gate stays open behind a run that goes back; nobody waits for it any more.
+    if waiting && run.signals == 0 && run.backwards.is_none() {
         return (Verdict::Waiting, 5);
     }
     let end_is_false = run

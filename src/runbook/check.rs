@@ -4,10 +4,13 @@
 //! `plan::bind`.
 
 mod declared;
+mod expressions;
 mod names;
 mod phase;
 mod step;
 mod undo;
+
+pub use declared::{Broken, broken_rule};
 
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::runbook::files::Files;
@@ -32,6 +35,7 @@ pub fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     for at in steps(runbook) {
         step::check(runbook, &at, diags);
     }
+    expressions::check(runbook, diags);
 }
 
 /// A step and where it stands. Undo steps are of their own here.

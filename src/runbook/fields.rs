@@ -583,10 +583,7 @@ mod tests {
         f.finish(&mut diags);
         let mut codes: Vec<_> = diags.0.iter().map(|d| d.code).collect();
         codes.sort_unstable();
-        assert_eq!(
-            codes,
-            ["PS0102", "PS0102", "PS0104", "PS0105", "PS0106", "PS0109", "PS0190"]
-        );
+        assert_eq!(codes, ["PS0102", "PS0102", "PS0105", "PS0106", "PS0109", "PS0190"]);
         let helps: Vec<_> = diags.0.iter().flat_map(|d| d.help.clone()).collect();
         assert!(helps.contains(&"did you mean `name`?".to_owned()), "{helps:?}");
         assert!(helps.contains(&"write true".to_owned()), "{helps:?}");

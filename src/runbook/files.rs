@@ -4,6 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// Largest file of a project; larger ones belong into a store that a step fetches from.
+const MAX_FILE: u64 = 1 << 30;
+
 /// Reads files of a project by their path in it. Lowering uses only this, so that it can be tested in memory.
 pub trait Files {
     /// The bytes of the file. `path` has passed [`plain_path`].
@@ -70,6 +73,13 @@ impl Files for Folder {
         let whole = root.join(path).canonicalize().map_err(said)?;
         if !whole.starts_with(&root) {
             return Err(ReadError::Outside);
+        }
+        let about = std::fs::metadata(&whole).map_err(said)?;
+        if !about.is_file() {
+            return Err(ReadError::Unreadable("it is no regular file".to_owned()));
+        }
+        if about.len() > MAX_FILE {
+            return Err(ReadError::Unreadable("it is larger than 1 GiB".to_owned()));
         }
         std::fs::read(whole).map_err(said)
     }

@@ -236,3 +236,6 @@ fn project_path(path: Spanned<String>) -> Result<Spanned<String>, Diagnostic> {
         .help("write it relative to the folder that holds pitstop.yml: `fragments/lb-out.yml`")),
     }
 }
+
+#[cfg(test)]
+mod tests;

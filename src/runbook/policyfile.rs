@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
+use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::yaml::{self, Node};
-use crate::runbook::{Size, Value};
 
 /// The policy as it was written.
 #[derive(Clone, Debug)]
@@ -35,12 +35,14 @@ pub struct PolicyFile {
 pub struct Limits {
     /// Hosts at work at one time.
     pub parallel: Option<u32>,
-    /// Failed hosts that are borne.
-    pub max_fail: Option<Size>,
+    /// Hosts of one plan.
+    pub hosts: Option<u32>,
+    /// Failed hosts that a phase bears.
+    pub max_fail: Option<u32>,
     /// Limit of one attempt of a step.
     pub timeout: Option<Duration>,
-    /// How long a gate waits.
-    pub expires: Option<Duration>,
+    /// Length of the window.
+    pub window: Option<Duration>,
 }
 
 /// Reads `policy.yml`. Only good if `diags` has no error afterwards.
@@ -98,29 +100,12 @@ fn limits(node: &Node, diags: &mut Diagnostics) -> Limits {
     let Some(mut f) = Fields::of(node, "`limits`", diags) else {
         return Limits::default();
     };
-    let max_fail = f.text("max_fail").and_then(|t| {
-        let percent = t.strip_suffix('%');
-        let size = match (percent.unwrap_or(&t).parse::<u32>(), percent) {
-            (Ok(n), None) => Some(Size::Count(n)),
-            (Ok(n), Some(_)) if n <= 100 => Some(Size::Percent(n)),
-            _ => None,
-        };
-        if size.is_none() {
-            let d = Diagnostic::error(
-                "PS0111",
-                format!("expected a number of hosts or a percentage, found `{}`", t.value),
-                t.span.clone(),
-                "this is neither",
-            );
-            f.complain(d.help("write 2 or \"25%\""));
-        }
-        size
-    });
     let limits = Limits {
         parallel: f.count("parallel", 1).map(|n| n.value),
-        max_fail,
+        hosts: f.count("hosts", 1).map(|n| n.value),
+        max_fail: f.count("max_fail", 0).map(|n| n.value),
         timeout: f.duration("timeout").map(|d| d.value),
-        expires: f.duration("expires").map(|d| d.value),
+        window: f.duration("window").map(|d| d.value),
     };
     f.finish(diags);
     limits
@@ -148,7 +133,7 @@ mod tests {
     fn a_policy_is_read_and_every_mistake_is_reported() {
         for (text, expected) in [
             (
-                "schema: 1\napprovers: { cm: [b, a, a] }\nallowed_signers: signers\nrequire_change: [env=prod]\nrequire_approval: []\nallow_local: true\nlimits: { parallel: 5, max_fail: '10%', timeout: 2h, expires: 1h }\n",
+                "schema: 1\napprovers: { cm: [b, a, a] }\nallowed_signers: signers\nrequire_change: [env=prod]\nrequire_approval: []\nallow_local: true\nlimits: { parallel: 5, max_fail: 2, timeout: 2h, window: 6h }\n",
                 vec![],
             ),
             ("schema: 1\napprovers: { cm: [a] }\n", vec!["PS0540"]),
@@ -160,7 +145,7 @@ mod tests {
                 "schema: 1\nfreeze: [x.ics]\nallow_lokal: true\n",
                 vec!["PS0190", "PS0102"],
             ),
-            ("schema: 1\nlimits: { max_fail: many }\n", vec!["PS0111"]),
+            ("schema: 1\nlimits: { max_fail: many }\n", vec!["PS0107"]),
         ] {
             let mut diags = Diagnostics::new();
             let policy = read(&Source::new("policy.yml", text), &mut diags).unwrap();
@@ -168,7 +153,7 @@ mod tests {
             assert_eq!(codes, expected, "{text}");
             if expected.is_empty() {
                 assert_eq!(policy.approvers["cm"], ["a", "b"]);
-                assert_eq!(policy.limits.max_fail, Some(Size::Percent(10)));
+                assert_eq!(policy.limits.max_fail, Some(2));
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Owns: the YAML that pitstop accepts (1.2, one document, no anchors, tags or double keys) and its limits. The only file that
 //! names the YAML parser. Must not: know a key of the language; every scalar stays text until someone asks for a type.
 
+mod bytes;
 mod place;
 mod words;
 
@@ -11,11 +12,10 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
+use bytes::forbidden_characters;
+pub use bytes::source;
 pub use place::inside;
-use words::{
-    colon_in_value, dash_without_space, key_is_no_text, never_closed, one_char, open_quote, tab, too_large, unquoted,
-    unquoted_template,
-};
+use words::{QUOTE_OR_BLOCK, Stop, key_is_no_text, never_closed, one_char, too_large, unquoted};
 
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 
@@ -95,34 +95,6 @@ impl Node {
     }
 }
 
-/// Bytes of a file → a source. UTF-8 only; a byte order mark is taken off.
-pub fn source(name: &str, bytes: &[u8], diags: &mut Diagnostics) -> Option<Arc<Source>> {
-    if bytes.len() > MAX_BYTES {
-        let source = Source::new(name, "");
-        diags.push(too_large(Span::new(&source, 0, 0)));
-        return None;
-    }
-    let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let error = match std::str::from_utf8(body) {
-        Ok(text) => return Some(Source::new(name, text)),
-        Err(error) => error,
-    };
-    let source = Source::new(name, String::from_utf8_lossy(body));
-    let utf16 = body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff");
-    let at = if utf16 { 0 } else { error.valid_up_to() };
-    let label = if utf16 {
-        "this begins as UTF-16 does"
-    } else {
-        "this byte is no UTF-8"
-    };
-    diags.push(
-        Diagnostic::error("PS0001", "the file is not UTF-8 text", one_char(&source, at), label).help(format!(
-            "save it as UTF-8, or convert it: iconv -t UTF-8 {name} > new.yml"
-        )),
-    );
-    None
-}
-
 /// Reads one document. `None` only where there is no usable tree; every complaint is in `diags`.
 pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
     if source.text.len() > MAX_BYTES {
@@ -165,32 +137,6 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
     }
     complaints.into_iter().for_each(|d| diags.push(d));
     root
-}
-
-/// Control characters and those that reverse the direction of text: what is shown would not be what is read.
-fn forbidden_characters(source: &Arc<Source>, diags: &mut Diagnostics) -> bool {
-    let bad = |c: char| {
-        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
-            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-    };
-    let Some((at, c)) = source.text.char_indices().find(|(_, c)| bad(*c)) else {
-        return false;
-    };
-    let code = format!("U+{:04X}", u32::from(c));
-    let mut d = Diagnostic::error(
-        "PS0003",
-        format!("the character {code} may not stand in a file"),
-        one_char(source, at),
-        "here",
-    );
-    d = match c {
-        '\0' => d.help("a file with NUL in it is a binary file, or UTF-16: save it as UTF-8"),
-        '\u{1b}' => d.help("write an escape in double quotes: \"\\e[1m\""),
-        _ if c.is_control() => d.help(format!("write it in double quotes as \"\\x{:02X}\"", u32::from(c))),
-        _ => d.help("it changes how the line is shown: delete it"),
-    };
-    diags.push(d);
-    true
 }
 
 /// A map or list that is still open.
@@ -513,91 +459,54 @@ fn may_be_a_bracket(kind: &ErrorKind) -> bool {
 
 /// The parser's error in words that say what to write.
 fn syntax(source: &Arc<Source>, error: &ScanError) -> Diagnostic {
-    let at = error.marker().byte_offset().unwrap_or(0).min(source.text.len());
-    let line_start = source.text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
-    let rest = source.text.get(line_start..).unwrap_or("");
-    let line = rest.split(['\r', '\n']).next().unwrap_or("");
-    let (indent, content) = (line.len() - line.trim_start().len(), line.trim());
-    let here = one_char(source, at);
-    let whole = Span::new(source, line_start + indent, line_start + indent + content.len());
-    if let Some(found) = content
-        .find(": {{")
-        .map(|n| n + 2)
-        .or_else(|| content.starts_with("- {{").then_some(2))
-    {
-        let start = line_start + indent + found;
-        let written = content.get(found..).unwrap_or("").to_owned();
-        return unquoted_template(Span::new(source, start, start + written.len()), &written);
+    let stop = Stop::at(source, error.marker().byte_offset().unwrap_or(0));
+    if let Some(d) = stop.template_without_quotes() {
+        return d;
     }
+    let no_yaml = |message: &str, span: &Span, label: &str| Diagnostic::error("PS0012", message, span.clone(), label);
     match error.kind() {
         ErrorKind::MappingValueNotAllowed | ErrorKind::SimpleKeyExpected | ErrorKind::InvalidColonPlacement
-            if content.matches(": ").count() >= 2 =>
+            if stop.content.matches(": ").count() >= 2 =>
         {
-            colon_in_value(source, line_start + indent, content)
+            stop.colon_in_value()
         }
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart
-        | ErrorKind::TabInPlainScalar => tab(source, line_start, here),
-        ErrorKind::RecursionLimitExceeded => Diagnostic::error(
-            "PS0002",
-            format!("lists and maps are nested deeper than {MAX_DEPTH}"),
-            here,
-            "too deep",
-        ),
-        ErrorKind::DirectiveDisallowed => Diagnostic::error(
-            "PS0012",
+        | ErrorKind::TabInPlainScalar => stop.tab(),
+        ErrorKind::RecursionLimitExceeded => {
+            let message = format!("lists and maps are nested deeper than {MAX_DEPTH}");
+            Diagnostic::error("PS0002", message, stop.here, "too deep")
+        }
+        ErrorKind::DirectiveDisallowed => no_yaml(
             "YAML directives are not part of the language",
-            whole,
+            &stop.whole,
             "a directive",
         )
         .help("delete this line"),
         ErrorKind::UnclosedQuotedScalar
         | ErrorKind::InvalidQuotedScalarIndent
-        | ErrorKind::DocumentIndicatorInQuotedScalar => Diagnostic::error(
-            "PS0012",
-            "a quote is opened and never closed",
-            open_quote(source, at).unwrap_or(here),
-            "opened here",
-        )
-        .help("close it on its line, or write `key: |` and the text in the next line, indented"),
-        ErrorKind::UnexpectedCharacter { character } => Diagnostic::error(
-            "PS0012",
-            format!("a text that begins with `{}` needs quotes", character.escape_default()),
-            here,
-            "this character has a meaning in YAML",
-        )
-        .help("put the whole value in double quotes, or write `key: |` and the text in the next line, indented"),
+        | ErrorKind::DocumentIndicatorInQuotedScalar => {
+            let span = stop.open_quote().unwrap_or_else(|| stop.here.clone());
+            no_yaml("a quote is opened and never closed", &span, "opened here")
+                .help("close it on its line, or write `key: |` and the text in the next line, indented")
+        }
+        ErrorKind::UnexpectedCharacter { character } => {
+            let message = format!("a text that begins with `{}` needs quotes", character.escape_default());
+            no_yaml(&message, &stop.here, "this character has a meaning in YAML").help(QUOTE_OR_BLOCK)
+        }
         ErrorKind::InvalidIndentation
         | ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::ExpectedBlockSequenceEntry
         | ErrorKind::MappingValueNotAllowed
         | ErrorKind::MappingKeyNotAllowed
-        | ErrorKind::BlockSequenceEntryNotAllowed => {
-            let span = if content.is_empty() { here } else { whole };
-            Diagnostic::error(
-                "PS0012",
-                "this line is not indented as its neighbours are",
-                span,
-                format!("the parser says: {}", error.kind()),
-            )
-            .help(if dash_without_space(source, line_start, content) {
-                "write a space after the dash: `- name: …`"
-            } else {
-                "keys of one map begin in the same column; use spaces, two for each level"
-            })
-        }
+        | ErrorKind::BlockSequenceEntryNotAllowed => stop.wrong_indent(&error.kind().to_string()),
         ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
-            Diagnostic::error(
-                "PS0012",
-                "a quoted text ends before its line does",
-                whole,
-                "what follows the closing quote belongs to nothing",
-            )
-            .help("put the whole value in quotes, or write `key: |` and the text in the next line, indented")
+            let label = "what follows the closing quote belongs to nothing";
+            no_yaml("a quoted text ends before its line does", &stop.whole, label).help(QUOTE_OR_BLOCK)
         }
-        kind => Diagnostic::error("PS0012", format!("this is not YAML: {kind}"), here, "here")
+        kind => no_yaml(&format!("this is not YAML: {kind}"), &stop.here, "here")
             .help("a value with one of : # { } [ ] , & * ! | > ' \" % @ ` in it is safe in quotes"),
     }
 }

@@ -5,6 +5,21 @@
 //! Who retries: a transport may retry what happened *before* a command was sent (connect, banner, key exchange, login refused
 //! by `MaxStartups`). After that, nobody below the engine does: a channel that ends without a status is [`How::Unknown`].
 
+mod channel;
+mod facts;
+mod files;
+mod host;
+mod lanes;
+mod latch;
+mod local;
+mod lock;
+mod plain;
+mod shell;
+mod ssh;
+
+pub use local::LocalTransport;
+pub use ssh::{SshOptions, SshTransport};
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -149,7 +164,15 @@ pub enum Stream {
 pub trait Sink: Send {
     /// Some bytes of one stream, in order within the stream.
     fn take(&mut self, stream: Stream, bytes: &[u8]);
+
+    /// Past [`KEPT`] bytes of one stream the rest is only counted: this many bytes came and were not kept.
+    fn skip(&mut self, stream: Stream, bytes: u64) {
+        let _ = (stream, bytes);
+    }
 }
+
+/// How many bytes of one stream of one command are given to the sink; past it they are only counted.
+pub const KEPT: u64 = 64 << 20;
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,11 @@ use crate::runbook::{ParamType, Parameter, Runbook};
 /// Parameters without a value and without a default: what a terminal can be asked for.
 pub fn missing_parameters<'a>(runbook: &'a Runbook, change: &Change) -> Vec<&'a Parameter> {
     let given = |p: &Parameter| change.parameters.iter().any(|(name, _)| name.value == p.name.value);
-    runbook.parameters.iter().filter(|p| p.default.is_none() && !given(p)).collect()
+    runbook
+        .parameters
+        .iter()
+        .filter(|p| p.default.is_none() && !given(p))
+        .collect()
 }
 
 impl Binder<'_, '_> {
@@ -41,7 +45,10 @@ impl Binder<'_, '_> {
                 "PS0602",
                 format!("the parameter `{}` has no value", name.value),
                 name.span.clone(),
-                missing.description.clone().unwrap_or_else(|| "it has no default".to_owned()),
+                missing
+                    .description
+                    .clone()
+                    .unwrap_or_else(|| "it has no default".to_owned()),
             );
             self.diags.push(d.help(format!(
                 "write it in the change, under `parameters`, or --set {}=VALUE",
@@ -49,7 +56,11 @@ impl Binder<'_, '_> {
             )));
         }
         for p in &runbook.parameters {
-            let given = change.parameters.iter().rev().find(|(name, _)| name.value == p.name.value);
+            let given = change
+                .parameters
+                .iter()
+                .rev()
+                .find(|(name, _)| name.value == p.name.value);
             let value = match given {
                 None => p.default.clone().map(Ok),
                 Some((_, Given::Node(node))) => Some(typed(node, p.kind)),
@@ -108,7 +119,9 @@ fn fault(p: &Parameter, value: &Spanned<Value>) -> Option<Diagnostic> {
     for item in items {
         if !p.allowed.is_empty() && !p.allowed.iter().any(|a| a.value == *item) {
             let allowed: Vec<String> = p.allowed.iter().map(|a| show(&a.value)).collect();
-            return Some(wrong(item, "not one of the allowed values").help(format!("write one of: {}", allowed.join(", "))));
+            return Some(
+                wrong(item, "not one of the allowed values").help(format!("write one of: {}", allowed.join(", "))),
+            );
         }
         if let (Some(pattern), Value::Text(text)) = (&p.pattern, item) {
             match Regex::new(&format!(r"\A(?:{})\z", pattern.value)) {

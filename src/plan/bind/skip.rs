@@ -25,7 +25,7 @@ impl Skips {
     }
 }
 
-impl Binder<'_, '_> {
+impl<'a> Binder<'a, '_> {
     pub(super) fn bind_skips(&mut self) {
         for skip in &self.input.change.skip {
             match self.find(&skip.id) {
@@ -41,7 +41,8 @@ impl Binder<'_, '_> {
                             "other steps rely on its undo",
                         );
                         let d = d.also(covered.span.clone(), "this step is taken back by it");
-                        self.diags.push(d.help("leave out the whole phase, or change the runbook"));
+                        self.diags
+                            .push(d.help("leave out the whole phase, or change the runbook"));
                     }
                     let key = (phase.id.value.clone(), step);
                     self.skipped.insert(format!("{}/{}", key.0, key.1), skip.reason.clone());
@@ -52,7 +53,7 @@ impl Binder<'_, '_> {
         }
     }
 
-    fn find(&self, id: &Spanned<String>) -> Result<Found<'_>, Diagnostic> {
+    fn find(&self, id: &Spanned<String>) -> Result<Found<'a>, Diagnostic> {
         let runbook = self.input.runbook;
         if let Some(phase) = runbook_phases(runbook).find(|p| p.id.value == id.value) {
             return Ok(Found::Phase(phase));
@@ -80,7 +81,10 @@ impl Binder<'_, '_> {
                 id.span.clone(),
                 "which one is meant?",
             )
-            .help(format!("write `{}/{step}` or `{}/{step}`", one.id.value, other.id.value))),
+            .help(format!(
+                "write `{}/{step}` or `{}/{step}`",
+                one.id.value, other.id.value
+            ))),
             _ => Err(self.unknown(id)),
         }
     }

@@ -4,9 +4,11 @@
 //!
 //! Times are RFC 3339 in UTC with milliseconds, spans whole milliseconds, sizes whole bytes: nothing in it is a float.
 
+mod blank;
 mod gather;
 mod judge;
 mod step;
+mod views;
 
 use std::collections::BTreeMap;
 
@@ -14,14 +16,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, HostName, RunId};
+pub use views::ChangedStep;
+
 pub use step::{AttemptRecord, Decision, OutputRecord, StepRecord, UndoLine, UndoState};
 
 use crate::plan::Plan;
 use crate::plan::{Kind, OnFailure};
 use crate::run::event::Stamped;
 pub use crate::run::event::{HostState, Outcome, Verdict};
-use crate::run::moment;
 pub use crate::run::objective::{MarkSet, ObjectiveResult, Span};
+use crate::run::{Run, ledger, moment};
 
 /// The value of [`ChangeRecord::schema`].
 pub const SCHEMA: &str = "pitstop.record/v1";
@@ -42,6 +46,12 @@ pub fn record(plan: &Plan, plan_digest: &Digest, events: &[Stamped], head: &Chai
         gather.apply(e);
     }
     let mut record = gather.finish(events);
+    let owed = ledger::obligations(plan, &Run::fold(events));
+    for l in &mut record.left_behind {
+        if let Some(o) = owed.iter().find(|o| o.id == l.id) {
+            l.what.clone_from(&o.what);
+        }
+    }
     judge::judge(plan, events, &mut record);
     record
 }
@@ -546,4 +556,7 @@ pub struct Chain {
     pub events: u64,
     /// The last record's hash.
     pub head: String,
+    /// What is wrong with the journal, if it is damaged: this record then tells only of its intact part. Set by whoever read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }

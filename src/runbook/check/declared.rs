@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::{phases, stages, steps, suggest};
-use crate::diag::{Diagnostic, Diagnostics, Spanned};
+use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::runbook::{Kind, Parameter, Runbook, Stage, Value};
 
 pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
@@ -14,63 +14,81 @@ pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
 }
 
 fn parameter(p: &Parameter, diags: &mut Diagnostics) {
-    let pattern = p
-        .pattern
-        .as_ref()
-        .and_then(|pattern| match Regex::new(&format!("^(?:{})$", pattern.value)) {
-            Ok(regex) => Some((regex, pattern)),
-            Err(error) => {
-                diags.push(bad_regex(pattern, &error));
-                None
-            }
-        });
+    if let Some(pattern) = &p.pattern
+        && let Err(error) = whole(pattern)
+    {
+        diags.push(bad_regex(pattern, &error));
+    }
     if let (Some(min), Some(max)) = (&p.min, &p.max)
         && order(&min.value, &max.value).is_some_and(std::cmp::Ordering::is_gt)
     {
-        let d = Diagnostic::error(
-            "PS0216",
-            format!("no value of `{}` is possible", p.name.value),
-            max.span.clone(),
-            "the greatest value",
-        );
+        let message = format!("no value of `{}` is possible", p.name.value);
+        let d = Diagnostic::error("PS0216", message, max.span.clone(), "the greatest value");
         diags.push(d.also(min.span.clone(), "is less than the least one"));
         return;
     }
     let Some(default) = &p.default else { return };
-    let name = &p.name.value;
-    let wrong = |why: &Spanned<String>, label: &str| {
-        Diagnostic::error(
+    if let Some(broken) = broken_rule(p, &default.value) {
+        let message = format!("the default of `{}` is no allowed value", p.name.value);
+        let d = Diagnostic::error(
             "PS0216",
-            format!("the default of `{name}` is no allowed value"),
+            message,
             default.span.clone(),
-            "the default",
-        )
-        .also(why.span.clone(), label)
-        .help("a default obeys the same rules as a value that is given; or leave it out, and it must be given")
+            format!("the default {}", broken.why),
+        );
+        diags
+            .push(d.also(broken.rule, "the rule").help(
+                "a default obeys the same rules as a value that is given; or leave it out, and it must be given",
+            ));
+    }
+}
+
+/// A rule of a parameter that a value breaks.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// What is wrong, to follow the value: `is less than 5`.
+    pub why: String,
+    /// Where the rule is written.
+    pub rule: Span,
+}
+
+/// The first of `pattern`, `allowed`, `min` and `max` that a value of the right type breaks.
+pub fn broken_rule(p: &Parameter, value: &Value) -> Option<Broken> {
+    let broken = |why: String, rule: &Span| {
+        Some(Broken {
+            why,
+            rule: rule.clone(),
+        })
     };
-    let at = |v: &Spanned<Value>| Spanned::new(String::new(), v.span.clone());
-    if let (Some((regex, pattern)), Value::Text(text)) = (&pattern, &default.value)
+    if let (Some(pattern), Value::Text(text)) = (&p.pattern, value)
+        && let Ok(regex) = whole(pattern)
         && !regex.is_match(text)
     {
-        diags.push(wrong(pattern, "does not match this"));
+        return broken(format!("does not match {}", pattern.value), &pattern.span);
     }
-    if let Some(first) = p.allowed.first().filter(|_| !is_allowed(p, &default.value)) {
-        diags.push(wrong(&at(first), "is not in this list"));
+    if let Some(first) = p.allowed.first().filter(|_| !is_allowed(p, value)) {
+        return broken("is not one of those that are allowed".to_owned(), &first.span);
     }
     if let Some(min) = p
         .min
         .as_ref()
-        .filter(|m| order(&default.value, &m.value).is_some_and(std::cmp::Ordering::is_lt))
+        .filter(|m| order(value, &m.value).is_some_and(std::cmp::Ordering::is_lt))
     {
-        diags.push(wrong(&at(min), "is less than this"));
+        return broken(format!("is less than {}", min.span.text()), &min.span);
     }
     if let Some(max) = p
         .max
         .as_ref()
-        .filter(|m| order(&default.value, &m.value).is_some_and(std::cmp::Ordering::is_gt))
+        .filter(|m| order(value, &m.value).is_some_and(std::cmp::Ordering::is_gt))
     {
-        diags.push(wrong(&at(max), "is more than this"));
+        return broken(format!("is more than {}", max.span.text()), &max.span);
     }
+    None
+}
+
+/// A pattern as it is meant: it matches the whole text.
+fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&format!("^(?:{pattern})$"))
 }
 
 fn is_allowed(p: &Parameter, value: &Value) -> bool {

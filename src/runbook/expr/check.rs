@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use super::eval::secret_refused;
 use super::filter::Filter;
-use super::parse::{self, Kind, Node, Op, Piece};
+use super::parse::{self, Kind, Node, Op};
 use super::place::{self, Spot};
+use super::split::{self, Piece};
 use super::{ErrorKind, ExprError, Shell, listed, top};
 use crate::diag::nearest;
 use crate::runbook::{ParamType, Value};
@@ -80,7 +81,7 @@ pub struct Known {
     pub host: bool,
     /// `item` exists.
     pub item: bool,
-    /// Further names that hold text (`file` in `validate`).
+    /// Further names, for texts of pitstop's own making that are safe in a command (`file` in `validate`).
     pub extra: BTreeSet<String>,
 }
 
@@ -102,15 +103,18 @@ const RUN: &[&str] = &["id", "mode", "held_out"];
 
 /// Every mistake in a value's text that can be seen before the run.
 pub fn check_template(text: &str, place: Place, known: &Known) -> Vec<ExprError> {
-    let pieces = match parse::split(text) {
+    let pieces = match split::split(text) {
         Ok(pieces) => pieces,
         Err(e) => return vec![e],
     };
     let mut out = Vec::new();
     for piece in &pieces {
         let Piece::Expr { node, range } = piece else { continue };
+        let found = out.len();
         known.judge(node, place == Place::SecretAllowed, &mut out);
-        if let Place::Command { shell } = place {
+        if let Place::Command { shell } = place
+            && out.len() == found
+        {
             if let Err(e) = known.safe(node, shell) {
                 out.push(e);
             } else if let Some(quoter) = quoter(node)
@@ -154,8 +158,12 @@ pub fn check_condition(text: &str, known: &Known) -> Vec<ExprError> {
 
 /// At run time, the same rule again for the one value that is about to go into a command: text must have been quoted for
 /// this shell, written by the author, or released with `raw`.
-pub(super) fn quoted_for(node: &Node, shell: Shell) -> Result<(), ExprError> {
-    Known::default().safe(node, Some(shell))
+pub(super) fn quoted_for(node: &Node, shell: Shell, trusted: &BTreeSet<String>) -> Result<(), ExprError> {
+    let known = Known {
+        extra: trusted.clone(),
+        ..Known::default()
+    };
+    known.safe(node, Some(shell))
 }
 
 impl Known {
@@ -357,6 +365,10 @@ fn misplaced(text: &str, pieces: &[Piece], range: &Range<usize>, shell: Shell) -
                 shell.filter()
             ),
             "take the quotes around `{{ … }}` away, or put the whole text together: `{{ ('a ' ~ params.x) | sh }}`",
+        ),
+        Spot::Escaped => (
+            "the character before `{{` takes the meaning of the value's first quote away".to_owned(),
+            "take it away, or put the whole text together: `{{ ('$' ~ params.x) | sh }}`",
         ),
         Spot::HereDocument => (
             "quotes do not protect a value in a here-document".to_owned(),

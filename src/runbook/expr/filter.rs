@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::eval::{Val, compare, equal};
+use super::eval::{Val, print, secret_refused};
+use super::operator::{add, compare, contains, equal};
 use super::parse::{Kind, Node};
 use super::{ErrorKind, ExprError, MAX_OUTPUT, Shell, quote};
 use crate::runbook::Value;
@@ -174,7 +175,7 @@ impl Call<'_> {
 
     fn quoted(&self, val: &Val, shell: Shell) -> Result<Val, ExprError> {
         let word = |val: &Val| {
-            let text = super::eval::print(val, self.range)?;
+            let text = print(val, self.range)?;
             quote::word(shell, &text).map_err(|why| self.wrong(why))
         };
         let text = match val {
@@ -186,12 +187,12 @@ impl Call<'_> {
     }
 
     fn json(&self, val: Val) -> Result<Val, ExprError> {
-        let print = |value: &serde_json::Value| serde_json::to_string(value).map_err(|e| self.wrong(e.to_string()));
+        let dump = |value: &serde_json::Value| serde_json::to_string(value).map_err(|e| self.wrong(e.to_string()));
         if let Val::Secret(secret) = val {
-            let text = print(&serde_json::Value::String(secret.expose().to_owned()))?;
+            let text = dump(&serde_json::Value::String(secret.expose().to_owned()))?;
             return Ok(Val::Secret(crate::secret::Secret::new(text)));
         }
-        limited(print(&to_json(&val, self.range)?)?, self.range)
+        limited(dump(&to_json(&val, self.range)?)?, self.range)
     }
 
     fn number(&self, val: Val) -> Result<Val, ExprError> {
@@ -295,7 +296,7 @@ impl Call<'_> {
 
     fn contains(&self, val: &Val) -> Result<Val, ExprError> {
         let what = self.arg(0).unwrap_or(&Val::None);
-        super::eval::contains(val, what, self.range).map(Val::Bool)
+        contains(val, what, self.range).map(Val::Bool)
     }
 
     fn items(&self, val: Val) -> Result<Vec<Val>, ExprError> {
@@ -323,7 +324,7 @@ impl Call<'_> {
                     let next = match (sum, item) {
                         (None, item @ (Val::Int(_) | Val::Num(_) | Val::Span(_))) => item,
                         (None, other) => return Err(self.wants("a list of numbers or durations", &other)),
-                        (Some(sum), item) => super::eval::add(sum, item, self.range)?,
+                        (Some(sum), item) => add(sum, item, self.range)?,
                     };
                     Ok(Some(next))
                 })
@@ -335,7 +336,7 @@ impl Call<'_> {
                     if n > 0 {
                         out.push_str(with);
                     }
-                    out.push_str(&super::eval::print(item, self.range)?);
+                    out.push_str(&print(item, self.range)?);
                     if out.len() > MAX_OUTPUT {
                         return Err(too_long(self.range));
                     }
@@ -391,16 +392,13 @@ impl Call<'_> {
             Some(Val::Bool(reverse)) => *reverse,
             Some(_) => return Err(self.wrong("`reverse` must be true or false")),
         };
-        let mut failed = None;
-        items.sort_by(|a, b| {
-            compare(a, b, self.range).unwrap_or_else(|e| {
-                failed.get_or_insert(e);
-                std::cmp::Ordering::Equal
-            })
-        });
-        if let Some(e) = failed {
-            return Err(e);
+        // All of one kind with the first: then each pair has an order, and sorting cannot meet one that has none.
+        if let Some(first) = items.first() {
+            items
+                .iter()
+                .try_for_each(|i| compare(first, i, self.range).map(|_| ()))?;
         }
+        items.sort_by(|a, b| compare(a, b, self.range).unwrap_or(std::cmp::Ordering::Equal));
         if reverse {
             items.reverse();
         }
@@ -453,7 +451,7 @@ fn to_json(val: &Val, range: &Range<usize>) -> Result<serde_json::Value, ExprErr
         Val::Int(n) => (*n).into(),
         Val::Num(n) => (*n).into(),
         Val::Text(t) => t.clone().into(),
-        Val::Span(_) | Val::Time(_) => super::eval::print(val, range)?.into(),
+        Val::Span(_) | Val::Time(_) => print(val, range)?.into(),
         Val::List(items) => items
             .iter()
             .map(|i| to_json(i, range))
@@ -463,7 +461,7 @@ fn to_json(val: &Val, range: &Range<usize>) -> Result<serde_json::Value, ExprErr
             let entry = |(k, v): (&String, &Val)| Ok((k.clone(), to_json(v, range)?));
             serde_json::Value::Object(map.iter().map(entry).collect::<Result<_, ExprError>>()?)
         }
-        Val::Secret(_) => return Err(super::eval::secret_refused(range)),
+        Val::Secret(_) => return Err(secret_refused(range)),
     })
 }
 

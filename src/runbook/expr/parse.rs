@@ -1,10 +1,11 @@
-//! Text → nodes: the splitter for `{{ … }}`, the tokens, the grammar.
+//! Tokens → nodes: the grammar.
 //!
 //! Owns: syntax and its limits. Must not: know values; an unknown name is a name here.
 
 use std::ops::Range;
 
 use super::filter::Filter;
+use super::token::{Tok, tokens};
 use super::{ErrorKind, ExprError};
 use crate::diag::nearest;
 use crate::runbook::Value;
@@ -13,20 +14,6 @@ use crate::runbook::Value;
 const MAX_DEPTH: usize = 60;
 /// Longest expression in bytes.
 const MAX_LENGTH: usize = 16 * 1024;
-
-/// A part of a template.
-#[derive(Clone, Debug)]
-pub(super) enum Piece {
-    /// Plain text, by its place.
-    Text(Range<usize>),
-    /// An expression; `range` includes the braces.
-    Expr {
-        /// What it says.
-        node: Node,
-        /// Where.
-        range: Range<usize>,
-    },
-}
 
 /// An expression with its place.
 #[derive(Clone, Debug)]
@@ -158,37 +145,6 @@ impl Node {
     }
 }
 
-/// Splits a value's text into plain text and expressions.
-pub(super) fn split(text: &str) -> Result<Vec<Piece>, ExprError> {
-    let mut pieces = Vec::new();
-    let mut at = 0;
-    while let Some(open) = rest(text, at).find("{{").map(|n| n + at) {
-        if open > at {
-            pieces.push(Piece::Text(at..open));
-        }
-        let inner = open + 2;
-        let Some(close) = closing(text, inner) else {
-            return Err(ExprError::new(ErrorKind::Syntax, "`{{` is not closed", open..open + 2)
-                .help("close it with `}}`, or write `{{ \"{{\" }}` for two braces that are meant as they stand"));
-        };
-        let whole = open..close + 2;
-        let body = text.get(inner..close).unwrap_or("");
-        refuse_foreign(body, &whole)?;
-        let node = expression(body, inner).map_err(|e| {
-            if e.kind == ErrorKind::Syntax && e.help.is_none() {
-                return e.help("only `{{ expression }}` is a template; write `{{ \"{{\" }}` for two braces that are meant as they stand");
-            }
-            e
-        })?;
-        pieces.push(Piece::Expr { node, range: whole });
-        at = close + 2;
-    }
-    if at < text.len() {
-        pieces.push(Piece::Text(at..text.len()));
-    }
-    Ok(pieces)
-}
-
 /// Reads a text that is one expression.
 pub(super) fn bare(text: &str) -> Result<Node, ExprError> {
     if text.trim_start().starts_with("{{") {
@@ -200,171 +156,8 @@ pub(super) fn bare(text: &str) -> Result<Node, ExprError> {
     expression(text, 0)
 }
 
-/// Byte offset of the `}}` that ends an expression; quotes inside it count.
-fn closing(text: &str, from: usize) -> Option<usize> {
-    let mut quote: Option<char> = None;
-    let mut escaped = false;
-    let mut chars = rest(text, from).char_indices().peekable();
-    while let Some((n, c)) = chars.next() {
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(q) if c == q => quote = None,
-            Some(_) => {}
-            None if c == '"' || c == '\'' => quote = Some(c),
-            None if c == '}' && chars.peek().is_some_and(|(_, next)| *next == '}') => return Some(from + n),
-            None => {}
-        }
-    }
-    None
-}
-
-/// Go templates (`docker --format`) and Jinja's whitespace control look like ours and are not.
-fn refuse_foreign(body: &str, whole: &Range<usize>) -> Result<(), ExprError> {
-    let word = body.trim();
-    let go = word.starts_with('.')
-        || word.starts_with('$')
-        || ["json .", "range ", "printf ", "end", "else"]
-            .iter()
-            .any(|w| word == w.trim() || (w.ends_with(['.', ' ']) && word.starts_with(w)));
-    if go {
-        let example = format!("{{{{ \"{{{{\" }}}}{body}}}}}");
-        return Err(ExprError::new(
-            ErrorKind::Syntax,
-            "this looks like a Go template, not like ours",
-            whole.clone(),
-        )
-        .help(format!(
-            "for the text as it stands write `{example}`, or put the command into a `script`"
-        )));
-    }
-    if body.starts_with(['-', '+']) && body.chars().nth(1).is_some_and(char::is_whitespace) || body.ends_with(" -") {
-        return Err(ExprError::new(
-            ErrorKind::Syntax,
-            "`{{-` and `-}}` (cutting of whitespace) do not exist here",
-            whole.clone(),
-        )
-        .help("write `{{ … }}`"));
-    }
-    Ok(())
-}
-
-fn rest(text: &str, from: usize) -> &str {
-    text.get(from..).unwrap_or("")
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Tok {
-    Word(String),
-    Int(i64),
-    Number(f64),
-    Text(String),
-    Sign(&'static str),
-    End,
-}
-
-const SIGNS: &[&str] = &[
-    "==", "!=", "<=", ">=", "//", "<", ">", "+", "-", "*", "/", "%", "~", "|", "(", ")", "[", "]", ",", ".", "=",
-];
-
-fn tokens(text: &str, base: usize) -> Result<Vec<(Tok, Range<usize>)>, ExprError> {
-    let mut out = Vec::new();
-    let mut at = 0;
-    while let Some(c) = rest(text, at).chars().next() {
-        let here = rest(text, at);
-        if c.is_whitespace() {
-            at += c.len_utf8();
-            continue;
-        }
-        let (tok, len) = if c.is_ascii_digit() {
-            number(here, base + at)?
-        } else if c == '"' || c == '\'' {
-            quoted(here, c, base + at)?
-        } else if c.is_alphabetic() || c == '_' {
-            let len = here
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(here.len());
-            (Tok::Word(here.get(..len).unwrap_or("").to_owned()), len)
-        } else if let Some(sign) = SIGNS.iter().find(|s| here.starts_with(**s)) {
-            (Tok::Sign(sign), sign.len())
-        } else {
-            return Err(foreign_sign(c, here, base + at));
-        };
-        out.push((tok, base + at..base + at + len));
-        at += len;
-    }
-    out.push((Tok::End, base + text.len()..base + text.len()));
-    Ok(out)
-}
-
-fn foreign_sign(c: char, here: &str, at: usize) -> ExprError {
-    let e = ExprError::new(
-        ErrorKind::Syntax,
-        format!("`{}` has no meaning in an expression", c.escape_debug()),
-        at..at + c.len_utf8(),
-    );
-    match c {
-        '&' if here.starts_with("&&") => e.help("write `and`"),
-        '!' => e.help("write `not`"),
-        '{' | '}' => e.help("there are no maps in expressions"),
-        _ => e,
-    }
-}
-
-fn number(here: &str, at: usize) -> Result<(Tok, usize), ExprError> {
-    let digits = |s: &str| s.find(|c: char| !c.is_ascii_digit()).unwrap_or(s.len());
-    let mut len = digits(here);
-    let mut whole = true;
-    let tail = rest(here, len);
-    if tail.starts_with('.') && rest(tail, 1).starts_with(|c: char| c.is_ascii_digit()) {
-        len += 1 + digits(rest(tail, 1));
-        whole = false;
-    }
-    let word = here.get(..len).unwrap_or("");
-    if rest(here, len).starts_with(|c: char| c.is_alphabetic() || c == '_') {
-        return Err(
-            ExprError::new(ErrorKind::Syntax, "a number must not end in letters", at..at + len + 1)
-                .help("a duration is written `\"10m\" | duration`; large numbers are written out: `3000000000`"),
-        );
-    }
-    let parsed = if whole {
-        word.parse().ok().map(Tok::Int)
-    } else {
-        word.parse().ok().map(Tok::Number)
-    };
-    parsed
-        .map(|tok| (tok, len))
-        .ok_or_else(|| ExprError::new(ErrorKind::Syntax, "this number is too large", at..at + len))
-}
-
-fn quoted(here: &str, quote: char, at: usize) -> Result<(Tok, usize), ExprError> {
-    let mut out = String::new();
-    let mut chars = here.char_indices().skip(1);
-    while let Some((n, c)) = chars.next() {
-        match c {
-            '\\' => {
-                let Some((_, next)) = chars.next() else { break };
-                match next {
-                    'n' => out.push('\n'),
-                    't' => out.push('\t'),
-                    'r' => out.push('\r'),
-                    '\\' | '"' | '\'' => out.push(next),
-                    // A regular expression is full of these; an error for each would help nobody.
-                    other => out.extend(['\\', other]),
-                }
-            }
-            c if c == quote => return Ok((Tok::Text(out), n + 1)),
-            c => out.push(c),
-        }
-    }
-    Err(ExprError::new(
-        ErrorKind::Syntax,
-        format!("the text that begins with {quote} is not closed"),
-        at..at + here.len(),
-    ))
-}
-
-fn expression(text: &str, base: usize) -> Result<Node, ExprError> {
+/// Reads an expression that begins at byte `base`.
+pub(super) fn expression(text: &str, base: usize) -> Result<Node, ExprError> {
     if text.len() > MAX_LENGTH {
         return Err(ExprError::new(
             ErrorKind::Limit,

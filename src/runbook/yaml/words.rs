@@ -68,44 +68,6 @@ pub(super) fn unquoted_template(span: Span, written: &str) -> Diagnostic {
     .help(format!("write \"{}\"", written.trim()))
 }
 
-/// `run: echo a: b`.
-pub(super) fn colon_in_value(source: &Arc<Source>, start: usize, content: &str) -> Diagnostic {
-    let first = content.find(": ").unwrap_or(0);
-    let key = content.get(..first).unwrap_or("").trim_start_matches("- ").trim();
-    let value_at = first + 2;
-    let value = content.get(value_at..).unwrap_or("");
-    let colon = start + value_at + value.find(": ").unwrap_or(0);
-    Diagnostic::error(
-        "PS0013",
-        "a value with `: ` in it needs quotes or a block",
-        Span::new(source, colon, colon + 1),
-        "YAML takes this for another key",
-    )
-    .help(format!("write `{key}: |` and put the text in the next line, indented"))
-}
-
-pub(super) fn tab(source: &Arc<Source>, line_start: usize, here: Span) -> Diagnostic {
-    // The parser may stop a line before the tab that stopped it.
-    let rest = source.text.get(line_start..).unwrap_or("");
-    let found = rest.split_inclusive('\n').scan(line_start, |at, line| {
-        let start = *at;
-        *at += line.len();
-        Some((start, line))
-    });
-    let indent = |line: &str| line.len() - line.trim_start().len();
-    let tab = found.take(3).find_map(|(start, line)| {
-        let n = line.get(..indent(line))?.find('\t')?;
-        Some(Span::new(source, start + n, start + n + 1))
-    });
-    Diagnostic::error(
-        "PS0014",
-        "a tab stands where YAML wants spaces",
-        tab.unwrap_or(here),
-        "this is a tab",
-    )
-    .help("use spaces, two for each level; most editors can convert the file")
-}
-
 /// A bracket that waits for its end.
 pub(super) fn never_closed(bracket: Span) -> Diagnostic {
     let open = bracket.text().to_owned();
@@ -119,32 +81,127 @@ pub(super) fn never_closed(bracket: Span) -> Diagnostic {
     .help(format!("add `{close}`; a text that begins with `{open}` needs quotes"))
 }
 
-/// A quote that waits for its end: the nearest line before `at` that opens one and does not close it.
-pub(super) fn open_quote(source: &Arc<Source>, at: usize) -> Option<Span> {
-    let before = source.text.get(..at)?;
-    let mut end = before.len();
-    loop {
-        let start = before.get(..end)?.rfind('\n').map_or(0, |n| n + 1);
-        let line = before.get(start..end)?;
-        for quote in ['"', '\''] {
-            let value = [format!(": {quote}"), format!("- {quote}")]
-                .iter()
-                .find_map(|o| line.find(o.as_str()));
-            if let Some(n) = value.filter(|_| line.matches(quote).count() % 2 == 1) {
-                return Some(Span::new(source, start + n + 2, start + n + 3));
-            }
-        }
-        end = start.checked_sub(1)?;
-    }
+/// What to do about a text that YAML takes for something else.
+pub(super) const QUOTE_OR_BLOCK: &str =
+    "put the whole value in double quotes, or write `key: |` and the text in the next line, indented";
+
+/// Where the parser gave up, and the line around it.
+pub(super) struct Stop<'s> {
+    source: &'s Arc<Source>,
+    at: usize,
+    line_start: usize,
+    /// The line without its indentation.
+    pub content: &'s str,
+    /// The character.
+    pub here: Span,
+    /// The content's place.
+    pub whole: Span,
 }
 
-/// `-name: x` on this line or the one before: it is a key that begins with a dash.
-pub(super) fn dash_without_space(source: &Arc<Source>, line_start: usize, content: &str) -> bool {
-    let before = source.text.get(..line_start).unwrap_or("").trim_end();
-    let last = before.rsplit('\n').next().unwrap_or("").trim();
-    let dashed = |line: &str| {
-        line.strip_prefix('-')
-            .is_some_and(|rest| rest.starts_with(|c: char| c.is_alphabetic()))
-    };
-    dashed(content) || dashed(last)
+impl<'s> Stop<'s> {
+    pub(super) fn at(source: &'s Arc<Source>, at: usize) -> Self {
+        let at = at.min(source.text.len());
+        let line_start = source.text.get(..at).and_then(|t| t.rfind('\n')).map_or(0, |n| n + 1);
+        let rest = source.text.get(line_start..).unwrap_or("");
+        let line = rest.split(['\r', '\n']).next().unwrap_or("");
+        let (start, content) = (line_start + line.len() - line.trim_start().len(), line.trim());
+        let (here, whole) = (one_char(source, at), Span::new(source, start, start + content.len()));
+        Self {
+            source,
+            at,
+            line_start,
+            content,
+            here,
+            whole,
+        }
+    }
+
+    /// `key: {{ x }}/bin`, or an item of a list like it.
+    pub(super) fn template_without_quotes(&self) -> Option<Diagnostic> {
+        let key = self.content.find(": {{").map(|n| n + 2);
+        let found = key.or_else(|| self.content.starts_with("- {{").then_some(2))?;
+        let written = self.content.get(found..)?;
+        let start = self.whole.start + found;
+        Some(unquoted_template(
+            Span::new(self.source, start, start + written.len()),
+            written,
+        ))
+    }
+
+    /// `run: echo a: b`.
+    pub(super) fn colon_in_value(&self) -> Diagnostic {
+        let first = self.content.find(": ").unwrap_or(0);
+        let key = self.content.get(..first).unwrap_or("").trim_start_matches("- ").trim();
+        let value = self.content.get(first + 2..).unwrap_or("");
+        let colon = self.whole.start + first + 2 + value.find(": ").unwrap_or(0);
+        let span = Span::new(self.source, colon, colon + 1);
+        Diagnostic::error(
+            "PS0013",
+            "a value with `: ` in it needs quotes or a block",
+            span,
+            "YAML takes this for another key",
+        )
+        .help(format!("write `{key}: |` and put the text in the next line, indented"))
+    }
+
+    /// The parser may stop a line before the tab that stopped it.
+    pub(super) fn tab(self) -> Diagnostic {
+        let rest = self.source.text.get(self.line_start..).unwrap_or("");
+        let mut start = self.line_start;
+        let mut found = None;
+        for line in rest.split_inclusive('\n').take(3) {
+            let indent = line.len() - line.trim_start().len();
+            let tab = line.get(..indent).and_then(|t| t.find('\t'));
+            found = found.or(tab.map(|n| Span::new(self.source, start + n, start + n + 1)));
+            start += line.len();
+        }
+        Diagnostic::error(
+            "PS0014",
+            "a tab stands where YAML wants spaces",
+            found.unwrap_or(self.here),
+            "this is a tab",
+        )
+        .help("use spaces, two for each level; most editors can convert the file")
+    }
+
+    /// The nearest line up to here that opens a quote and does not close it.
+    pub(super) fn open_quote(&self) -> Option<Span> {
+        let mut end = self.at;
+        loop {
+            let before = self.source.text.get(..end)?;
+            let start = before.rfind('\n').map_or(0, |n| n + 1);
+            let line = before.get(start..)?;
+            for quote in ['"', '\''] {
+                let opened = [format!(": {quote}"), format!("- {quote}")]
+                    .iter()
+                    .find_map(|o| line.find(o.as_str()));
+                if let Some(n) = opened.filter(|_| line.matches(quote).count() % 2 == 1) {
+                    return Some(Span::new(self.source, start + n + 2, start + n + 3));
+                }
+            }
+            end = start.checked_sub(1)?;
+        }
+    }
+
+    pub(super) fn wrong_indent(self, parser: &str) -> Diagnostic {
+        let help = if self.dash_without_space() {
+            "write a space after the dash: `- name: …`"
+        } else {
+            "keys of one map begin in the same column; use spaces, two for each level"
+        };
+        let span = if self.content.is_empty() { self.here } else { self.whole };
+        let message = "this line is not indented as its neighbours are";
+        Diagnostic::error("PS0012", message, span, format!("the parser says: {parser}")).help(help)
+    }
+
+    /// `-name: x` on this line or the one before: it is a key that begins with a dash.
+    fn dash_without_space(&self) -> bool {
+        let before = self.source.text.get(..self.line_start).unwrap_or("").trim_end();
+        let last = before.rsplit('\n').next().unwrap_or("").trim();
+        let dashed = |line: &str| {
+            line.strip_prefix('-')
+                .is_some_and(|rest| rest.starts_with(char::is_alphabetic))
+        };
+        dashed(self.content) || dashed(last)
+    }
 }

@@ -1,0 +1,401 @@
+//! From what was typed to what a plan is made of: the project, its settings, policy, inventory, runbook and change.
+//!
+//! Owns: where files are looked for, and which wins of flag, file and default. Must not: print, or judge what the files say.
+//!
+//! The project is the folder of the nearest `pitstop.yml` above the runbook. Without one it is the runbook's own folder, with
+//! `inventory.yml` beside it if there is one, and no policy.
+
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
+use crate::inventory::{Inventory, hosts};
+use crate::plan::Plan;
+use crate::plan::bind::{BindInput, bind};
+use crate::runbook::change::{self, Change};
+use crate::runbook::files::{Files, Folder, ReadError};
+use crate::runbook::policyfile::{self, PolicyFile};
+use crate::runbook::project::{self, Project};
+use crate::runbook::{Runbook, check, yaml};
+
+const SETTINGS: &str = "pitstop.yml";
+const POLICY: &str = "policy.yml";
+const INVENTORY: &str = "inventory.yml";
+
+/// What flags and environment say about a project and a change.
+#[derive(Clone, Debug, Default)]
+pub struct ProjectArgs {
+    /// `--project`.
+    pub project: Option<PathBuf>,
+    /// `-i`; may lie outside the project.
+    pub inventory: Option<PathBuf>,
+    /// `--state`.
+    pub state: Option<PathBuf>,
+    /// `--set NAME=VALUE`.
+    pub sets: Vec<String>,
+    /// `--skip STEP=REASON`.
+    pub skips: Vec<String>,
+    /// `--limit`.
+    pub limit: Option<String>,
+    /// `--mode`.
+    pub mode: Option<String>,
+    /// `--start`.
+    pub start: Option<String>,
+    /// `--timezone`.
+    pub timezone: Option<String>,
+    /// `--change`: the ticket.
+    pub ticket: Option<String>,
+    /// `--reason`.
+    pub reason: Option<String>,
+}
+
+/// A project: its folder and settings.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// The folder.
+    pub folder: Folder,
+    /// True if a `pitstop.yml` was found there.
+    pub found: bool,
+    /// What it says.
+    pub settings: Project,
+    /// The state directory, and where that was said.
+    pub state: (PathBuf, &'static str),
+}
+
+/// Everything a plan is made of.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The project.
+    pub room: Room,
+    /// The runbook, checked.
+    pub runbook: Runbook,
+    /// Its path in the project.
+    pub path: String,
+    /// The machines.
+    pub inventory: Inventory,
+    /// File and flags together.
+    pub change: Change,
+    /// The policy, and the text of its `allowed_signers`.
+    pub policy: Option<(PolicyFile, String)>,
+    /// Warnings of the reading.
+    pub diags: Diagnostics,
+}
+
+impl Loaded {
+    /// What `bind` is given.
+    pub fn input(&self) -> BindInput<'_> {
+        BindInput {
+            runbook: &self.runbook,
+            path: &self.path,
+            inventory: &self.inventory,
+            change: &self.change,
+            policy: self.policy.as_ref().map(|(p, signers)| (p, signers.as_str())),
+            providers: &self.room.settings.providers,
+            files: &self.room.folder,
+        }
+    }
+
+    /// The plan, with all warnings so far.
+    ///
+    /// # Errors
+    /// Every diagnostic, sorted.
+    pub fn plan(&self) -> Result<(Plan, Diagnostics), Diagnostics> {
+        let mut diags = self.diags.clone();
+        let plan = bind(&self.input(), &mut diags);
+        diags.sort();
+        match plan {
+            Some(plan) => Ok((plan, diags)),
+            None => Err(diags),
+        }
+    }
+}
+
+/// Finds the project of a file, or of the current directory.
+///
+/// # Errors
+/// `pitstop.yml` is wrong, or `--project` names no folder.
+pub fn room(args: &ProjectArgs, near: Option<&Path>) -> Result<Room, Diagnostics> {
+    let mut diags = Diagnostics::new();
+    let room = find_room(args, near, &mut diags);
+    match room {
+        Some(room) if !diags.has_errors() => Ok(room),
+        _ => Err(diags),
+    }
+}
+
+/// Reads everything a plan of this runbook or change file is made of.
+///
+/// # Errors
+/// Every diagnostic of every file, sorted.
+pub fn load(args: &ProjectArgs, file: &Path) -> Result<Loaded, Diagnostics> {
+    let mut diags = Diagnostics::new();
+    let loaded = load_into(args, file, &mut diags);
+    diags.sort();
+    match loaded {
+        Some(mut loaded) if !diags.has_errors() => {
+            loaded.diags = diags;
+            Ok(loaded)
+        }
+        _ => Err(diags),
+    }
+}
+
+fn load_into(args: &ProjectArgs, file: &Path, diags: &mut Diagnostics) -> Option<Loaded> {
+    let room = find_room(args, Some(file), diags)?;
+    let typed = change::flag("command line", &file.display().to_string());
+    let path = inside(&room.folder, file, &typed, diags)?;
+    let policy = policy(&room, diags);
+    let inventory = inventory(args, &room, diags);
+    let source = read(&room.folder, &path, &typed.span, diags)?;
+    // What is wrong with the tree is told by the reading that follows.
+    let tree = yaml::read(&source, &mut Diagnostics::new());
+    let (mut change, runbook_path) = if tree.as_ref().is_some_and(change::is_change) {
+        let change = change::read(&source, diags)?;
+        let runbook = change.runbook.as_ref()?.value.clone();
+        (change, runbook)
+    } else {
+        (Change::default(), path)
+    };
+    if let Some(flags) = flags(args, diags) {
+        change.overlay(flags);
+    }
+    if let Some(named) = &change.runbook {
+        // A runbook that is not there is told at the line that names it.
+        read(&room.folder, &runbook_path, &named.span, diags)?;
+    }
+    let runbook = {
+        let mut found = Diagnostics::new();
+        let runbook = check::checked(&room.folder, &runbook_path, &mut found);
+        diags.0.extend(found.0);
+        runbook
+    };
+    Some(Loaded {
+        runbook: runbook?,
+        path: runbook_path,
+        inventory: inventory?,
+        change,
+        policy,
+        room,
+        diags: Diagnostics::new(),
+    })
+}
+
+fn flags(args: &ProjectArgs, diags: &mut Diagnostics) -> Option<Change> {
+    let flag = |name: &str, value: &Option<String>| value.as_ref().map(|v| change::flag(name, v));
+    let mut flags = Change {
+        limit: flag("--limit", &args.limit),
+        mode: flag("--mode", &args.mode),
+        start: flag("--start", &args.start),
+        timezone: flag("--timezone", &args.timezone),
+        ticket: flag("--change", &args.ticket),
+        reason: flag("--reason", &args.reason),
+        ..Change::default()
+    };
+    let before = diags.0.len();
+    for text in &args.sets {
+        match change::set(text) {
+            Ok(set) => flags.parameters.push(set),
+            Err(d) => diags.push(d),
+        }
+    }
+    for text in &args.skips {
+        match change::skip(text) {
+            Ok(skip) => flags.skip.push(skip),
+            Err(d) => diags.push(d),
+        }
+    }
+    (diags.0.len() == before).then_some(flags)
+}
+
+fn find_room(args: &ProjectArgs, near: Option<&Path>, diags: &mut Diagnostics) -> Option<Room> {
+    let (root, found) = match &args.project {
+        Some(dir) => {
+            if !dir.is_dir() {
+                let typed = change::flag("--project", &dir.display().to_string());
+                diags.push(no_project("there is no such folder", &typed));
+                return None;
+            }
+            (dir.clone(), dir.join(SETTINGS).is_file())
+        }
+        None => nearest(near),
+    };
+    let folder = Folder::new(root);
+    let settings = if found {
+        let at = Span::new(&Source::new(SETTINGS, ""), 0, 0);
+        let source = read(&folder, SETTINGS, &at, diags)?;
+        project::read(&source, diags)?
+    } else {
+        Project::default()
+    };
+    let state = state(args, &folder, found, &settings);
+    Some(Room {
+        folder,
+        found,
+        settings,
+        state,
+    })
+}
+
+/// The folder of the nearest `pitstop.yml`; else the file's own, else the current one.
+fn nearest(near: Option<&Path>) -> (PathBuf, bool) {
+    let here = PathBuf::from(".");
+    let start = match near {
+        Some(path) if path.is_dir() => path.to_path_buf(),
+        Some(path) => match path.parent() {
+            Some(dir) if dir != Path::new("") => dir.to_path_buf(),
+            _ => here,
+        },
+        None => here,
+    };
+    let whole = start.canonicalize().unwrap_or_else(|_| start.clone());
+    match whole.ancestors().find(|dir| dir.join(SETTINGS).is_file()) {
+        Some(dir) => (dir.to_path_buf(), true),
+        None => (whole, false),
+    }
+}
+
+fn state(args: &ProjectArgs, folder: &Folder, found: bool, settings: &Project) -> (PathBuf, &'static str) {
+    if let Some(dir) = &args.state {
+        return (dir.clone(), "--state or PITSTOP_STATE");
+    }
+    if let Some(dir) = &settings.state {
+        return (folder.root().join(&dir.value), SETTINGS);
+    }
+    if found {
+        return (folder.root().join(".pitstop"), "default, beside pitstop.yml");
+    }
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let xdg = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|home| home.join(".local/state")));
+    match xdg {
+        Some(dir) => (dir.join("pitstop"), "default, XDG state directory"),
+        None => (folder.root().join(".pitstop"), "default, no home directory"),
+    }
+}
+
+/// The path of a typed file in the project.
+fn inside(folder: &Folder, file: &Path, typed: &Spanned<String>, diags: &mut Diagnostics) -> Option<String> {
+    let whole = match file.canonicalize() {
+        Ok(whole) => whole,
+        Err(e) => {
+            diags.push(unreadable(&typed.value, &said(&e), &typed.span));
+            return None;
+        }
+    };
+    let path = folder
+        .root()
+        .canonicalize()
+        .ok()
+        .and_then(|root| relative(&root, &whole));
+    if path.is_none() {
+        let root = folder.root().display();
+        diags.push(no_project(&format!("it lies outside the project {root}"), typed));
+    }
+    path
+}
+
+fn relative(root: &Path, whole: &Path) -> Option<String> {
+    let parts = whole.strip_prefix(root).ok()?.components();
+    let names: Option<Vec<&str>> = parts
+        .map(|part| match part {
+            Component::Normal(name) => name.to_str(),
+            _ => None,
+        })
+        .collect();
+    names.map(|n| n.join("/"))
+}
+
+fn no_project(why: &str, typed: &Spanned<String>) -> Diagnostic {
+    Diagnostic::error(
+        "PS0531",
+        format!("cannot use `{}`: {why}", typed.value),
+        typed.span.clone(),
+        "given here",
+    )
+    .help("the project is the folder with pitstop.yml: make one with `pitstop init`, or name it with --project")
+}
+
+fn said(e: &std::io::Error) -> ReadError {
+    match e.kind() {
+        std::io::ErrorKind::NotFound => ReadError::Missing,
+        _ => ReadError::Unreadable(e.to_string()),
+    }
+}
+
+fn unreadable(path: &str, error: &ReadError, at: &Span) -> Diagnostic {
+    Diagnostic::error(
+        "PS0123",
+        format!("cannot read `{path}`: {error}"),
+        at.clone(),
+        "this file",
+    )
+    .help("paths in files are relative to the project, typed ones to the current folder")
+}
+
+/// A file of the project that people write.
+fn read(files: &dyn Files, path: &str, named: &Span, diags: &mut Diagnostics) -> Option<Arc<Source>> {
+    match files.read(path) {
+        Ok(bytes) => yaml::source(path, &bytes, diags),
+        Err(e) => {
+            diags.push(unreadable(path, &e, named));
+            None
+        }
+    }
+}
+
+/// The policy: what `pitstop.yml` names, else `policy.yml` beside it. A policy that lies there is never left out by an oversight.
+fn policy(room: &Room, diags: &mut Diagnostics) -> Option<(PolicyFile, String)> {
+    let source = match &room.settings.policy {
+        Some(path) => read(&room.folder, &path.value, &path.span, diags)?,
+        None if room.found => match room.folder.read(POLICY) {
+            Ok(bytes) => yaml::source(POLICY, &bytes, diags)?,
+            Err(ReadError::Missing) => return None,
+            Err(e) => {
+                diags.push(unreadable(POLICY, &e, &Span::new(&Source::new(POLICY, ""), 0, 0)));
+                return None;
+            }
+        },
+        None => return None,
+    };
+    let policy = policyfile::read(&source, diags)?;
+    let signers = match &policy.allowed_signers {
+        Some(path) => read(&room.folder, &path.value, &path.span, diags)?.text.clone(),
+        None => String::new(),
+    };
+    Some((policy, signers))
+}
+
+/// The inventory: the flag, else `pitstop.yml`, else `inventory.yml`, else one without hosts. Only good without errors.
+pub fn inventory(args: &ProjectArgs, room: &Room, diags: &mut Diagnostics) -> Option<Inventory> {
+    if let Some(file) = &args.inventory {
+        let typed = change::flag("--inventory", &file.display().to_string());
+        let bytes = match std::fs::read(file) {
+            Ok(bytes) => bytes,
+            Err(e) => {
+                diags.push(unreadable(&typed.value, &said(&e), &typed.span));
+                return None;
+            }
+        };
+        let root = room.folder.root().canonicalize().ok();
+        let whole = file.canonicalize().ok();
+        let name = root.zip(whole).and_then(|(root, whole)| relative(&root, &whole));
+        let base = || file.file_name().map(|n| n.to_string_lossy().into_owned());
+        let name = name.or_else(base).unwrap_or_else(|| typed.value.clone());
+        return hosts::read(&yaml::source(&name, &bytes, diags)?, diags);
+    }
+    let source = match &room.settings.inventory {
+        Some(path) => read(&room.folder, &path.value, &path.span, diags)?,
+        None => match room.folder.read(INVENTORY) {
+            Ok(bytes) => yaml::source(INVENTORY, &bytes, diags)?,
+            Err(ReadError::Missing) => return Some(Inventory::empty(INVENTORY)),
+            Err(e) => {
+                diags.push(unreadable(INVENTORY, &e, &Span::new(&Source::new(INVENTORY, ""), 0, 0)));
+                return None;
+            }
+        },
+    };
+    hosts::read(&source, diags)
+}
+
+#[cfg(test)]
+#[path = "project_tests.rs"]
+mod tests;

@@ -1,0 +1,409 @@
+//! The driver: asks `next`, does what it says, writes down what came of it.
+//!
+//! Owns: the one loop of a run and its messages. Must not: wait for one host while another could go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use super::scope::Scopes;
+use super::step::{Finished, Prepared};
+use super::{EngineError, Outcome, Setup, render};
+use crate::id::{Digest, HostName};
+use crate::inventory::facts::Facts;
+use crate::run::Run;
+use crate::run::event::{Event, HostState, Stamped, StepKey};
+use crate::run::next::{Next, next};
+use crate::run::verdict::{Also, verdict};
+use crate::run::{ledger, objective};
+use crate::transport::LockOutcome;
+
+/// How often approvals are looked for while a gate waits.
+const GATE_LOOK: Duration = Duration::from_millis(500);
+
+/// What tasks tell the driver.
+pub(super) enum Message {
+    /// A host was logged into for a phase, or not.
+    Reached {
+        phase: String,
+        host: HostName,
+        came: Result<Box<Reached>, String>,
+    },
+    /// A step's place is ready, or cannot be had.
+    Prepared(Box<Prepared>),
+    /// A step ended.
+    Finished(Box<Finished>),
+    /// Somebody typed an answer to a gate.
+    Typed { gate: String, yes: bool },
+}
+
+/// A host that answered.
+pub(super) struct Reached {
+    pub facts: Facts,
+    pub lock: Option<LockOutcome>,
+}
+
+/// Work that is under way, so that it is not begun twice.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Busy {
+    Reach(String, HostName),
+    Step(StepKey),
+}
+
+pub(super) struct Driver {
+    pub setup: Setup,
+    pub run: Run,
+    pub hands: std::sync::Arc<crate::action::Hands>,
+    /// Hash of the record that opened each gate: what approvals are bound to.
+    pub openings: BTreeMap<String, Digest>,
+    pub busy: BTreeSet<Busy>,
+    pub send: mpsc::UnboundedSender<Message>,
+    receive: mpsc::UnboundedReceiver<Message>,
+    pub cancel: watch::Sender<bool>,
+    /// Gates that were shown to the person.
+    pub shown: BTreeSet<String>,
+    /// Nobody waits for a gate: the process ends with it open.
+    pub leave_waiting: bool,
+}
+
+impl Driver {
+    pub fn new(mut setup: Setup, run: Run, openings: BTreeMap<String, Digest>) -> Self {
+        let (send, receive) = mpsc::unbounded_channel();
+        let empty = crate::action::Hands::new(setup.clock.clone(), setup.hands.tls.clone());
+        let hands = std::sync::Arc::new(std::mem::replace(&mut setup.hands, empty));
+        Self {
+            setup,
+            run,
+            hands,
+            openings,
+            busy: BTreeSet::new(),
+            send,
+            receive,
+            cancel: watch::Sender::new(false),
+            shown: BTreeSet::new(),
+            leave_waiting: false,
+        }
+    }
+
+    /// Writes an event down, durably, then applies and shows it.
+    pub async fn record(&mut self, event: Event) -> Result<Digest, EngineError> {
+        let at = self.setup.clock.now();
+        let written = self.setup.journal.append(at, &event).await?;
+        self.applied(written.seq, at, event, &written.hash);
+        Ok(written.hash)
+    }
+
+    /// Writes several events down with one wait.
+    pub async fn record_all(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
+        let at = self.setup.clock.now();
+        let receipts: Vec<_> = events
+            .iter()
+            .map(|event| self.setup.journal.append(at, event))
+            .collect();
+        for (receipt, event) in receipts.into_iter().zip(events) {
+            let written = receipt.await?;
+            self.applied(written.seq, at, event, &written.hash);
+        }
+        Ok(())
+    }
+
+    fn applied(&mut self, seq: u64, at: Timestamp, event: Event, hash: &Digest) {
+        if let Event::GateOpened { gate, .. } = &event {
+            self.openings.insert(gate.clone(), hash.clone());
+        }
+        let stamped = Stamped { seq, at, event };
+        self.run.apply(&stamped);
+        (self.setup.observer)(&stamped, &self.run);
+    }
+
+    pub fn scopes(&self) -> Scopes<'_> {
+        Scopes {
+            plan: &self.setup.plan,
+            run: &self.run,
+            secrets: &self.setup.secrets,
+            output: self.setup.folder.output(),
+        }
+    }
+
+    /// Runs until nothing is left to do in this process.
+    pub async fn drive(mut self) -> Result<Outcome, EngineError> {
+        let driven = self.turn_until_done().await;
+        if let Err(error) = driven {
+            // The journal is gone: nothing new starts, what runs is awaited, each within its own limit.
+            while !self.busy.is_empty() {
+                match self.receive.recv().await {
+                    Some(message) => self.forget(&message),
+                    None => break,
+                }
+            }
+            return Err(error);
+        }
+        self.finish().await
+    }
+
+    async fn turn_until_done(&mut self) -> Result<(), EngineError> {
+        loop {
+            self.drain().await?;
+            let todo = next(&self.setup.plan, &self.run, self.setup.clock.now());
+            let mut until: Option<Timestamp> = None;
+            let mut again = false;
+            let mut begin = Vec::new();
+            let mut ask = None;
+            for one in todo {
+                match one {
+                    Next::Record(event) => {
+                        self.record(*event).await?;
+                        again = true;
+                    }
+                    Next::Finish if self.busy.is_empty() => return Ok(()),
+                    Next::Finish => {}
+                    Next::Sleep { until: at } => until = Some(until.map_or(at, |u| u.min(at))),
+                    Next::Reach { phase, host } => self.reach(phase, host),
+                    Next::Judge { phase, host } => {
+                        self.judge_phase(phase, host).await?;
+                        again = true;
+                    }
+                    Next::JudgeLast { phase, batch, hosts } => {
+                        self.judge_last(&phase, batch, hosts).await?;
+                        again = true;
+                    }
+                    Next::Perform(key) => begin.push(key),
+                    Next::AskGate { gate } => ask = Some(gate),
+                }
+            }
+            for key in begin {
+                again |= self.begin(key).await?;
+            }
+            if let Some(gate) = &ask {
+                again |= self.ask_gate(gate).await?;
+                if self.leave_waiting && self.busy.is_empty() {
+                    return Ok(());
+                }
+            }
+            if !again {
+                if self.busy.is_empty() && until.is_none() && ask.is_none() {
+                    return Err(EngineError::Bug);
+                }
+                self.wait(until, ask.is_some()).await?;
+            }
+        }
+    }
+
+    /// Waits for the next thing to happen.
+    async fn wait(&mut self, until: Option<Timestamp>, gate: bool) -> Result<(), EngineError> {
+        let now = self.setup.clock.now();
+        let mut pause =
+            until.map(|u| Duration::from_millis(u64::try_from(u.as_millisecond() - now.as_millisecond()).unwrap_or(0)));
+        if gate {
+            pause = Some(pause.map_or(GATE_LOOK, |p| p.min(GATE_LOOK)));
+        }
+        let clock = self.setup.clock.clone();
+        let sleep = async {
+            match pause {
+                Some(p) => clock.sleep(p.max(Duration::from_millis(1))).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            message = self.receive.recv() => {
+                if let Some(message) = message {
+                    self.handle(message).await?;
+                }
+            }
+            Some(count) = self.setup.signals.recv() => self.signalled(count).await?,
+            () = sleep => {}
+        }
+        Ok(())
+    }
+
+    /// Takes everything that has come already.
+    async fn drain(&mut self) -> Result<(), EngineError> {
+        while let Ok(count) = self.setup.signals.try_recv() {
+            self.signalled(count).await?;
+        }
+        while let Ok(message) = self.receive.try_recv() {
+            self.handle(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn signalled(&mut self, count: u32) -> Result<(), EngineError> {
+        self.record(Event::Signalled { count }).await?;
+        if count >= 2 {
+            self.cancel.send_replace(true);
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self, message: &Message) {
+        match message {
+            Message::Reached { phase, host, .. } => self.busy.remove(&Busy::Reach(phase.clone(), host.clone())),
+            Message::Prepared(p) => self.busy.remove(&Busy::Step(p.key.clone())),
+            Message::Finished(f) => self.busy.remove(&Busy::Step(f.key.clone())),
+            Message::Typed { .. } => false,
+        };
+    }
+
+    async fn handle(&mut self, message: Message) -> Result<(), EngineError> {
+        self.forget(&message);
+        match message {
+            Message::Reached { phase, host, came } => self.reached(phase, host, came).await,
+            Message::Prepared(prepared) => self.prepared(*prepared).await,
+            Message::Finished(finished) => self.finished(*finished).await,
+            Message::Typed { gate, yes } => self.typed(&gate, yes).await,
+        }
+    }
+
+    // --- a host's line begins ---
+
+    fn reach(&mut self, phase: String, host: HostName) {
+        if !self.busy.insert(Busy::Reach(phase.clone(), host.clone())) {
+            return;
+        }
+        let lock = self.wants_lock(&phase, &host).then(|| self.lock_note());
+        let become_users = self.become_users(&phase);
+        let (hands, send) = (self.hands.clone(), self.send.clone());
+        tokio::spawn(async move {
+            let came = super::lock::enter(&hands, &host, lock, &become_users).await;
+            let _ = send.send(Message::Reached { phase, host, came });
+        });
+    }
+
+    async fn reached(
+        &mut self,
+        phase: String,
+        host: HostName,
+        came: Result<Box<Reached>, String>,
+    ) -> Result<(), EngineError> {
+        let refused = |why: String| Event::HostEnded {
+            phase: phase.clone(),
+            host: host.clone(),
+            state: HostState::Refused,
+            why,
+        };
+        let reached = match came {
+            Ok(reached) => reached,
+            Err(why) => {
+                let why = self.setup.redactor.redact_text(&why);
+                self.record(refused(why)).await?;
+                return Ok(());
+            }
+        };
+        let mut events = Vec::new();
+        if self.run.facts.get(&host) != Some(&reached.facts) {
+            events.push(Event::Connected {
+                host: host.clone(),
+                facts: reached.facts,
+            });
+        }
+        match reached.lock {
+            Some(LockOutcome::Held(note)) => {
+                events.push(refused(super::lock::holder_words(&note)));
+                return self.record_all(events).await;
+            }
+            Some(LockOutcome::Taken) => events.push(Event::Locked {
+                host: host.clone(),
+                on_host: true,
+            }),
+            Some(LockOutcome::NoPlace(_)) => events.push(Event::Locked {
+                host: host.clone(),
+                on_host: false,
+            }),
+            None => {}
+        }
+        events.push(Event::Reached { phase, host });
+        self.record_all(events).await
+    }
+
+    async fn judge_phase(&mut self, phase: String, host: HostName) -> Result<(), EngineError> {
+        let when = self
+            .setup
+            .plan
+            .phase(&phase)
+            .and_then(|p| p.when.clone())
+            .unwrap_or_default();
+        let judged = render::truth(&when, &self.scopes().step(&phase, Some(&host)));
+        let event = match judged {
+            Ok(needed) => Event::Judged { phase, host, needed },
+            Err(why) => Event::HostEnded {
+                phase,
+                host,
+                state: HostState::Refused,
+                why: format!("the phase's condition: {why}"),
+            },
+        };
+        self.record(event).await?;
+        Ok(())
+    }
+
+    async fn judge_last(&mut self, phase: &str, batch: u32, hosts: Vec<HostName>) -> Result<(), EngineError> {
+        let last = self
+            .setup
+            .plan
+            .phase(phase)
+            .and_then(|p| p.rollout.last.clone())
+            .unwrap_or_default();
+        let mut events = Vec::new();
+        for host in hosts {
+            let judged = render::truth(&last, &self.scopes().step(phase, Some(&host)));
+            events.push(match judged {
+                Ok(last) => Event::JudgedLast {
+                    phase: phase.to_owned(),
+                    batch,
+                    host,
+                    last,
+                },
+                Err(why) => Event::HostEnded {
+                    phase: phase.to_owned(),
+                    host,
+                    state: HostState::Refused,
+                    why: format!("the rollout's `last`: {why}"),
+                },
+            });
+        }
+        self.record_all(events).await
+    }
+
+    // --- the end ---
+
+    async fn finish(mut self) -> Result<Outcome, EngineError> {
+        let missed = self.objective_missed();
+        let also = Also {
+            objective_missed: missed,
+            waiting: self.leave_waiting,
+        };
+        let (_, exit) = verdict(&self.setup.plan, &self.run, also);
+        self.give_back(exit).await?;
+        let (verdict, exit) = verdict(&self.setup.plan, &self.run, also);
+        let left = match exit {
+            5 | 7 => Vec::new(),
+            _ => ledger::obligations(&self.setup.plan, &self.run)
+                .into_iter()
+                .map(|o| o.id)
+                .collect(),
+        };
+        self.record(Event::Ended {
+            verdict,
+            exit,
+            left_behind: left,
+        })
+        .await?;
+        Ok(Outcome { verdict, exit })
+    }
+
+    fn objective_missed(&self) -> bool {
+        if self.run.dry || self.setup.plan.objectives.is_empty() {
+            return false;
+        }
+        match crate::journal::read(self.setup.folder.path()) {
+            Ok(read) => {
+                let facts: Vec<Stamped> = read.facts().cloned().collect();
+                objective::objectives(&self.setup.plan, &facts).iter().any(|o| !o.met)
+            }
+            // What cannot be proven met is missed.
+            Err(_) => true,
+        }
+    }
+}

@@ -1,0 +1,569 @@
+//! One step on its way: place and session, condition, rendering, intent, work, outcome.
+//!
+//! Owns: that the intent is durable before anything is sent, and that every intent gets an end. Must not: decide what is next.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::EngineError;
+use super::drive::{Busy, Driver, Message};
+use super::judge::{self, Span};
+use super::render::{self, Materials, Rendered};
+use crate::action::{self, Done, End, Former, Hands, Job, Work};
+use crate::id::HostName;
+use crate::inventory::facts::Facts;
+use crate::journal::files;
+use crate::journal::output::{Finished as Stored, Spool};
+use crate::plan::{Call, OnUnknown, Place, PlannedStep, Value};
+use crate::run::event::{Event, Kept, Outcome, StepKey, StepResult};
+use crate::transport::{LatchKey, Sink, Stream};
+
+/// Most that is kept of one stream of one step.
+const KEEP_MAX: u64 = 64 * 1024 * 1024;
+
+/// A step whose place was made ready.
+pub(super) struct Prepared {
+    pub key: StepKey,
+    pub on: HostName,
+    /// The facts of the place, or why it cannot be reached.
+    pub place: Result<Facts, String>,
+    /// What an upload will replace, or why it must not begin.
+    pub former: Option<Result<Former, String>>,
+}
+
+/// A step that ended.
+pub(super) struct Finished {
+    pub key: StepKey,
+    pub done: Done,
+    pub stdout: Stored,
+    pub stderr: Stored,
+    pub evidence: Vec<(String, crate::id::Digest)>,
+    pub began: Timestamp,
+    pub took: Duration,
+}
+
+/// Two spools: nothing is stored before it was redacted.
+struct Streams {
+    out: Spool,
+    err: Spool,
+}
+
+impl Sink for Streams {
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        match stream {
+            Stream::Out => self.out.take(bytes),
+            Stream::Err => self.err.take(bytes),
+        }
+    }
+}
+
+impl Driver {
+    /// Begins an attempt: left out by the change or its condition, or its place is made ready. True: ask `next` again.
+    pub(super) async fn begin(&mut self, key: StepKey) -> Result<bool, EngineError> {
+        if self.busy.contains(&Busy::Step(key.clone())) {
+            return Ok(false);
+        }
+        let plan = Arc::clone(&self.setup.plan);
+        let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
+            return Ok(false);
+        };
+        if let Some(reason) = &step.skip {
+            self.record(Event::Skipped {
+                key,
+                reason: reason.clone(),
+                by_person: true,
+            })
+            .await?;
+            return Ok(true);
+        }
+        if let Some(when) = &step.when {
+            match render::truth(when, &self.scopes().step(&key.phase, key.host.as_ref())) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let reason = format!("its condition is false: {when}");
+                    self.record(Event::Skipped {
+                        key,
+                        reason,
+                        by_person: false,
+                    })
+                    .await?;
+                    return Ok(true);
+                }
+                Err(why) => {
+                    self.cannot_send(step, key, &format!("its condition: {why}")).await?;
+                    return Ok(true);
+                }
+            }
+        }
+        let Some(on) = self.choose(step, &key) else {
+            self.cannot_send(step, key, "none of the hosts it may run on is reachable and in service")
+                .await?;
+            return Ok(true);
+        };
+        self.prepare(step, key, on)?;
+        Ok(false)
+    }
+
+    fn prepare(&mut self, step: &PlannedStep, key: StepKey, on: HostName) -> Result<(), EngineError> {
+        self.busy.insert(Busy::Step(key.clone()));
+        let capture = match &step.call {
+            Call::Upload { dest, .. } => render::text(dest, &self.scopes().step(&key.phase, key.host.as_ref())).ok(),
+            _ => None,
+        };
+        let probe = self.bare_job(step, &key, on.clone());
+        let needs_session = needs_session(&step.call);
+        let (hands, send) = (self.hands.clone(), self.send.clone());
+        tokio::spawn(async move {
+            let place = if needs_session {
+                hands
+                    .session(&on)
+                    .await
+                    .map(|s| s.facts().clone())
+                    .map_err(|e| format!("{e} ({})", e.help))
+            } else {
+                Ok(Facts::default())
+            };
+            let former = match (&place, capture) {
+                (Ok(_), Some(dest)) => Some(
+                    action::capture(&probe, &dest, &hands)
+                        .await
+                        .map_err(|end| format!("{end:?}")),
+                ),
+                _ => None,
+            };
+            let _ = send.send(Message::Prepared(Box::new(Prepared { key, on, place, former })));
+        });
+        Ok(())
+    }
+
+    /// Where a step is done. `one_of`: the first that is not this host, not out of service, and not known to be unreachable.
+    fn choose(&self, step: &PlannedStep, key: &StepKey) -> Option<HostName> {
+        let Place::OneOf(set) = &step.place else {
+            return render::place(step, key.host.as_ref(), key.nth);
+        };
+        let out = self.run.held_out();
+        let lost = |h: &HostName| {
+            self.run
+                .phases
+                .values()
+                .filter_map(|p| p.lines.get(h))
+                .any(|l| l.ended.is_some_and(|s| !s.is_good()))
+        };
+        set.iter()
+            .find(|h| Some(*h) != key.host.as_ref() && !out.contains(*h) && !lost(h))
+            .cloned()
+    }
+
+    /// An attempt that cannot be sent at all: intent and end together, nothing of it is owed.
+    async fn cannot_send(&mut self, step: &PlannedStep, key: StepKey, why: &str) -> Result<(), EngineError> {
+        let on = key.host.clone().unwrap_or_else(HostName::controller);
+        let intended = Event::Intended {
+            key: key.clone(),
+            on,
+            call: step.call.word().to_owned(),
+            changes: false,
+            latched: false,
+            boot: String::new(),
+            limit_ms: step.timeout_ms,
+        };
+        let result = StepResult {
+            why: self.setup.redactor.redact_text(why),
+            ..StepResult::default()
+        };
+        let settled = Event::Settled {
+            key,
+            outcome: Outcome::Unreachable,
+            result: Box::new(result),
+        };
+        self.record_all(vec![intended, settled]).await
+    }
+
+    /// The place is ready: render, write the intent down, send.
+    pub(super) async fn prepared(&mut self, prepared: Prepared) -> Result<(), EngineError> {
+        let Prepared { key, on, place, former } = prepared;
+        let plan = Arc::clone(&self.setup.plan);
+        let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
+            return Ok(());
+        };
+        if self.run.signals > 0 {
+            // A signal came meanwhile: nothing new starts.
+            return Ok(());
+        }
+        let facts = match place {
+            Ok(facts) => facts,
+            Err(why) => return self.cannot_send(step, key, &why).await,
+        };
+        let mut events = Vec::new();
+        if needs_session(&step.call) && self.run.facts.get(&on) != Some(&facts) {
+            events.push(Event::Connected {
+                host: on.clone(),
+                facts: facts.clone(),
+            });
+        }
+        if let Some(former) = former {
+            match former
+                .map_err(|why| why.clone())
+                .and_then(|f| self.keep_former(&key, f))
+            {
+                Ok(captured) => events.push(captured),
+                Err(why) => return self.cannot_send(step, key, &why).await,
+            }
+        }
+        self.record_all(events).await?;
+        let rendered = match self.render(step, &key) {
+            Ok(rendered) => rendered,
+            Err(why) => return self.cannot_send(step, key, &why).await,
+        };
+        let job = self.job(
+            step,
+            &key,
+            on.clone(),
+            &facts,
+            rendered.env,
+            rendered.stdin,
+            rendered.work,
+        );
+        let intended = Event::Intended {
+            key: key.clone(),
+            on,
+            call: self.setup.redactor.redact_text(&rendered.words),
+            changes: job.changes,
+            latched: job.latch.is_some(),
+            boot: facts.boot.clone(),
+            limit_ms: step.timeout_ms,
+        };
+        self.busy.insert(Busy::Step(key.clone()));
+        if let Err(error) = self.record(intended).await {
+            self.busy.remove(&Busy::Step(key));
+            return Err(error);
+        }
+        self.send_off(step, key, job);
+        Ok(())
+    }
+
+    /// The former content goes beside the journal; a secret in it must not, so then the upload needs an undo of its own.
+    fn keep_former(&self, key: &StepKey, former: Former) -> Result<Event, String> {
+        let digest = match &former.content {
+            None => None,
+            Some(bytes) => {
+                if self.setup.redactor.redact_bytes(bytes) != *bytes {
+                    return Err(
+                        "the former content holds a declared secret and cannot be kept: write an `undo`".to_owned(),
+                    );
+                }
+                Some(files::keep(&self.setup.folder.output(), bytes).map_err(|e| e.to_string())?)
+            }
+        };
+        Ok(Event::Captured {
+            key: key.clone(),
+            former: digest,
+            mode: former.mode,
+        })
+    }
+
+    pub(super) fn render(&self, step: &PlannedStep, key: &StepKey) -> Result<Rendered, String> {
+        let scope = self.scopes().step(&key.phase, key.host.as_ref());
+        let former = match (&step.call, &key.host) {
+            (Call::Restore { step: of, .. }, Some(host)) => self.former(&key.phase, host, of)?,
+            _ => None,
+        };
+        render::step(
+            step,
+            &scope,
+            &Materials {
+                files: &self.setup.files,
+                former: former.as_ref(),
+            },
+        )
+    }
+
+    fn former(&self, phase: &str, host: &HostName, step: &str) -> Result<Option<Former>, String> {
+        let place = (phase.to_owned(), host.clone(), step.to_owned());
+        let Some(captured) = self.run.captured.get(&place) else {
+            return Ok(None);
+        };
+        let content = captured
+            .former
+            .as_ref()
+            .map(|digest| files::load(&self.setup.folder.output(), digest, KEEP_MAX).map_err(|e| e.to_string()))
+            .transpose()?;
+        Ok(Some(Former {
+            content,
+            mode: captured.mode,
+        }))
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the parts of a rendered step come apart here once, where the job is made"
+    )]
+    pub(super) fn job(
+        &self,
+        step: &PlannedStep,
+        key: &StepKey,
+        on: HostName,
+        facts: &Facts,
+        env: Vec<(String, crate::secret::Secret)>,
+        stdin: Option<crate::secret::Secret>,
+        work: Work,
+    ) -> Job {
+        let changes = !step.read_only;
+        let step_key = key.in_run(&self.setup.id);
+        let latched = changes && step.call.can_latch() && facts.latch;
+        Job {
+            work,
+            on,
+            latch: latched.then(|| LatchKey::of(&step_key)),
+            step_key,
+            boot: facts.boot.clone(),
+            changes,
+            become_user: step.become_user.clone(),
+            env,
+            stdin,
+            timeout: Duration::from_millis(step.timeout_ms),
+            cancel: self.cancel.subscribe(),
+        }
+    }
+
+    fn bare_job(&self, step: &PlannedStep, key: &StepKey, on: HostName) -> Job {
+        self.job(step, key, on, &Facts::default(), Vec::new(), None, Work::Holds(true))
+    }
+
+    fn send_off(&mut self, step: &PlannedStep, key: StepKey, job: Job) {
+        if let Call::Manual { .. } = step.call {
+            self.ask_person(step, key, &job);
+            return;
+        }
+        self.spawn(step, key, job, false);
+    }
+
+    /// Sends a job off. A panic below is this step's end, never the run's.
+    pub(super) fn spawn(&mut self, step: &PlannedStep, key: StepKey, job: Job, recover: bool) {
+        let spare = self.task(step, key.clone());
+        let task = self.task(step, key);
+        let hands = self.hands.clone();
+        let changes = job.changes;
+        tokio::spawn(async move {
+            let work = tokio::spawn(async move { task.run(&job, &hands, recover).await });
+            if work.await.is_err() {
+                let why = "pitstop itself failed while this step was under way".to_owned();
+                let end = if changes {
+                    End::Unknown { why, stopped: false }
+                } else {
+                    End::Failed(why)
+                };
+                spare.tell(
+                    Done {
+                        end,
+                        unchanged: false,
+                        more: Default::default(),
+                    },
+                    Vec::new(),
+                    Duration::ZERO,
+                );
+            }
+        });
+    }
+
+    pub(super) fn task(&self, step: &PlannedStep, key: StepKey) -> Task {
+        let spool = || Spool::new(&self.setup.folder.output(), &self.setup.redactor, KEEP_MAX);
+        Task {
+            key,
+            streams: Streams {
+                out: spool(),
+                err: spool(),
+            },
+            show: !step.sensitive,
+            evidence: step.evidence.clone(),
+            output: self.setup.folder.output(),
+            redactor: self.setup.redactor.clone(),
+            began: self.setup.clock.now(),
+            send: self.send.clone(),
+        }
+    }
+
+    /// The work of a step is over: what it means, and its end in the journal.
+    pub(super) async fn finished(&mut self, finished: Finished) -> Result<(), EngineError> {
+        let Finished {
+            key,
+            done,
+            stdout,
+            stderr,
+            evidence,
+            began,
+            took,
+        } = finished;
+        let plan = Arc::clone(&self.setup.plan);
+        let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
+            return Ok(());
+        };
+        if done.end == End::NeverBegan {
+            self.record(Event::NeverBegan { key }).await?;
+            return Ok(());
+        }
+        let stopped = matches!(done.end, End::Unknown { stopped: true, .. });
+        let mut result = StepResult {
+            stdout: kept(stdout),
+            stderr: kept(stderr),
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            ..StepResult::default()
+        };
+        result.evidence = evidence.into_iter().collect();
+        if let Call::Download { src, .. } = &step.call
+            && let Some(digest) = &result.stdout.digest
+        {
+            result.evidence.insert(src.clone(), digest.clone());
+        }
+        let span = Span {
+            began,
+            ended: self.setup.clock.now(),
+        };
+        let (outcome, mut result) = judge::outcome(step, &key, done, result, &self.scopes(), &span);
+        self.redact(&mut result);
+        let on_unknown = (outcome == Outcome::Unknown && stopped).then_some(step.on_unknown);
+        let outcome = if on_unknown == Some(OnUnknown::Fail) {
+            Outcome::Failed
+        } else {
+            outcome
+        };
+        let latched = self.run.open.get(&key).is_some_and(|o| o.latched);
+        let on = self.run.open.get(&key).map(|o| o.on.clone());
+        let mut events = vec![Event::Settled {
+            key: key.clone(),
+            outcome,
+            result: Box::new(result),
+        }];
+        if let (Some(OnUnknown::Rerun), Some(host)) = (on_unknown, &key.host) {
+            events.push(Event::Decided {
+                phase: key.phase.clone(),
+                host: host.clone(),
+                slot: key.slot(),
+                verdict: "rerun".to_owned(),
+                reason: "on_unknown: rerun, and the host proves that nothing of it still runs".to_owned(),
+                by: "runbook".to_owned(),
+            });
+        }
+        self.record_all(events).await?;
+        if let (true, Some(on)) = (latched && outcome != Outcome::Unknown, on) {
+            self.acknowledge(on, &key);
+        }
+        Ok(())
+    }
+
+    /// The end is durable: the host may forget the attempt.
+    fn acknowledge(&self, on: HostName, key: &StepKey) {
+        let latch = LatchKey::of(&key.in_run(&self.setup.id));
+        let hands = self.hands.clone();
+        tokio::spawn(async move {
+            if let Some((_, session)) = hands.open().await.into_iter().find(|(h, _)| *h == on) {
+                session.acknowledge(vec![latch]).await;
+            }
+        });
+    }
+
+    fn redact(&self, result: &mut StepResult) {
+        result.why = self.setup.redactor.redact_text(&result.why);
+        for value in result.more.values_mut().chain(result.value.as_mut()) {
+            redact_value(value, &self.setup.redactor);
+        }
+    }
+}
+
+fn redact_value(value: &mut Value, redactor: &crate::secret::Redactor) {
+    match value {
+        Value::Text(text) => *text = redactor.redact_text(text),
+        Value::List(items) => items.iter_mut().for_each(|v| redact_value(v, redactor)),
+        Value::Map(fields) => fields.values_mut().for_each(|v| redact_value(v, redactor)),
+        Value::None
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Number(_)
+        | Value::Duration { .. }
+        | Value::Timestamp { .. } => {}
+    }
+}
+
+fn kept(stored: Stored) -> Kept {
+    stored.kept
+}
+
+/// Waiting for time, a login or a person, and HTTP, are done from here; everything else needs the host.
+pub(super) fn needs_session(call: &Call) -> bool {
+    !matches!(
+        call,
+        Call::Http { .. }
+            | Call::Assert { .. }
+            | Call::WaitConnection { .. }
+            | Call::WaitTime { .. }
+            | Call::Manual { .. }
+    )
+}
+
+/// The part of a step that runs beside the driver.
+pub(super) struct Task {
+    pub key: StepKey,
+    streams: Streams,
+    show: bool,
+    evidence: Vec<String>,
+    output: PathBuf,
+    redactor: crate::secret::Redactor,
+    began: Timestamp,
+    send: tokio::sync::mpsc::UnboundedSender<Message>,
+}
+
+impl Task {
+    /// Performs the job, or asks how it stands, and tells the driver. A panic below is this host's failure.
+    pub async fn run(mut self, job: &Job, hands: &Arc<Hands>, recover: bool) {
+        let began = Instant::now();
+        let done = if recover {
+            action::recover(job, hands, &mut self.streams).await
+        } else {
+            action::perform(job, hands, &mut self.streams).await
+        };
+        let evidence = self.keep_evidence(job, hands).await;
+        self.tell(done, evidence, began.elapsed());
+    }
+
+    /// Tells the driver how it ended.
+    pub fn tell(self, done: Done, evidence: Vec<(String, crate::id::Digest)>, took: Duration) {
+        let finished = Finished {
+            key: self.key,
+            done,
+            stdout: self.streams.out.finish(self.show),
+            stderr: self.streams.err.finish(self.show),
+            evidence,
+            began: self.began,
+            took,
+        };
+        let _ = self.send.send(Message::Finished(Box::new(finished)));
+    }
+
+    async fn keep_evidence(&self, job: &Job, hands: &Hands) -> Vec<(String, crate::id::Digest)> {
+        let mut kept = Vec::new();
+        for path in &self.evidence {
+            let Ok(session) = hands.session(&job.on).await else {
+                break;
+            };
+            let mut streams = Streams {
+                out: Spool::new(&self.output, &self.redactor, KEEP_MAX),
+                err: Spool::new(&self.output, &self.redactor, KEEP_MAX),
+            };
+            if session
+                .get(path, KEEP_MAX, job.become_user.as_deref(), &mut streams)
+                .await
+                .is_ok()
+            {
+                let stored = streams.out.finish(true);
+                let digest = stored
+                    .kept
+                    .digest
+                    .or_else(|| files::keep(&self.output, stored.kept.text.as_bytes()).ok());
+                kept.extend(digest.map(|d| (path.clone(), d)));
+            }
+        }
+        kept
+    }
+}

@@ -1,0 +1,414 @@
+//! Steps: defaults, undo, files by digest, and what needs the run.
+
+use super::phase::Site;
+use super::{Binder, millis, names};
+use crate::diag::{Diagnostic, Diagnostics, Source, Spanned};
+use crate::id::{Digest, HostName};
+use crate::plan::{Become, Call, FileRef, Place, PlannedMark, PlannedStep, PlannedUndo, Retry, Stage};
+use crate::runbook::expr::Template;
+use crate::runbook::yaml::inside;
+use crate::runbook::{Action, Command, Mark, Step, Undo, WaitFor};
+
+/// Limit of one attempt where nothing is written.
+const TIMEOUT_MS: u64 = 600_000;
+/// No repetition.
+const ONCE: Retry = Retry {
+    attempts: 1,
+    delay_ms: 0,
+    backoff_percent: 100,
+};
+
+impl Binder<'_, '_> {
+    pub(super) fn step(&mut self, step: &Step, site: Site<'_>) -> Option<PlannedStep> {
+        let call = self.call(&step.action.value);
+        let place = self.place(step, site);
+        self.decide_assert(step, site);
+        let (call, place) = (call?, place?);
+        let defaults = &self.input.runbook.defaults;
+        let timeout = step.timeout.as_ref().map(|t| t.value).or(defaults.timeout);
+        let manual = matches!(call, Call::Manual { .. });
+        let mut planned = PlannedStep {
+            id: step.id.value.clone(),
+            name: step.name.clone(),
+            late: self.is_late(step, &call),
+            when: step.when.as_ref().map(|w| w.value.clone()),
+            expect: step.expect.as_ref().map(|e| e.value.clone()),
+            warn_unless: step.warn_unless.as_ref().map(|w| w.value.clone()),
+            register: step.register.as_ref().map(|r| r.value.clone()),
+            parse: step.parse,
+            once: step.once,
+            fresh: step.fresh,
+            become_user: self.become_user(step, &call, site),
+            // Nobody is asked the same thing twice because of a default.
+            retry: step.retry.or(defaults.retry.filter(|_| !manual)).unwrap_or(ONCE),
+            timeout_ms: timeout.map_or(TIMEOUT_MS, millis),
+            ok_codes: if step.ok_codes.is_empty() {
+                vec![0]
+            } else {
+                step.ok_codes.clone()
+            },
+            may_fail: step.may_fail.as_ref().map(|m| m.value.clone()),
+            undo: PlannedUndo::NotNeeded,
+            read_only: step.read_only,
+            mark: step.mark.as_ref().map(planned_mark),
+            mark_start: step.mark_start.as_ref().map(planned_mark),
+            on_unknown: step.on_unknown,
+            env: step
+                .env
+                .iter()
+                .map(|(k, v)| (k.value.clone(), v.value.clone()))
+                .collect(),
+            stdin: step.stdin.as_ref().map(|s| s.value.clone()),
+            sensitive: step.sensitive,
+            evidence: step.evidence.iter().map(|e| e.value.clone()).collect(),
+            skip: self.skips.step(site.phase, &step.id.value).map(str::to_owned),
+            call,
+            place,
+        };
+        if site.stage == Stage::Steps {
+            planned.undo = self.undo(step, &planned, site);
+        }
+        Some(planned)
+    }
+
+    /// `defaults.become` holds for what runs on the host that is worked on, and nowhere else.
+    fn become_user(&self, step: &Step, call: &Call, site: Site<'_>) -> Option<String> {
+        let on_host = step.delegate_to.is_none() && !step.once && !site.hosts.iter().all(HostName::is_controller);
+        let default = self.input.runbook.defaults.become_.as_ref();
+        let chosen = step
+            .become_
+            .as_ref()
+            .or(default.filter(|_| on_host && runs_on_host(call)));
+        match chosen {
+            Some(Become::User(user)) => Some(user.clone()),
+            Some(Become::No) | None => None,
+        }
+    }
+
+    fn undo(&mut self, step: &Step, planned: &PlannedStep, site: Site<'_>) -> PlannedUndo {
+        match &step.undo {
+            Undo::CoveredBy(id) => PlannedUndo::CoveredBy(id.value.clone()),
+            Undo::None(reason) => PlannedUndo::None(reason.value.clone()),
+            Undo::Steps(list) => {
+                let site = Site {
+                    stage: Stage::Undo,
+                    ..site
+                };
+                let kept: Vec<&Step> = list.iter().filter(|s| self.in_mode(&s.only_in)).collect();
+                let steps = kept.into_iter().filter_map(|s| self.step(s, site));
+                PlannedUndo::Steps(numbered(&planned.id, steps.collect()))
+            }
+            Undo::Unwritten if planned.read_only => PlannedUndo::NotNeeded,
+            Undo::Unwritten => match by_nature(planned) {
+                Some(step) => PlannedUndo::Steps(numbered(&planned.id, vec![step])),
+                None => PlannedUndo::None("no undo written".to_owned()),
+            },
+        }
+    }
+
+    fn is_late(&self, step: &Step, call: &Call) -> bool {
+        let template = |t: &str| self.template_is_late(t);
+        let own = |names: Vec<_>| self.judges_late(&names);
+        let condition = |c: &Option<Spanned<String>>| c.as_ref().is_some_and(|c| own(names::condition_names(c)));
+        let mark = |m: &Option<Mark>| {
+            let at = m.as_ref().and_then(|m| m.at.as_ref());
+            at.is_some_and(|at| own(names::template_names(at)))
+        };
+        let when = step.when.as_ref();
+        when.is_some_and(|w| crate::runbook::expr::Expr::parse(w).is_ok_and(|e| e.is_late()))
+            || condition(&step.expect)
+            || condition(&step.warn_unless)
+            || mark(&step.mark)
+            || mark(&step.mark_start)
+            || step.env.iter().any(|(_, v)| template(v))
+            || step.stdin.as_ref().is_some_and(|s| template(s))
+            || step.evidence.iter().any(|e| template(e))
+            || self.call_is_late(call)
+    }
+
+    fn call_is_late(&self, call: &Call) -> bool {
+        let late = |t: &str| self.template_is_late(t);
+        let maybe = |t: &Option<String>| t.as_ref().is_some_and(|t| self.template_is_late(t));
+        match call {
+            Call::Run { command: text } | Call::Manual { text } => late(text),
+            Call::WaitPath { path: text, .. } | Call::WaitTime { time: text } => late(text),
+            Call::Argv { argv } => argv.iter().any(|a| late(a)),
+            Call::Script { args, interpreter, .. } => args.iter().any(|a| late(a)) || maybe(interpreter),
+            Call::Upload {
+                src,
+                dest,
+                owner,
+                template,
+                validate,
+                ..
+            } => late(dest) || maybe(owner) || maybe(validate) || (*template && self.content_is_late(src)),
+            Call::Restore { dest: text, .. } | Call::Download { src: text, .. } => late(text),
+            Call::Http { url, headers, body, .. } => late(url) || maybe(body) || headers.values().any(|v| late(v)),
+            Call::Assert { that } => self.judges_late(&names::condition_names(that)),
+            Call::WaitPort { host, port, .. } => late(port) || maybe(host),
+            Call::WaitConnection { .. } => false,
+        }
+    }
+
+    fn content_is_late(&self, path: &str) -> bool {
+        let bytes = self.input.files.read(path).unwrap_or_default();
+        std::str::from_utf8(&bytes).is_ok_and(|text| self.template_is_late(text))
+    }
+
+    /// An assert that needs only the plan is answered now, for every host.
+    fn decide_assert(&mut self, step: &Step, site: Site<'_>) {
+        let Action::Assert(that) = &step.action.value else {
+            return;
+        };
+        if self.skips.step(site.phase, &step.id.value).is_some() {
+            return;
+        }
+        let mut reads = names::condition_names(that);
+        reads.extend(step.when.iter().flat_map(|w| names::condition_names(w)));
+        if reads
+            .iter()
+            .any(|(n, _)| matches!(n.as_str(), "run.id" | "secrets" | "item"))
+            || self.judges_late(&reads)
+        {
+            return;
+        }
+        let inventory = self.input.inventory;
+        let by_host = reads.iter().any(|(n, _)| n == "host" || n.starts_with("host."));
+        let hosts: Vec<_> = if by_host {
+            site.hosts.iter().map(|h| inventory.host(h.as_str())).collect()
+        } else {
+            vec![None]
+        };
+        let mut scope = self.scope();
+        for host in hosts {
+            if let Some(h) = host {
+                names::set_host(&mut scope, h);
+            }
+            if step
+                .when
+                .as_ref()
+                .is_some_and(|w| self.truth_in(w, &scope) != Some(true))
+            {
+                continue;
+            }
+            match self.truth_in(that, &scope) {
+                Some(true) => {}
+                Some(false) => {
+                    let of = host.map_or_else(String::new, |h| format!(" for host `{}`", h.name.value));
+                    let d = Diagnostic::error(
+                        "PS0624",
+                        format!("{} is not so{of}", step.name),
+                        that.span.clone(),
+                        "this is false",
+                    );
+                    self.diags
+                        .push(d.help("the plan alone decides it: change a parameter, the mode or the inventory"));
+                    return;
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn call(&mut self, action: &Action) -> Option<Call> {
+        let text = |t: &Spanned<String>| t.value.clone();
+        let maybe = |t: &Option<Spanned<String>>| t.as_ref().map(text);
+        Some(match action {
+            Action::Run(Command::Shell(command)) => Call::Run { command: text(command) },
+            Action::Run(Command::Argv(argv)) => Call::Argv {
+                argv: argv.iter().map(text).collect(),
+            },
+            Action::Script {
+                file,
+                interpreter,
+                args,
+            } => Call::Script {
+                file: self.file(file, false)?,
+                interpreter: maybe(interpreter),
+                args: args.iter().map(text).collect(),
+            },
+            Action::Upload {
+                src,
+                dest,
+                mode,
+                owner,
+                template,
+                validate,
+            } => Call::Upload {
+                src: self.file(src, *template)?,
+                dest: text(dest),
+                mode: *mode,
+                owner: maybe(owner),
+                template: *template,
+                validate: maybe(validate),
+            },
+            Action::Download { src, max_bytes } => Call::Download {
+                src: text(src),
+                max_bytes: *max_bytes,
+            },
+            Action::Http {
+                method,
+                url,
+                headers,
+                body,
+            } => Call::Http {
+                method: text(method),
+                url: text(url),
+                headers: headers.iter().map(|(k, v)| (text(k), text(v))).collect(),
+                body: maybe(body),
+            },
+            Action::Assert(that) => Call::Assert { that: text(that) },
+            Action::WaitFor { what, every } => {
+                let every_ms = millis(*every);
+                match what {
+                    WaitFor::Port { host, port } => Call::WaitPort {
+                        host: maybe(host),
+                        port: text(port),
+                        every_ms,
+                    },
+                    WaitFor::Path(path) => Call::WaitPath {
+                        path: text(path),
+                        every_ms,
+                    },
+                    WaitFor::Connection => Call::WaitConnection { every_ms },
+                    WaitFor::Time(time) => Call::WaitTime { time: text(time) },
+                }
+            }
+            Action::Manual(instructions) => Call::Manual {
+                text: text(instructions),
+            },
+        })
+    }
+
+    /// Freezes a file of the project; gives its path.
+    fn file(&mut self, path: &Spanned<String>, template: bool) -> Option<String> {
+        let name = self.text_now(path)?;
+        let bytes = match crate::runbook::files::not_plain(&name) {
+            Some(why) => Err(why.to_owned()),
+            None => self.input.files.read(&name).map_err(|e| e.to_string()),
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                let d = Diagnostic::error(
+                    "PS0651",
+                    format!("cannot read `{name}`: {why}"),
+                    path.span.clone(),
+                    "this step uses it",
+                );
+                self.diags
+                    .push(d.help("paths are relative to the project, the folder that holds pitstop.yml"));
+                return None;
+            }
+        };
+        if template {
+            check_content(&name, &bytes, self.diags);
+        }
+        let file = FileRef {
+            digest: Digest::of(&bytes),
+            bytes: bytes.len() as u64,
+        };
+        self.files.insert(name.clone(), file);
+        Some(name)
+    }
+}
+
+/// A file that is rendered must be text whose expressions can be read.
+fn check_content(name: &str, bytes: &[u8], diags: &mut Diagnostics) {
+    let text = String::from_utf8_lossy(bytes);
+    let source = Source::new(name, text.as_ref());
+    let whole = Spanned::new(text.to_string(), crate::diag::Span::new(&source, 0, text.len()));
+    let (message, range, help) = match (std::str::from_utf8(bytes), Template::parse(&text)) {
+        (Err(e), _) => (
+            "a template must be UTF-8 text".to_owned(),
+            e.valid_up_to()..e.valid_up_to(),
+            None,
+        ),
+        (Ok(_), Err(e)) => (e.message, e.range, e.help),
+        (Ok(_), Ok(_)) => return,
+    };
+    let span = crate::diag::Span::new(&source, range.start, range.end);
+    let span = if range.is_empty() { inside(&whole, range) } else { span };
+    let d = Diagnostic::error("PS0651", message, span, "in a file that is uploaded as a template");
+    diags.push(d.help(help.unwrap_or_else(|| "write `template: false` if the file is to go as it is".to_owned())));
+}
+
+fn planned_mark(mark: &Mark) -> PlannedMark {
+    PlannedMark {
+        name: mark.name.value.clone(),
+        at: mark.at.as_ref().map(|a| a.value.clone()),
+    }
+}
+
+/// Undo steps are known by the step they belong to and their number.
+fn numbered(of: &str, mut steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
+    for (n, step) in steps.iter_mut().enumerate() {
+        step.id = format!("{of}/{}", n + 1);
+    }
+    steps
+}
+
+/// The way back of an action that knows its own.
+fn by_nature(of: &PlannedStep) -> Option<PlannedStep> {
+    let (name, call) = match &of.call {
+        Call::Upload { dest, .. } => {
+            let call = Call::Restore {
+                step: of.id.clone(),
+                dest: dest.clone(),
+            };
+            (format!("Put back what was at {dest}"), call)
+        }
+        Call::Manual { text } => {
+            let text = format!("Take back what was done here: {text}");
+            (format!("Take back by hand: {}", of.name), Call::Manual { text })
+        }
+        _ => return None,
+    };
+    Some(PlannedStep {
+        name,
+        call,
+        when: None,
+        expect: None,
+        warn_unless: None,
+        register: None,
+        parse: None,
+        may_fail: None,
+        mark: None,
+        mark_start: None,
+        evidence: Vec::new(),
+        env: std::collections::BTreeMap::new(),
+        stdin: None,
+        skip: None,
+        retry: ONCE,
+        undo: PlannedUndo::NotNeeded,
+        ..of.clone()
+    })
+}
+
+/// True for calls that are a process or a file of the machine where they are done.
+pub(super) fn runs_on_host(call: &Call) -> bool {
+    match call {
+        Call::Run { .. }
+        | Call::Argv { .. }
+        | Call::Script { .. }
+        | Call::Upload { .. }
+        | Call::Restore { .. }
+        | Call::Download { .. }
+        | Call::WaitPort { .. }
+        | Call::WaitPath { .. } => true,
+        Call::Http { .. }
+        | Call::Assert { .. }
+        | Call::WaitConnection { .. }
+        | Call::WaitTime { .. }
+        | Call::Manual { .. } => false,
+    }
+}
+
+/// The hosts on which a step is done for `host`.
+pub(super) fn places<'p>(step: &'p PlannedStep, host: &'p HostName) -> &'p [HostName] {
+    match &step.place {
+        Place::Own => std::slice::from_ref(host),
+        Place::Hosts(hosts) | Place::OneOf(hosts) => hosts,
+        Place::ByHost(map) => map.get(host).map_or(&[], Vec::as_slice),
+    }
+}

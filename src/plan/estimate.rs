@@ -1,0 +1,100 @@
+//! How long it can take at most, and how long the way back: arithmetic over the limits in the plan.
+//!
+//! Owns: these sums. Must not: know what happened; times of former runs are data that somebody else shows beside them.
+
+use crate::plan::{Place, PlannedPhase, PlannedRollout, PlannedStep, PlannedUndo, PlannedWindow, Size};
+
+/// The most one step can take for one host: every attempt to its limit, the pauses between them, and each machine of a
+/// delegated set after the other.
+pub fn step_ms(step: &PlannedStep) -> u64 {
+    if step.skip.is_some() {
+        return 0;
+    }
+    let attempts = u64::from(step.retry.attempts.max(1));
+    let mut total = step.timeout_ms.saturating_mul(attempts);
+    let mut delay = step.retry.delay_ms;
+    // Beyond this the pauses are longer than any window; the sum need not be exact.
+    for _ in 1..attempts.min(1000) {
+        total = total.saturating_add(delay);
+        delay = delay.saturating_mul(u64::from(step.retry.backoff_percent)) / 100;
+    }
+    let machines = match &step.place {
+        Place::Own | Place::OneOf(_) => 1,
+        Place::Hosts(hosts) => hosts.len().max(1),
+        Place::ByHost(map) => map.values().map(Vec::len).max().unwrap_or(1).max(1),
+    };
+    total.saturating_mul(machines as u64)
+}
+
+/// The sum of the limits of a host's undo steps: the default of the window's `reserve`.
+pub fn undo_ms(phase: &PlannedPhase) -> u64 {
+    phase.stages.steps.iter().fold(0, |sum, step| match &step.undo {
+        PlannedUndo::Steps(undo) if step.skip.is_none() => sum.saturating_add(sum_of(undo)),
+        _ => sum,
+    })
+}
+
+/// The most the way back of one host can take: undo, `verify`, `undrain`.
+pub fn back_out_ms(phase: &PlannedPhase) -> u64 {
+    undo_ms(phase)
+        .saturating_add(sum_of(&phase.stages.verify))
+        .saturating_add(sum_of(&phase.stages.undrain))
+}
+
+/// The most one host can take forwards, from `drain` to `undrain`.
+pub fn worst_host_ms(phase: &PlannedPhase) -> u64 {
+    let s = &phase.stages;
+    [&s.drain, &s.steps, &s.verify, &s.undrain]
+        .into_iter()
+        .fold(0, |sum, list| sum.saturating_add(sum_of(list)))
+}
+
+/// The most a whole phase can take forwards if no host fails: its prechecks, its batches one after another, soak and cleanup.
+pub fn worst_phase_ms(phase: &PlannedPhase) -> u64 {
+    let parallel = phase.rollout.parallel.max(1) as usize;
+    let waves = |hosts: usize| hosts.div_ceil(parallel) as u64;
+    let prechecks = sum_of(&phase.stages.precheck).saturating_mul(waves(phase.hosts.len()));
+    let host = worst_host_ms(phase);
+    let closing = sum_of(&phase.stages.cleanup);
+    batches(&phase.rollout, phase.hosts.len())
+        .into_iter()
+        .fold(prechecks, |sum, hosts| {
+            let work = host.saturating_add(closing).saturating_mul(waves(hosts));
+            sum.saturating_add(work).saturating_add(phase.rollout.soak_ms)
+        })
+}
+
+/// Time that is kept free for going back when a host of this phase starts.
+pub fn reserve_ms(window: &PlannedWindow, phase: &PlannedPhase) -> u64 {
+    window.reserve_ms.unwrap_or_else(|| undo_ms(phase))
+}
+
+/// The sizes of the batches if every host passes its precheck, without regard to `apart` and `last`.
+pub fn batches(rollout: &PlannedRollout, hosts: usize) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let (mut left, mut written) = (hosts, rollout.batches.iter());
+    let mut size = hosts;
+    while left > 0 {
+        if let Some(next) = written.next() {
+            size = count(*next, hosts).max(1);
+        }
+        let batch = size.clamp(1, left);
+        sizes.push(batch);
+        left -= batch;
+    }
+    sizes
+}
+
+/// A count of hosts; percents are of the phase's planned hosts, rounded down.
+pub fn count(size: Size, hosts: usize) -> usize {
+    match size {
+        Size::Count(n) => n as usize,
+        Size::Percent(p) => hosts.saturating_mul(p as usize) / 100,
+    }
+}
+
+/// Steps that are done once a phase belong to no host.
+fn sum_of(steps: &[PlannedStep]) -> u64 {
+    let of_host = steps.iter().filter(|step| !step.once);
+    of_host.fold(0, |sum, step| sum.saturating_add(step_ms(step)))
+}

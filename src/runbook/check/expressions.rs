@@ -1,0 +1,283 @@
+//! Templates and conditions: their syntax, the names that exist where they stand, quoting in commands, secrets.
+//!
+//! Owns: which names exist where. Must not: judge an expression: `expr` does.
+
+use std::collections::BTreeMap;
+
+use super::{At, phases, rollout_of, steps};
+use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
+use crate::runbook::expr::{ErrorKind, ExprError, FieldKind, Fields, Known, Place, check_condition, check_template};
+use crate::runbook::yaml::inside;
+use crate::runbook::{Action, Command, Delegate, Parse, Phase, Runbook, Stage, Step, WaitFor};
+
+pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
+    let all = steps(runbook);
+    let mut judge = Judge {
+        runbook,
+        all: &all,
+        diags,
+    };
+    judge.top();
+    for phase in phases(runbook) {
+        judge.phase(phase);
+    }
+    judge.steps();
+}
+
+struct Judge<'r, 'd> {
+    runbook: &'r Runbook,
+    all: &'d [At<'r>],
+    diags: &'d mut Diagnostics,
+}
+
+impl Judge<'_, '_> {
+    /// The names that exist everywhere.
+    fn known(&self) -> Known {
+        let names = |n: &Spanned<String>| n.value.clone();
+        Known {
+            params: self
+                .runbook
+                .parameters
+                .iter()
+                .map(|p| (names(&p.name), p.kind))
+                .collect(),
+            targets: self.runbook.targets.iter().map(|t| names(&t.name)).collect(),
+            secrets: self.runbook.secrets.iter().map(|s| names(&s.name)).collect(),
+            marks: self
+                .all
+                .iter()
+                .flat_map(|at| [&at.step.mark, &at.step.mark_start])
+                .flatten()
+                .map(|m| names(&m.name))
+                .collect(),
+            ..Known::default()
+        }
+    }
+
+    /// Fields at the top that hold templates over parameters.
+    fn top(&mut self) {
+        let known = Known {
+            params: self.known().params,
+            ..Known::default()
+        };
+        for set in &self.runbook.targets {
+            set.hosts.iter().chain(&set.select).for_each(|t| self.value(t, &known));
+        }
+        for rollout in &self.runbook.rollouts {
+            rollout.soak.iter().for_each(|soak| self.value(soak, &known));
+        }
+    }
+
+    /// A phase's own conditions may read what its precheck and earlier phases registered.
+    fn phase(&mut self, phase: &Phase) {
+        let mut known = self.known();
+        let mut here = false;
+        for at in self.all {
+            let own = same_phase(at.phase, Some(phase));
+            here |= own;
+            if here && !(own && matches!(at.stage, Stage::Steady | Stage::Precheck)) {
+                break;
+            }
+            let Some(name) = register(at) else { continue };
+            known.registered.insert(name.to_owned(), fields(at.step));
+            if !own {
+                known.results.insert(name.to_owned());
+            }
+        }
+        known.host = phase.targets.is_some();
+        let rollout = rollout_of(self.runbook, phase);
+        let last = rollout.and_then(|r| r.last.as_ref());
+        phase
+            .when
+            .iter()
+            .chain(last)
+            .for_each(|text| self.condition(text, &known));
+    }
+
+    /// Every step, with the names that those before it have registered.
+    fn steps(&mut self) {
+        let mut known = self.known();
+        // A step's name comes after its undo steps: they may not read its result, it may have been cut off.
+        let mut coming: Option<(&str, Fields)> = None;
+        let mut of_undo: Vec<&str> = Vec::new();
+        let mut of_phase: Vec<&str> = Vec::new();
+        let mut last: Option<&At<'_>> = None;
+        // The last time that the steady state is asked, every phase has ended.
+        known.results = self.all.iter().filter_map(register).map(str::to_owned).collect();
+        for at in self.all {
+            if at.of.is_none() {
+                of_undo.drain(..).for_each(|name| drop(known.registered.remove(name)));
+                known
+                    .registered
+                    .extend(coming.take().map(|(name, fields)| (name.to_owned(), fields)));
+            }
+            if last.is_none_or(|last| !same_phase(last.phase, at.phase)) && at.phase.is_some() {
+                if last.is_none_or(|last| last.phase.is_none()) {
+                    known.results.clear();
+                }
+                known.results.extend(of_phase.drain(..).map(str::to_owned));
+            }
+            last = Some(at);
+            self.step(at, &mut known);
+            let Some(name) = register(at) else { continue };
+            if at.of.is_some() {
+                let before = known.registered.insert(name.to_owned(), fields(at.step));
+                of_undo.extend(before.is_none().then_some(name));
+            } else {
+                of_phase.push(name);
+                coming = Some((name, fields(at.step)));
+            }
+        }
+    }
+
+    fn step(&mut self, at: &At<'_>, known: &mut Known) {
+        let step = at.step;
+        known.host = at.phase.is_some_and(|p| p.targets.is_some()) && at.stage != Stage::Steady && !step.once;
+        step.when.iter().for_each(|text| self.condition(text, known));
+        self.action(step, known);
+        if let Some(delegate) = &step.delegate_to {
+            let (Delegate::To(text) | Delegate::OneOf(text)) = &delegate.value;
+            self.value(&Spanned::new(text.clone(), delegate.span.clone()), known);
+        }
+        for text in step.env.iter().map(|(_, value)| value).chain(&step.stdin) {
+            self.template(text, Place::SecretAllowed, known);
+        }
+        step.evidence.iter().for_each(|text| self.value(text, known));
+        known.own = Some(fields(step));
+        for text in step.expect.iter().chain(&step.warn_unless) {
+            self.condition(text, known);
+        }
+        for at in [&step.mark, &step.mark_start]
+            .into_iter()
+            .flatten()
+            .filter_map(|m| m.at.as_ref())
+        {
+            self.value(at, known);
+        }
+        known.own = None;
+    }
+
+    fn action(&mut self, step: &Step, known: &Known) {
+        match &step.action.value {
+            Action::Run(Command::Shell(text)) => self.template(text, Place::Command { shell: None }, known),
+            Action::Run(Command::Argv(args)) => args.iter().for_each(|t| self.value(t, known)),
+            Action::Script { interpreter, args, .. } => {
+                args.iter().chain(interpreter).for_each(|t| self.value(t, known))
+            }
+            Action::Upload {
+                dest, owner, validate, ..
+            } => {
+                [dest].into_iter().chain(owner).for_each(|t| self.value(t, known));
+                if let Some(command) = validate {
+                    let mut with_file = known.clone();
+                    with_file.extra.insert("file".to_owned());
+                    self.template(command, Place::Command { shell: None }, &with_file);
+                }
+            }
+            Action::Download { src, .. } => self.value(src, known),
+            Action::Http { url, headers, body, .. } => {
+                self.value(url, known);
+                for text in headers.iter().map(|(_, value)| value).chain(body) {
+                    self.template(text, Place::SecretAllowed, known);
+                }
+            }
+            Action::Assert(text) => self.condition(text, known),
+            Action::WaitFor { what, .. } => match what {
+                WaitFor::Port { host, port } => host.iter().chain([port]).for_each(|t| self.value(t, known)),
+                WaitFor::Path(text) | WaitFor::Time(text) => self.value(text, known),
+                WaitFor::Connection => {}
+            },
+            Action::Manual(text) => self.value(text, known),
+        }
+    }
+
+    fn value(&mut self, text: &Spanned<String>, known: &Known) {
+        self.template(text, Place::Value, known);
+    }
+
+    fn template(&mut self, text: &Spanned<String>, place: Place, known: &Known) {
+        let found = check_template(text, place, known);
+        self.report(text, found);
+    }
+
+    fn condition(&mut self, text: &Spanned<String>, known: &Known) {
+        let found = check_condition(text, known);
+        self.report(text, found);
+    }
+
+    fn report(&mut self, text: &Spanned<String>, found: Vec<ExprError>) {
+        for error in found {
+            let span = inside(text, error.range.clone());
+            let name = text
+                .get(error.range.clone())
+                .unwrap_or("")
+                .split('.')
+                .next()
+                .unwrap_or("")
+                .to_owned();
+            let unknown = error.kind == ErrorKind::Unknown;
+            let mut d = diagnostic(error, span);
+            let registered = self
+                .all
+                .iter()
+                .filter_map(|at| at.step.register.as_ref())
+                .find(|r| r.value == name);
+            if let Some(place) = registered.filter(|_| unknown) {
+                d = d.also(place.span.clone(), "registered here");
+                d.help = vec![
+                    "a step reads results of steps before it; an undo not that of its own step, which may have been cut off".to_owned(),
+                ];
+            }
+            self.diags.push(d);
+        }
+    }
+}
+
+fn diagnostic(error: ExprError, span: Span) -> Diagnostic {
+    let (code, label) = match error.kind {
+        ErrorKind::Syntax => ("PS0301", "not an expression"),
+        ErrorKind::Unknown => ("PS0302", "not known here"),
+        ErrorKind::Undefined => ("PS0303", "has no value"),
+        ErrorKind::Kind => ("PS0304", "cannot be meant"),
+        ErrorKind::Unquoted => ("PS0305", "goes into a command"),
+        ErrorKind::Secret => ("PS0306", "would be seen here"),
+        ErrorKind::Limit => ("PS0307", "too much"),
+    };
+    let d = Diagnostic::error(code, error.message, span, label);
+    match error.help {
+        Some(help) => d.help(help),
+        None => d,
+    }
+}
+
+fn same_phase(a: Option<&Phase>, b: Option<&Phase>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => std::ptr::eq(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+fn register<'r>(at: &At<'r>) -> Option<&'r str> {
+    at.step.register.as_ref().map(|r| r.value.as_str())
+}
+
+/// The fields of a step's result.
+fn fields(step: &Step) -> Fields {
+    let more: &[(&str, FieldKind)] = match &step.action.value {
+        Action::Http { .. } => &[
+            ("status", FieldKind::Number),
+            ("json", FieldKind::Other),
+            ("headers", FieldKind::Other),
+        ],
+        Action::Upload { .. } => &[("sha256", FieldKind::Other)],
+        Action::Download { .. } => &[("sha256", FieldKind::Other), ("size", FieldKind::Number)],
+        Action::Manual(_) => &[("by", FieldKind::Other), ("note", FieldKind::Other)],
+        Action::Run(_) | Action::Script { .. } | Action::Assert(_) | Action::WaitFor { .. } => &[],
+    };
+    let mut fields = Fields::of(more.iter().copied());
+    if step.parse == Some(Parse::Number) {
+        let all: &mut BTreeMap<_, _> = &mut fields.0;
+        all.insert("value".to_owned(), FieldKind::Number);
+    }
+    fields
+}

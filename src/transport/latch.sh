@@ -1,0 +1,131 @@
+# The far half of the latched step, sent once down the standard input of a lane (see latch.rs for the protocol).
+# Only `echo` of safe words; no here-documents (cut short they would run); `set -C` stays on: every > is O_EXCL.
+
+# RUNNER of one step, in a session of its own. Expects _c command, _f file stem, _b boot, _u umask.
+# The O_EXCL record is the latch; the fence is looked at after it; the end is a line appended to it.
+_R='trap : HUP INT QUIT TERM
+_nl="
+"
+set -C; _t=0
+read -r _x 2>/dev/null </proc/$$/stat && { _x=${_x##*\) }; set -- $_x; _t=${20}; }
+{ echo "C $_b $$ $_t" >"$_f.s"; } 2>/dev/null || exit 3
+[ -e "$_f.n" ] && { echo "E n" >>"$_f.s"; exit 3; }
+( set +C; umask "$_u"; _x=${_f%/*}; PITSTOP_LATCH=${_x##*/}.${_f##*/}; export PITSTOP_LATCH
+eval "set --; unset _nl _x _t _b _u _f _c$_nl$_c" )
+_e=$?; echo "E $_e" >>"$_f.s" || exit 3
+exit $_e'
+
+# OPEN: a directory that is ours and no link. Says whether it was made now: then nothing in it can prove that a step never began.
+_open() { # nonce run (none: the run has left)
+  trap : HUP INT QUIT TERM
+  IFS=' 	
+'; _u=$(umask); umask 077; _d=
+  _b=-; read -r _b 2>/dev/null </proc/sys/kernel/random/boot_id
+  command -v setsid >/dev/null 2>&1 || { echo "$1 L none $_b no-setsid"; return; }
+  [ "$2" ] || { echo "$1 L none $_b left"; return; }
+  _y=old; _z="/var/tmp/.pitstop-$(id -u)"
+  # Each place twice: another run that ends may take the empty upper directory away in between.
+  for _x in "${HOME:-/}/.pitstop" "${HOME:-/}/.pitstop" "$_z" "$_z"; do
+    mkdir "$_x" 2>/dev/null
+    if [ -d "$_x" ] && [ ! -h "$_x" ] && [ -O "$_x" ] && [ -w "$_x" ]; then
+      mkdir "$_x/$2" 2>/dev/null && _y=new
+      if [ -d "$_x/$2" ] && [ ! -h "$_x/$2" ] && [ -O "$_x/$2" ] && [ -w "$_x/$2" ]; then _d=$_x/$2; break; fi
+    fi
+  done
+  [ "$_d" ] || { echo "$1 L none $_b no-place"; return; }
+  set -C
+  echo "$1 L $_y $_b $_d"
+}
+
+# STEP: the only place where a command starts. The last word proves that the line came whole. Do not call it in a tested context.
+_s() { # nonce key command nonce
+  [ "$4" = "$1" ] || { echo "$1 O"; echo "$1 E frame"; return; }
+  _f=$_d/$2
+  _c=$3 _f=$_f _b=$_b _u=$_u setsid /bin/sh -c "$_R" </dev/null >"$_f.o" 2>"$_f.e"
+  _e=$?; [ $_e = 0 ] || { _e=; while read -r _x _y; do case $_x in E) _e=$_y ;; esac; done 2>/dev/null <"$_f.s"; }
+  [ -s "$_f.o" ] && dd if="$_f.o" bs=65536 count=1 2>/dev/null
+  echo "$1 O"
+  [ -s "$_f.e" ] && dd if="$_f.e" bs=65536 count=1 2>/dev/null
+  echo "$1 E ${_e:-?}"
+}
+
+# PULL blocks of one stream; SIZES of both.
+_g() { dd if="$_d/$2.$3" bs=65536 skip="$4" count="$5" 2>/dev/null; echo "$1 G"; } # nonce key o|e skip count
+_w() { _x=$(wc -c 2>/dev/null <"$_d/$2.o"); _y=$(wc -c 2>/dev/null <"$_d/$2.e"); echo "$1 W" ${_x:-0} ${_y:-0}; } # nonce key
+
+# STATE of a pid, printed into _x: its start time, or - if it is gone or a zombie (which still answers kill -0).
+_st() {
+  _x=; read -r _x 2>/dev/null <"/proc/$1/stat"; _x=${_x##*\) }; set -- $_x
+  case $1 in [ZX]*) _x=- ;; *) _x=${20:--} ;; esac
+}
+# The RECORD, read again.
+_p() {
+  _e= _n= _kb= _kp= _kt=
+  while read -r _x _y _z _w; do case $_x in
+    C) _kb=$_y _kp=$_z _kt=$_w ;; E) _e=$_y ;; N) _n=1 ;; esac; done 2>/dev/null <"$_f.s"
+}
+# What LIVES of a step whose record was just read: its session, and whatever carries its name in the environment.
+_left() { # key
+  [ "$_kp" ] || return 0
+  if [ -r /proc/self/stat ]; then
+    for _x in $(grep -ls "^[0-9]* (.*) [^ZX] [0-9]* [0-9]* $_kp " /proc/[0-9]*/stat; grep -lszx "PITSTOP_LATCH=${_d##*/}.$1" /proc/[0-9]*/environ); do
+      _x=${_x#/proc/}; echo "${_x%/*}"
+    done
+  else kill -0 "-$_kp" 2>/dev/null && echo "-$_kp"; fi
+}
+
+# PROBE: poisons what never began, fences what has an empty claim.
+_q() { # nonce key boot
+  _f=$_d/$2
+  [ "$3" = "$_b" ] || { _p; case $_e in ''|n) ;; *) echo "$1 Q DONE $_e"; return ;; esac; echo "$1 Q LOST-REBOOT"; return; }
+  { echo N >"$_f.s"; } 2>/dev/null && { echo "$1 Q NEVER"; return; }
+  _p
+  [ "$_kb$_n" ] || { { echo >"$_f.n"; } 2>/dev/null; _p; }
+  case $_e in '') ;; n) echo "$1 Q NEVER"; return ;; *) echo "$1 Q DONE $_e"; return ;; esac
+  [ "$_n" ] && { echo "$1 Q NEVER"; return; }
+  [ -s "$_f.s" ] || [ -e "$_f.s" ] || { echo "$1 Q NOACCESS"; return; }
+  [ "$_kb" ] || { if [ -e "$_f.n" ]; then echo "$1 Q CLAIMED"; else echo "$1 Q NOACCESS"; fi; return; }
+  [ "$_kb" = "$_b" ] || { echo "$1 Q LOST-REBOOT"; return; }
+  _st "$_kp"
+  if [ "$_x" = "$_kt" ]; then echo "$1 Q RUNNING"; return; fi
+  _p; [ "$_e" ] && { echo "$1 Q DONE $_e"; return; }
+  if [ "$(_left "$2")" ]; then echo "$1 Q ORPHAN"; return; fi
+  echo "$1 Q LOST-DIED"
+}
+
+# STOP: signal 0 only looks. `ended`: it had ended by itself before the first signal, what it left behind is not ours to end.
+_k() { # nonce key signal
+  _f=$_d/$2; _p
+  [ "$3" = TERM ] && [ "$_e" ] && { echo "$1 K ended $_e"; return; }
+  if [ "$3" != 0 ]; then
+    _st "${_kp:-0}"; [ "$_kp" ] && [ "$_x" = "$_kt" ] && kill "-$3" "-$_kp" 2>/dev/null
+    for _y in $(_left "$2"); do kill "-$3" "$_y"; done 2>/dev/null
+  fi
+  if [ "$(_left "$2")" ]; then echo "$1 K alive"; else echo "$1 K none"; fi
+}
+
+# Any other text of ours, whole or not at all; its output comes back in the lane.
+_x() { # nonce text nonce
+  [ "$3" = "$1" ] || { echo "$1 X frame"; return; }
+  ( set +C; eval "$2" ) </dev/null 2>&1
+  echo "$1 X $?"
+}
+
+# ACKNOWLEDGE, and END of the run on this host.
+_a() { # nonce keys...
+  _y=$1; shift
+  for _x do set -- "$@" "$_d/$_x.s" "$_d/$_x.o" "$_d/$_x.e" "$_d/$_x.n" "$_d/$_x.i" "$_d/$_x.x"; shift; done
+  rm -f "$@"; echo "$_y A"
+}
+_z() { rm -rf "${_d:?}"; rmdir "${_d%/*}" 2>/dev/null; if [ -e "$_d" ]; then echo "$1 Z left"; else echo "$1 Z gone"; fi; }
+
+# FACTS: what the host says about itself.
+_facts() { # nonce
+  ( set +C
+  echo "os=$(uname -s)"; echo "kernel=$(uname -r)"; echo "user=$(id -un)"
+  _x=; read -r _x </etc/machine-id; echo "machine=$_x"
+  _x=$(systemd-detect-virt); [ "$_x" ] || { { [ -e /.dockerenv ] || [ -e /run/.containerenv ]; } && _x=container; }; echo "virtual=$_x"
+  [ -r /etc/os-release ] && { ID= VERSION_ID= ID_LIKE=; . /etc/os-release; echo "distro=$ID"; echo "version=$VERSION_ID"; echo "like=$ID_LIKE"; }
+  ) </dev/null 2>/dev/null
+  echo "$1 F"
+}

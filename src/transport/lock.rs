@@ -1,0 +1,101 @@
+//! The host's own lock: one directory in `/var/tmp`, seen by every account and every controller.
+//!
+//! Owns: its name, its note, taking and giving back. Must not: break a lock; only a person does that, by name.
+
+use super::host::Host;
+use super::shell::quote;
+use super::{LockNote, LockOutcome};
+use crate::id::{Digest, RunId};
+
+/// mkdir is the lock; the note follows at once. `/var/tmp` is sticky, so nobody else can remove either.
+const TAKE: &str = r#"
+umask 022
+if x=$(mkdir "$l" 2>&1); then
+  printf '%s\n' "$run" "$operator" "$controller" "$at" >"$l/note" || { rm -f "$l/note"; rmdir "$l"; echo "its note cannot be written"; exit 2; }
+  exit 0
+fi
+[ -d "$l" ] || [ -h "$l" ] || [ -e "$l" ] || { echo "$x"; exit 2; }
+[ -f "$l/note" ] && [ ! -h "$l/note" ] && head -c 4096 "$l/note"
+exit 1
+"#;
+
+const GIVE: &str = r#"
+[ -d "$l" ] || exit 0
+read -r x <"$l/note"
+[ "$x" = "$run" ] || { echo "the lock $l is not of this run"; exit 1; }
+rm -f "$l/note" && rmdir "$l"
+"#;
+
+impl Host {
+    /// Named after what stays with the host: its SSH host key, else its machine id.
+    fn lock_path(&self) -> String {
+        let identity = match (self.facts.host_key.as_str(), self.facts.machine.as_str()) {
+            ("", "") => "this-machine",
+            ("", machine) => machine,
+            (key, _) => key,
+        };
+        let hash: String = Digest::of(identity.as_bytes()).hex().chars().take(16).collect();
+        format!("/var/tmp/pitstop-lock-{hash}")
+    }
+
+    /// [`super::Session::lock`].
+    pub(super) async fn take_lock(&self, note: &LockNote) -> LockOutcome {
+        let text = format!(
+            "l={} run={} operator={} controller={} at={}\n{TAKE}",
+            quote(&self.lock_path()),
+            one_line(&note.run),
+            one_line(&note.operator),
+            one_line(&note.controller),
+            one_line(&note.at),
+        );
+        let (said, status) = match self.login_script(&text).await {
+            Ok(answer) => answer,
+            Err(why) => return LockOutcome::NoPlace(why),
+        };
+        let said = String::from_utf8_lossy(&said).into_owned();
+        match status {
+            0 => LockOutcome::Taken,
+            1 => {
+                let held = read_note(&said);
+                if held.run == note.run {
+                    LockOutcome::Taken
+                } else {
+                    LockOutcome::Held(held)
+                }
+            }
+            _ => LockOutcome::NoPlace(said.trim().to_owned()),
+        }
+    }
+
+    /// [`super::Session::unlock`].
+    pub(super) async fn give_lock(&self, run: &RunId) -> Result<(), String> {
+        let text = format!("l={} run={}\n{GIVE}", quote(&self.lock_path()), quote(run.as_str()));
+        match self.login_script(&text).await? {
+            (_, 0) => Ok(()),
+            (said, _) => Err(String::from_utf8_lossy(&said).trim().to_owned()),
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    quote(&text.chars().filter(|c| !c.is_control()).take(200).collect::<String>())
+}
+
+/// A note that is missing or odd (its writer died in between, or somebody else made it) still holds.
+fn read_note(text: &str) -> LockNote {
+    let mut lines = text
+        .lines()
+        .map(|l| l.chars().filter(|c| !c.is_control()).collect::<String>());
+    let mut next = || {
+        lines
+            .next()
+            .filter(|l| !l.is_empty())
+            .unwrap_or_else(|| "unknown".to_owned())
+    };
+    LockNote {
+        run: next(),
+        operator: next(),
+        controller: next(),
+        at: next(),
+    }
+}

@@ -1,0 +1,3 @@
+//! What several test files need: real servers, a room with its own home.
+
+pub mod sshd;
