@@ -1,31 +1,411 @@
-//! The change record and its views: the promises of the reports, on a night with a gate, a crash, a rollback and a held host.
+//! The change record and its views: the promises of the reports, on a night with a gate, a stop and resume, a rollback and a
+//! held host.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "data/report/sample.rs"]
 mod sample;
 
-use pitstop::report::record::{CloseCode, HostState, UndoState};
+use pitstop::plan::page::{self, Outside};
+use pitstop::plan::{PlanItem, PlannedUndo};
+use pitstop::report::record::{ChangeRecord, CloseCode, DeviationCode, HostState, UndoState, record};
+use pitstop::report::{after, before, csv, html, junit};
+use pitstop::run::event::{Event, Stamped, Verdict};
+use pitstop::run::objective::objectives;
+
+fn night() -> ChangeRecord {
+    sample::sample(&sample::plain())
+}
+
+/// The record of other events.
+fn of(events: &[Stamped]) -> ChangeRecord {
+    let digest = pitstop::id::Digest::of(b"plan");
+    record(&sample::plan(&sample::plain()), &digest, events, &Default::default())
+}
+
+fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("data/report");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
 
 #[test]
 fn the_record_counts_hosts_by_their_worst_state() {
-    let r = sample::sample(&sample::plain());
+    let r = night();
     let of = |s: HostState| r.hosts.iter().filter(|h| h.state == Some(s)).count();
     assert_eq!(
         (of(HostState::Ok), of(HostState::RolledBack), of(HostState::Held)),
         (10, 1, 1)
     );
     assert_eq!(r.outcome.result, Some(CloseCode::Unsuccessful));
-    assert_eq!(r.undo.iter().filter(|u| u.state == UndoState::Ran).count(), 3);
-    assert_eq!(r.left_behind.len(), 2);
 }
 
 #[test]
-fn dump() {
-    let Ok(dir) = std::env::var("REPORT_DUMP") else { return };
-    let r = sample::sample(&sample::plain());
-    std::fs::write(format!("{dir}/after.html"), pitstop::report::html::html(&r)).unwrap();
+fn every_undo_that_was_owed_is_in_the_record_with_its_reason() {
+    let r = night();
+    let ran = r.undo.iter().filter(|u| u.state == UndoState::Ran);
+    assert!(ran.clone().all(|u| u.host.as_str() == "web07"));
+    assert_eq!(ran.count(), 3);
+    let not = r.undo.iter().filter(|u| u.state == UndoState::NotRun);
+    assert!(not.clone().all(|u| u.host.as_str() == "web10" && !u.reason.is_empty()));
+    assert_eq!(not.count(), 3);
+}
+
+#[test]
+fn what_is_left_behind_is_said_in_words() {
+    let r = night();
+    let words: Vec<(&str, &str)> = r.left_behind.iter().map(|l| (l.id.as_str(), l.what.as_str())).collect();
+    assert_eq!(
+        words,
+        [
+            ("cleanup:web/web10/stash-gone", "web10: Remove the stashed packages"),
+            ("undrain:web/web10", "web10 is out of service"),
+        ]
+    );
+}
+
+#[test]
+fn deviations_are_typed_and_only_some_weigh() {
+    let r = night();
+    let codes: Vec<(DeviationCode, bool)> = r.deviations.iter().map(|d| (d.code, d.weighs)).collect();
+    assert_eq!(
+        codes,
+        [
+            (DeviationCode::RollbackUsed, true),
+            (DeviationCode::RunResumed, false),
+            (DeviationCode::CleanupIncomplete, true),
+            (DeviationCode::CleanupIncomplete, true),
+        ]
+    );
+}
+
+#[test]
+fn a_clean_run_is_closed_as_successful_and_one_that_may_go_on_is_not_closed() {
+    // Only the first two batches, and no trouble.
+    let all = sample::events(&sample::plain());
+    let end = all
+        .iter()
+        .position(|e| matches!(e.event, Event::GateOpened { .. }))
+        .unwrap();
+    let mut events = all[..end].to_vec();
+    let stopped = |verdict, exit| Event::Ended {
+        verdict,
+        exit,
+        left_behind: Vec::new(),
+    };
+    let last = events.last().unwrap().clone();
+    events.push(Stamped {
+        seq: last.seq + 1,
+        at: last.at,
+        event: stopped(Verdict::Waiting, 5),
+    });
+    assert_eq!(of(&events).outcome.result, None);
+    *events.last_mut().unwrap() = Stamped {
+        seq: last.seq + 1,
+        at: last.at,
+        event: stopped(Verdict::Done, 0),
+    };
+    let r = of(&events);
+    assert_eq!(r.outcome.result, Some(CloseCode::Successful));
+    assert!(after::markdown(&r).contains("Left behind: nothing."));
+}
+
+#[test]
+fn waiting_for_people_is_shown_apart_and_subtracted_only_where_asked() {
+    let (plan, events) = (sample::plan(&sample::plain()), sample::events(&sample::plain()));
+    let results = objectives(&plan, &events);
+    let [less, whole] = results.as_slice() else {
+        panic!("two objectives")
+    };
+    // 14 min 21 s at the gate and 4 min 59 s stopped.
+    assert_eq!(less.waited_ms, (14 * 60 + 21 + 4 * 60 + 59) * 1000);
+    assert_eq!(less.actual_ms.unwrap() + less.waited_ms, whole.actual_ms.unwrap());
+    assert!(less.met && !whole.met);
+}
+
+#[test]
+fn a_mark_that_was_never_set_is_a_missed_objective() {
+    let (plan, mut events) = (sample::plan(&sample::plain()), sample::events(&sample::plain()));
+    for e in &mut events {
+        if let Event::Settled { result, .. } = &mut e.event {
+            result.marks.remove("last_in");
+        }
+    }
+    let results = objectives(&plan, &events);
+    assert!(results.iter().all(|o| !o.met && o.actual_ms.is_none()));
+    assert_eq!(results[0].why, "the mark last_in was never set");
+}
+
+#[test]
+fn a_step_cut_off_is_unknown_in_the_record_and_never_failed() {
+    let mut events = sample::events(&sample::plain());
+    let cut = events
+        .iter()
+        .position(|e| matches!(&e.event, Event::Intended { key, .. } if key.step == "upgrade"))
+        .unwrap();
+    events.truncate(cut + 1);
+    let r = of(&events);
+    let step = r.steps.iter().find(|s| s.step == "upgrade").unwrap();
+    assert_eq!(step.outcome.map(|o| o.as_str()), Some("unknown"));
+    assert!(html::html(&r).contains("Not ended: it runs, or it was cut off"));
+}
+
+#[test]
+fn the_record_reads_back_equal_and_holds_no_float() {
+    let r = night();
+    let text = serde_json::to_string(&r).unwrap();
+    let back: ChangeRecord = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, r);
+    let tree: serde_json::Value = serde_json::from_str(&text).unwrap();
+    fn floats(v: &serde_json::Value) -> usize {
+        match v {
+            serde_json::Value::Number(n) => usize::from(n.is_f64()),
+            serde_json::Value::Array(a) => a.iter().map(floats).sum(),
+            serde_json::Value::Object(o) => o.values().map(floats).sum(),
+            _ => 0,
+        }
+    }
+    assert_eq!(floats(&tree), 0);
+    assert_eq!(tree["window"]["actual"]["start"], "2026-12-06T00:00:12.000Z");
+}
+
+#[test]
+fn an_override_and_a_damaged_journal_are_said_before_anything_else() {
+    let mut r = night();
+    r.chain.damage = Some("record 17 does not follow record 16".to_owned());
+    r.approvals[1].override_ = "freeze".to_owned();
+    for text in [html::html(&r), after::text(&r, 400)] {
+        let hosts = text.find("Hosts by outcome").unwrap();
+        let damage = text
+            .find("The journal is damaged (record 17 does not follow record 16)")
+            .unwrap();
+        let freeze = text
+            .find("k.berg@example.com let it run against the freeze: Latency as before")
+            .unwrap();
+        assert!(damage < hosts && freeze < hosts);
+    }
+}
+
+#[test]
+fn views_of_one_record_are_byte_equal() {
+    let (a, b) = (night(), night());
+    assert_eq!(html::html(&a), html::html(&b));
+    assert_eq!(after::markdown(&a), after::markdown(&b));
+    assert_eq!(csv::csv(&a), csv::csv(&b));
+    assert_eq!(junit::junit(&a).unwrap(), junit::junit(&b).unwrap());
+}
+
+#[test]
+fn the_board_reads_this_markdown() {
+    snapshot("after", &after::markdown(&night()));
+}
+
+#[test]
+fn the_operator_reads_this_text_before() {
     let plan = sample::plan(&sample::plain());
-    let page = pitstop::plan::page::facts(&plan, &plan.digest().unwrap(), &pitstop::plan::page::Outside::default());
-    std::fs::write(format!("{dir}/before.html"), pitstop::report::before::html(&page)).unwrap();
-    std::fs::write(format!("{dir}/before.md"), pitstop::plan::page::markdown(&page)).unwrap();
-    std::fs::write(format!("{dir}/before.txt"), pitstop::plan::page::text(&page, 100)).unwrap();
+    let page = page::facts(&plan, &plan.digest().unwrap(), &Outside::default());
+    let text = page::text(&page, 100);
+    assert!(text.lines().all(|l| l.chars().count() <= 100));
+    snapshot("before", &text);
+}
+
+#[test]
+fn the_record_as_json_keeps_its_form() {
+    // Steps and marks repeat for each host: one is enough to see the form.
+    let mut r = night();
+    r.steps.truncate(1);
+    r.marks.truncate(1);
+    r.hosts.truncate(1);
+    r.locks.truncate(1);
+    r.undo.truncate(1);
+    snapshot("record", &serde_json::to_string_pretty(&r).unwrap());
+}
+
+#[test]
+fn junit_reads_back_with_a_suite_for_each_phase_and_every_failure() {
+    let xml = junit::junit(&night()).unwrap();
+    let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    let names: Vec<&str> = report.test_suites.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["web", "run"]);
+    // Two failed steps, two hosts not good; one objective and what is left behind.
+    let failures: Vec<usize> = report.test_suites.iter().map(|s| s.failures).collect();
+    assert_eq!(failures, [4, 2]);
+    assert_eq!(report.test_suites[0].skipped, 1);
+}
+
+#[test]
+fn csv_has_a_line_for_each_step_of_each_host() {
+    let r = night();
+    let table = csv::csv(&r);
+    assert_eq!(table.lines().count(), r.steps.len() + 1);
+    assert!(table.contains(",web07,web,verify,serves,"));
+}
+
+#[test]
+fn html_is_balanced_and_loads_nothing() {
+    let plan = sample::plan(&sample::plain());
+    let page = page::facts(&plan, &plan.digest().unwrap(), &Outside::default());
+    for text in [html::html(&night()), before::html(&page)] {
+        balanced(&text);
+        for bad in [
+            "<script",
+            "http://",
+            "https://",
+            " src=",
+            "@import",
+            "url(http",
+            " style=",
+            " onerror=",
+            " onload=",
+            " onclick=",
+        ] {
+            let body = text.split("</style>").nth(1).unwrap();
+            let tags: String = tags(body).collect();
+            assert!(!tags.contains(bad), "{bad}");
+        }
+        assert!(text.contains("default-src 'none'"));
+    }
+}
+
+#[test]
+fn the_style_sheet_is_the_one_the_policy_allows() {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    let text = html::html(&night());
+    let style = text.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    let hash = base64::engine::general_purpose::STANDARD.encode(sha2::Sha256::digest(style.as_bytes()));
+    assert!(text.contains(&format!("style-src 'sha256-{hash}'")));
+}
+
+#[test]
+fn a_difference_of_plans_names_the_step_and_both_values() {
+    let a = sample::plan(&sample::plain());
+    let mut b = a.clone();
+    assert!(page::diff(&a, &b).is_empty());
+    assert_eq!(page::diff_text(&[]), "The plans are equal.\n");
+    b.hosts.remove(11);
+    if let PlanItem::Phase(p) = &mut b.items[0] {
+        p.hosts.remove(11);
+        p.stages.steps[1].timeout_ms = 60_000;
+        p.stages.steps[2].undo = PlannedUndo::None("a restart cannot be taken back".to_owned());
+    }
+    snapshot("diff", &page::diff_text(&page::diff(&a, &b)));
+}
+
+#[test]
+fn the_page_names_the_point_of_no_return() {
+    let mut plan = sample::plan(&sample::plain());
+    if let PlanItem::Phase(p) = &mut plan.items[0] {
+        p.stages.steps[2].undo = PlannedUndo::None("the old kernel is gone".to_owned());
+    }
+    let page = page::facts(&plan, &plan.digest().unwrap(), &Outside::default());
+    let text = page::text(&page, 200);
+    assert!(text.contains("The point of no return is web/reboot (Restart the server): the old kernel is gone"));
+    assert!(text.contains("2 of 3 changing steps can be taken back."));
+}
+
+/// Payloads as one text, woven into every text of plan and events.
+const HOSTILE: &str = "<script>alert(1)</script> \"><img src=x onerror=alert(1)> ]]> & | a [x](javascript:1) `b` *c* \
+    \u{1b}[2J\u{1b}]0;x\u{7} \u{202e}exe.txt\u{2066} \u{0} {{ 7*7 }} \
+    <!-- --> </pre></details> \n=HYPERLINK(\"http://e\")\n# head";
+
+#[test]
+fn no_text_of_a_host_or_a_person_gets_out_of_its_place() {
+    let t = sample::Texts {
+        payload: HOSTILE.to_owned(),
+    };
+    let (plan, r) = (sample::plan(&t), sample::sample(&t));
+    let page = page::facts(&plan, &plan.digest().unwrap(), &Outside::default());
+    let xml = junit::junit(&r).unwrap();
+    let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    assert!(report.test_suites.iter().any(|s| s.tests > 100));
+    for text in [html::html(&r), before::html(&page)] {
+        balanced(&text);
+        assert_eq!(text.matches("<script").count(), 0);
+        assert_eq!(text.matches("<img").count(), 0);
+    }
+    for text in [after::markdown(&r), page::markdown(&page)] {
+        assert!(
+            !text.contains("<script") && !text.contains("<img") && !text.replace("\\]", "").contains("](javascript")
+        );
+        assert!(!text.lines().any(|l| l.starts_with("# head") || l.starts_with('=')));
+        let cells = |l: &str| l.replace("\\|", "").matches('|').count();
+        let mut columns = None;
+        for l in text.lines() {
+            columns = l.starts_with('|').then(|| columns.unwrap_or_else(|| cells(l)));
+            assert!(columns.is_none_or(|c| c == cells(l)), "a cell broke out: {l}");
+        }
+    }
+    let table = csv::csv(&r);
+    assert!(
+        !table
+            .split([',', '\n'])
+            .any(|cell| cell.starts_with('=') && !cell.contains("HYPERLINK"))
+    );
+    let all = [
+        html::html(&r),
+        before::html(&page),
+        after::markdown(&r),
+        after::text(&r, 100),
+        page::text(&page, 100),
+        page::markdown(&page),
+        page::diff_text(&page::diff(&plan, &sample::plan(&sample::plain()))),
+        table,
+        xml,
+    ];
+    for (n, text) in all.iter().enumerate() {
+        for c in ['\u{1b}', '\u{7}', '\u{0}', '\u{202e}', '\u{2066}'] {
+            assert!(!text.contains(c), "view {n} holds {c:?}");
+        }
+    }
+}
+
+/// The tags of a document.
+fn tags(html: &str) -> impl Iterator<Item = &str> {
+    html.split('<').skip(1).filter_map(|t| t.split('>').next())
+}
+
+/// Every tag that opens is closed, in order.
+fn balanced(html: &str) {
+    const VOID: [&str; 3] = ["meta", "br", "!doctype"];
+    let mut open: Vec<&str> = Vec::new();
+    let (head, rest) = html.split_once("<style>").unwrap();
+    let (_, body) = rest.split_once("</style>").unwrap();
+    for t in tags(head).chain(tags(body)) {
+        let name = t
+            .trim_start_matches('/')
+            .split([' ', '\n'])
+            .next()
+            .unwrap()
+            .trim_end_matches('/');
+        if t.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "closes what is not open");
+        } else if !t.ends_with('/') && !VOID.contains(&name) {
+            open.push(name);
+        }
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+}
+
+/// `REPORT_DUMP=DIR cargo test --test report` writes the pages for eyes.
+#[test]
+fn pages_can_be_looked_at() {
+    let r = night();
+    let plan = sample::plan(&sample::plain());
+    let page = page::facts(&plan, &plan.digest().unwrap(), &Outside::default());
+    let pages = [
+        ("after.html", html::html(&r)),
+        ("before.html", before::html(&page)),
+        ("after.md", after::markdown(&r)),
+        ("before.md", page::markdown(&page)),
+        ("after.txt", after::text(&r, 100)),
+    ];
+    for (name, text) in pages {
+        assert!(text.len() > 4000, "{name} is too short to be a page");
+        if let Ok(dir) = std::env::var("REPORT_DUMP") {
+            std::fs::write(format!("{dir}/{name}"), text).unwrap();
+        }
+    }
 }

@@ -1,3 +1,5 @@
+//! What a plan freezes and what it refuses: projects in memory, and the examples of the design.
+
 use std::collections::HashMap;
 
 use super::*;
@@ -494,7 +496,8 @@ fn the_policy_may_demand_a_change_and_an_approval() {
     assert_eq!(plan.ticket.as_deref(), Some("CHG1"));
     c.clone().policy(demand).change("limit: env=test").plan();
     assert_eq!(c.clone().change("need: 1\napprovers: [cm]").codes(), ["PS0642"]);
-    assert_eq!(c.policy("require_change: [rool=web]\n").codes(), ["PS0411"]);
+    let warned = c.policy("require_change: [rool=web]\n").bind();
+    assert_eq!((warned.0.is_some(), warned.1.0[0].code), (true, "PS0411"));
     let read_only = one_phase("", "    verify: [{ id: v, name: V, run: 'true' }]\n");
     case(read_only).policy(demand).plan();
 }
@@ -741,6 +744,27 @@ fn limits_add_up_over_attempts_machines_and_undo() {
     );
     assert_eq!(sizes(vec![Size::Percent(10)], 5), [1; 5]);
     assert_eq!(sizes(vec![], 5), [5]);
+}
+
+#[test]
+fn ten_thousand_hosts_are_bound_quickly() {
+    use std::fmt::Write as _;
+    let mut inventory = String::from("schema: 1\nhosts:\n  lb1: { labels: { role: lb } }\n");
+    for n in 0..10_000 {
+        let _ = writeln!(inventory, "  w{n}: {{ labels: {{ role: web, env: prod, lb: lb1 }} }}");
+    }
+    let steps = "    on_failure: hold\n    precheck: [{ id: a, name: A, assert: \"host.labels.env == 'prod'\" }]\n    steps:\n      - { id: s, name: S, run: 'true' }\n      - { id: t, name: T, run: 'true', delegate_to: '{{ host.labels.lb }}' }\n";
+    let mut c = case(one_phase("", steps)).policy("require_change: [role=lb]\n");
+    c.inventory = inventory;
+    let begin = std::time::Instant::now();
+    assert_eq!(c.codes(), ["PS0643"]);
+    assert_eq!(c.change("change: C1").plan().hosts.len(), 10_001);
+    // Quadratic work would take minutes in a debug build; this is far above what a busy machine needs.
+    assert!(
+        begin.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        begin.elapsed()
+    );
 }
 
 /// The examples of the design that use only what is built.

@@ -5,14 +5,17 @@
 
 mod difference;
 mod facts;
-mod show;
+mod markdown;
+mod risk;
 mod sums;
+mod terminal;
 mod words;
 
 pub use difference::{Difference, diff, diff_text};
 pub use facts::facts;
-pub use show::{markdown, text};
+pub use markdown::markdown;
 pub use sums::{Worst, batches, worst};
+pub use terminal::text;
 pub use words::{count, day, duration, moment_in, plain_call, shown};
 
 /// What the page says beside the plan: none of it is in the digest.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Event, Outcome, Stamped, StepKey, Verdict};
 use super::moment;
 use crate::id::HostName;
+use crate::plan::page::duration;
 use crate::plan::{Call, Plan, PlannedObjective, PlannedStep, PlannedUndo};
 
 /// One objective, measured.
@@ -138,9 +139,10 @@ pub fn waiting(plan: &Plan, events: &[Stamped]) -> Vec<Span> {
             Event::Settled { key, .. } => {
                 spans.extend(manual.remove(key).map(|start| Span { start, end: e.at }));
             }
-            Event::Ended { verdict, .. } if matches!(verdict, Verdict::Waiting | Verdict::Stopped | Verdict::Stuck) => {
-                stands = Some(e.at);
-            }
+            Event::Ended {
+                verdict: Verdict::Waiting | Verdict::Stopped | Verdict::Stuck,
+                ..
+            } => stands = Some(e.at),
             Event::Resumed { .. } => {
                 spans.extend(stands.take().map(|start| Span { start, end: e.at }));
             }
@@ -256,7 +258,11 @@ fn measure(o: &PlannedObjective, marks: &[MarkSet], waits: &[Span]) -> Objective
     result.actual_ms = Some(actual);
     result.met = actual <= o.max_ms;
     if !result.met {
-        result.why = format!("{} ms over the limit of {} ms", actual - o.max_ms, o.max_ms);
+        result.why = format!(
+            "{} over the limit of {}",
+            duration(actual - o.max_ms),
+            duration(o.max_ms)
+        );
     }
     result
 }

@@ -3,6 +3,7 @@
 //! Owns: [`Channels`] (opens them), [`Channel`] (feeds and drains one), the rule that a reader never waits on whoever reads
 //! from us. Must not: know what is said over a channel.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -21,6 +22,9 @@ pub(super) trait Channels: Send + Sync {
 
     /// Writes a new file (O_EXCL, 0600) without a shell; `None`: this host has no such way, use the shell.
     fn upload<'a>(&'a self, path: &'a str, content: &'a [u8]) -> Pending<'a, Option<Result<(), String>>>;
+
+    /// True once no channel can be opened any more.
+    fn is_closed(&self) -> bool;
 
     /// Ends the connection.
     fn close<'a>(&'a self) -> Pending<'a, ()>;
@@ -52,7 +56,7 @@ pub(super) struct Channel {
     input: UnboundedSender<Input>,
     events: UnboundedReceiver<Event>,
     waiting: Arc<AtomicUsize>,
-    unread: Option<Vec<u8>>,
+    unread: VecDeque<(Stream, Vec<u8>)>,
 }
 
 /// The end of a channel that its reader task holds.
@@ -77,7 +81,7 @@ impl Channel {
                 input,
                 events,
                 waiting,
-                unread: None,
+                unread: VecDeque::new(),
             },
             feed,
             inputs,
@@ -95,15 +99,17 @@ impl Channel {
         let _ = self.input.send(Input::End);
     }
 
-    /// Puts standard output back that came behind what was looked for.
-    pub(super) fn unread(&mut self, bytes: Vec<u8>) {
-        self.unread = Some(bytes).filter(|b| !b.is_empty());
+    /// Puts back what came behind something that was looked for.
+    pub(super) fn unread(&mut self, stream: Stream, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.unread.push_back((stream, bytes));
+        }
     }
 
     /// The next event. Safe to drop in the middle of waiting.
     pub(super) async fn next(&mut self) -> Event {
-        if let Some(bytes) = self.unread.take() {
-            return Event::Bytes(Stream::Out, bytes);
+        if let Some((stream, bytes)) = self.unread.pop_front() {
+            return Event::Bytes(stream, bytes);
         }
         match self.events.recv().await {
             Some(event) => self.count(event),

@@ -109,6 +109,7 @@ impl Host {
 
     async fn put_steps(&self, file: &Put) -> Result<(), String> {
         let user = file.become_user.as_deref();
+        let _turn = self.turn().await?;
         let mut lane = self.lane(user).await?;
         let text = format!("d={}\n{PREPARE}", quote(&file.dest));
         let (said, status) = lane.script(&text, ANSWER).await?;
@@ -164,6 +165,7 @@ impl Host {
             quote(path),
             max_bytes.saturating_add(1)
         );
+        let _turn = self.turn().await?;
         let mut channel = shell::open(self.channels.as_ref(), &self.privilege, user, &inner, self.limit).await?;
         channel.end_input();
         let (mut got, mut said) = (0_u64, Vec::new());

@@ -1,20 +1,20 @@
 //! A logged-in host: the [`Session`] over any kind of [`Channels`].
 //!
-//! Owns: the pool of lanes (one persistent `sh` per user and per call under way), the life of one step on them, the run's
-//! directories on the host. Must not: know SSH or child processes.
+//! Owns: the life of one step on a lane, from sending to the proven end. Must not: know SSH or child processes.
 //!
 //! Read-only steps take the same lane as changing ones, under a throw-away name: one round trip, streams apart, proven stops.
 //! A host without a place for the latch is *attached* (`plain.rs`). A lane without files for short read-only steps would
 //! belong beside [`Host::latched`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::channel::Channels;
+use super::lanes::{State, User};
 use super::latch::{ANSWER, Alive, LONGEST_COMMAND, Lane, Pulled, Reply};
 use super::shell::{self, quote};
 use super::{Command, ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Pending, Privilege, Probe, Put};
@@ -22,10 +22,9 @@ use super::{Request, Session, Sink, facts, plain};
 use crate::id::RunId;
 use crate::inventory::facts::Facts;
 
-/// Steps under way at one time on one host. A connection carries eight channels; the rest is for looking and stopping.
+/// Steps and files under way at one time on one host. A connection carries eight channels: with two idle lanes one is
+/// always left for looking and stopping.
 const STEPS: usize = 5;
-/// Lanes kept open for the next step, per user.
-const IDLE: usize = 2;
 /// How long a step may go on after TERM, and its rests after KILL.
 const GRACE: Duration = Duration::from_secs(5);
 /// A step that takes longer than this has its output pulled while it runs.
@@ -40,27 +39,11 @@ pub(super) struct Host {
     pub(super) privilege: Privilege,
     pub(super) facts: Facts,
     pub(super) limit: Duration,
-    run: RunId,
+    pub(super) run: RunId,
     latch: bool,
-    steps: Semaphore,
-    opening: tokio::sync::Mutex<()>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    users: BTreeMap<Option<String>, User>,
-    /// Keys that were sent in this session, and as whom.
-    sent: BTreeMap<String, Option<String>>,
-}
-
-#[derive(Default)]
-struct User {
-    idle: Vec<Lane>,
-    known: bool,
-    /// The run's directory should have been there and was not: nothing in it proves that a step never began.
-    lost: bool,
-    settled: Vec<String>,
+    pub(super) steps: Semaphore,
+    pub(super) opening: tokio::sync::Mutex<()>,
+    pub(super) state: Mutex<State>,
 }
 
 impl Host {
@@ -72,20 +55,25 @@ impl Host {
         about: impl FnOnce(&mut Facts),
     ) -> Result<Self, ConnectError> {
         let limit = to.connect_timeout;
-        let opened = Lane::open(channels.as_ref(), &to.privilege, None, &to.run, limit).await;
+        let opened = Lane::open(channels.as_ref(), &to.privilege, None, Some(&to.run), limit).await;
         let lane = opened.map_err(|cause| ConnectError {
             doing: format!("starting a shell on {}", to.host),
             cause,
             help: "log in by hand and run `/bin/sh`: a forced command or a start-up file may be in the way".to_owned(),
-            transient: false,
+            transient: channels.is_closed(),
         })?;
         let mut known = facts::read(&lane.hello);
         about(&mut known);
         let first = User {
             known: true,
             lost: lane.hello.made,
-            idle: vec![lane],
             settled: Vec::new(),
+        };
+        let state = State {
+            users: BTreeMap::from([(None, first)]),
+            idle: vec![(None, lane)],
+            sent: BTreeMap::new(),
+            left: false,
         };
         Ok(Self {
             channels,
@@ -96,105 +84,8 @@ impl Host {
             latch,
             steps: Semaphore::new(STEPS),
             opening: tokio::sync::Mutex::new(()),
-            state: Mutex::new(State {
-                users: BTreeMap::from([(None, first)]),
-                sent: BTreeMap::new(),
-            }),
+            state: Mutex::new(state),
         })
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A lane of this user: one that is idle, or a new one.
-    pub(super) async fn lane(&self, user: Option<&str>) -> Result<Lane, String> {
-        if let Some(lane) = self.idle(user) {
-            return Ok(lane);
-        }
-        let _one_at_a_time = self.opening.lock().await;
-        if let Some(lane) = self.idle(user) {
-            return Ok(lane);
-        }
-        let known = self
-            .state()
-            .users
-            .get(&user.map(str::to_owned))
-            .is_some_and(|u| u.known);
-        let noted = match user {
-            Some(name) if !known && self.facts.latch => self.note_user(name).await?,
-            _ => false,
-        };
-        let lane = Lane::open(self.channels.as_ref(), &self.privilege, user, &self.run, self.limit).await?;
-        let mut state = self.state();
-        let entry = state.users.entry(user.map(str::to_owned)).or_default();
-        if !entry.known {
-            entry.known = true;
-            entry.lost = noted && lane.hello.made;
-        }
-        drop(state);
-        Ok(lane)
-    }
-
-    fn idle(&self, user: Option<&str>) -> Option<Lane> {
-        let mut state = self.state();
-        let lanes = &mut state.users.get_mut(&user.map(str::to_owned))?.idle;
-        while let Some(mut lane) = lanes.pop() {
-            if lane.is_usable() {
-                return Some(lane);
-            }
-        }
-        None
-    }
-
-    /// Puts a lane back for the next call.
-    pub(super) fn give_back(&self, user: Option<&str>, mut lane: Lane) {
-        if !lane.is_usable() {
-            return;
-        }
-        let mut state = self.state();
-        let entry = state.users.entry(user.map(str::to_owned)).or_default();
-        if entry.idle.len() < IDLE {
-            entry.idle.push(lane);
-        }
-    }
-
-    /// Notes in the login user's directory that `name` will have one too, so that whoever cleans up knows; true if it was
-    /// noted before.
-    async fn note_user(&self, name: &str) -> Result<bool, String> {
-        // Not through `lane`: this runs while the opening of lanes is held.
-        let mut login = match self.idle(None) {
-            Some(lane) => lane,
-            None => Lane::open(self.channels.as_ref(), &self.privilege, None, &self.run, self.limit).await?,
-        };
-        let file = quote(&format!("/u.{name}"));
-        let text = format!("[ -e \"$_d\"{file} ] && echo old; : >>\"$_d\"{file}");
-        let (said, status) = login.script(&text, ANSWER).await?;
-        self.give_back(None, login);
-        if status == 0 {
-            Ok(said.starts_with(b"old"))
-        } else {
-            Err("the run's directory cannot be written".to_owned())
-        }
-    }
-
-    fn settled(&self, user: Option<&str>, key: String) {
-        let mut state = self.state();
-        state
-            .users
-            .entry(user.map(str::to_owned))
-            .or_default()
-            .settled
-            .push(key);
-    }
-
-    fn take_settled(&self, user: Option<&str>) -> Vec<String> {
-        let mut state = self.state();
-        state
-            .users
-            .get_mut(&user.map(str::to_owned))
-            .map(|u| std::mem::take(&mut u.settled))
-            .unwrap_or_default()
     }
 
     /// One step on a lane, from its start to its end.
@@ -203,21 +94,24 @@ impl Host {
         if *request.cancel.borrow() {
             return How::NotSent("stopped before it was sent".to_owned());
         }
+        if self.state().left {
+            return How::NotSent("the run has left this host".to_owned());
+        }
         // Before anything can wait: whoever drops this future in the middle will probe.
         self.state().sent.insert(key.to_owned(), request.become_user.clone());
-        let Ok(_turn) = self.steps.acquire().await else {
-            return How::NotSent("the session is closed".to_owned());
-        };
-        let mut lane = match self.lane(user).await {
-            Ok(lane) => lane,
-            Err(why) => return How::NotSent(why),
+        let (_turn, mut lane) = match (self.turn().await, self.lane(user).await) {
+            (Ok(turn), Ok(lane)) => (turn, lane),
+            (Err(why), _) | (_, Err(why)) => return How::NotSent(why),
         };
         let Some(dir) = lane.hello.dir.clone() else {
             return plain::run(self, request, sink).await;
         };
-        let text = match self.deliver_step(&mut lane, &format!("{dir}/{key}"), request).await {
-            Ok(text) => text,
-            Err(why) => return How::NotSent(why),
+        let stem = format!("{dir}/{key}");
+        let delivered = tokio::time::timeout(request.timeout, self.deliver_step(&mut lane, &stem, request)).await;
+        let text = match delivered {
+            Ok(Ok(text)) => text,
+            Ok(Err(why)) => return How::NotSent(why),
+            Err(_) => return How::NotSent("what it needs did not arrive within its limit".to_owned()),
         };
         let deadline = Instant::now() + request.timeout;
         if !lane.send_step(key, &text, &self.take_settled(user)) {
@@ -446,6 +340,8 @@ impl Host {
         }
         let mut state = self.state();
         state.users.retain(|name, _| name.is_none());
+        state.idle.clear();
+        state.left = failed.is_empty();
         drop(state);
         self.give_back(None, login);
         if failed.is_empty() {
@@ -532,12 +428,9 @@ impl Session for Host {
 
     fn follow<'a>(&'a self, key: &'a LatchKey, request: Request, sink: &'a mut dyn Sink) -> Pending<'a, How> {
         Box::pin(async move {
-            let Ok(_turn) = self.steps.acquire().await else {
-                return How::Unknown("the session is closed".to_owned());
-            };
-            match self.lane(request.become_user.as_deref()).await {
-                Ok(lane) => self.watch(lane, &key.0, &request, Pulled::default(), sink).await,
-                Err(why) => How::Unknown(why),
+            match (self.turn().await, self.lane(request.become_user.as_deref()).await) {
+                (Ok(_turn), Ok(lane)) => self.watch(lane, &key.0, &request, Pulled::default(), sink).await,
+                (Err(why), _) | (_, Err(why)) => How::Unknown(why),
             }
         })
     }
@@ -574,7 +467,7 @@ impl Session for Host {
 
     fn close<'a>(&'a self) -> Pending<'a, ()> {
         Box::pin(async move {
-            self.state().users.values_mut().for_each(|user| user.idle.clear());
+            self.state().idle.clear();
             self.channels.close().await;
         })
     }

@@ -18,6 +18,8 @@
 
 use std::time::Duration;
 
+use regex::bytes::Regex;
+
 use super::channel::{Channel, Channels, Event};
 use super::shell::{self, quote};
 use super::{KEPT, Privilege, Probe, Sink, Stream};
@@ -40,6 +42,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(30);
 pub(super) struct Lane {
     channel: Channel,
     nonce: String,
+    /// Finds the nonce. Answers are up to a mebibyte, and a plain search through them would cost more than they do.
+    finder: Regex,
     buffer: Vec<u8>,
     searched: usize,
     dead: bool,
@@ -92,20 +96,26 @@ impl Lane {
         channels: &dyn Channels,
         privilege: &Privilege,
         user: Option<&str>,
-        run: &RunId,
+        run: Option<&RunId>,
         limit: Duration,
     ) -> Result<Self, String> {
         let channel = shell::open(channels, privilege, user, "exec /bin/sh", limit).await?;
         let nonce = shell::nonce()?;
-        let text = format!("{FUNCTIONS}\n_open {nonce} {}\n_facts {nonce}\n", run.as_str());
+        let text = format!(
+            "{FUNCTIONS}\n_open {nonce} {}\n_facts {nonce}\n",
+            run.map_or("", RunId::as_str)
+        );
         channel.send(text);
+        let finder = Regex::new(&nonce).map_err(|e| format!("the nonce is odd: {e}"))?;
+        let hello = Hello::default();
         let mut lane = Self {
             channel,
             nonce,
+            finder,
             buffer: Vec::new(),
             searched: 0,
             dead: false,
-            hello: Hello::default(),
+            hello,
         };
         let (_, words) = lane.answer("L", limit).await?;
         let mut words = words.splitn(3, ' ');
@@ -297,10 +307,14 @@ impl Lane {
 
     /// Waits for `NONCE NAME[ words]`, and gives what came before it, and the words. Safe to drop in the middle.
     async fn frame(&mut self, name: &str) -> Result<(Vec<u8>, String), String> {
-        let mark = format!("{} {name}", self.nonce).into_bytes();
         loop {
-            if let Some(found) = self.take_frame(&mark) {
-                return Ok(found);
+            if let Some((before, line)) = self.take_frame() {
+                let (found, words) = line.split_once(' ').unwrap_or((&line, ""));
+                if found == name {
+                    return Ok((before, words.to_owned()));
+                }
+                self.dead = true;
+                return Err(format!("the host answered {found:?} where {name:?} was due"));
             }
             if self.dead {
                 return Err("the lane has ended".to_owned());
@@ -312,22 +326,24 @@ impl Lane {
         }
     }
 
-    fn take_frame(&mut self, mark: &[u8]) -> Option<(Vec<u8>, String)> {
-        let from = self.searched.saturating_sub(mark.len());
-        let Some(found) = find(self.buffer.get(from..)?, mark) else {
+    /// What came before the next frame, and the frame's line without the nonce.
+    fn take_frame(&mut self) -> Option<(Vec<u8>, String)> {
+        let from = self.searched.saturating_sub(self.nonce.len());
+        let Some(found) = self.finder.find_at(&self.buffer, from) else {
             self.searched = self.buffer.len();
             return None;
         };
-        let at = from + found;
-        self.searched = at;
-        let after = self.buffer.get(at + mark.len()..)?;
-        let end = after.iter().position(|b| *b == b'\n')?;
-        let words = String::from_utf8_lossy(after.get(..end)?).trim().to_owned();
-        let rest = after.get(end + 1..)?.to_vec();
+        self.searched = found.start();
+        let (at, after) = (found.start(), found.end());
+        let end = self.buffer.get(after..)?.iter().position(|b| *b == b'\n')?;
+        let line = String::from_utf8_lossy(self.buffer.get(after..after + end)?)
+            .trim()
+            .to_owned();
+        let rest = self.buffer.split_off(after + end + 1);
         let mut before = std::mem::replace(&mut self.buffer, rest);
         before.truncate(at);
         self.searched = 0;
-        Some((before, words))
+        Some((before, line))
     }
 
     /// Takes an event in; says why if the lane is over.
@@ -355,8 +371,4 @@ impl Pulled {
             Stream::Err => &mut self.err,
         }
     }
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }

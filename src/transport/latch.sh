@@ -10,24 +10,29 @@ set -C; _t=0
 read -r _x 2>/dev/null </proc/$$/stat && { _x=${_x##*\) }; set -- $_x; _t=${20}; }
 { echo "C $_b $$ $_t" >"$_f.s"; } 2>/dev/null || exit 3
 [ -e "$_f.n" ] && { echo "E n" >>"$_f.s"; exit 3; }
-( set +C; umask "$_u"; PITSTOP_LATCH=${_f##*/}; export PITSTOP_LATCH
+( set +C; umask "$_u"; _x=${_f%/*}; PITSTOP_LATCH=${_x##*/}.${_f##*/}; export PITSTOP_LATCH
 eval "set --; unset _nl _x _t _b _u _f _c$_nl$_c" )
 _e=$?; echo "E $_e" >>"$_f.s" || exit 3
 exit $_e'
 
 # OPEN: a directory that is ours and no link. Says whether it was made now: then nothing in it can prove that a step never began.
-_open() { # nonce run
+_open() { # nonce run (none: the run has left)
   trap : HUP INT QUIT TERM
   IFS=' 	
 '; _u=$(umask); umask 077; _d=
   _b=-; read -r _b 2>/dev/null </proc/sys/kernel/random/boot_id
   command -v setsid >/dev/null 2>&1 || { echo "$1 L none $_b no-setsid"; return; }
-  for _x in "${HOME:-/}/.pitstop" "/var/tmp/.pitstop-$(id -u)"; do
+  [ "$2" ] || { echo "$1 L none $_b left"; return; }
+  _y=old; _z="/var/tmp/.pitstop-$(id -u)"
+  # Each place twice: another run that ends may take the empty upper directory away in between.
+  for _x in "${HOME:-/}/.pitstop" "${HOME:-/}/.pitstop" "$_z" "$_z"; do
     mkdir "$_x" 2>/dev/null
-    if [ -d "$_x" ] && [ ! -h "$_x" ] && [ -O "$_x" ] && [ -w "$_x" ]; then _d=$_x/$2; break; fi
+    if [ -d "$_x" ] && [ ! -h "$_x" ] && [ -O "$_x" ] && [ -w "$_x" ]; then
+      mkdir "$_x/$2" 2>/dev/null && _y=new
+      if [ -d "$_x/$2" ] && [ ! -h "$_x/$2" ] && [ -O "$_x/$2" ] && [ -w "$_x/$2" ]; then _d=$_x/$2; break; fi
+    fi
   done
-  _y=old; mkdir "${_d:-/}" 2>/dev/null && _y=new
-  { [ "$_d" ] && [ -d "$_d" ] && [ ! -h "$_d" ] && [ -O "$_d" ] && [ -w "$_d" ]; } || { echo "$1 L none $_b no-place"; return; }
+  [ "$_d" ] || { echo "$1 L none $_b no-place"; return; }
   set -C
   echo "$1 L $_y $_b $_d"
 }
@@ -63,7 +68,7 @@ _p() {
 _left() { # key
   [ "$_kp" ] || return 0
   if [ -r /proc/self/stat ]; then
-    for _x in $(grep -ls "^[0-9]* (.*) [^ZX] [0-9]* [0-9]* $_kp " /proc/[0-9]*/stat; grep -lszx "PITSTOP_LATCH=$1" /proc/[0-9]*/environ); do
+    for _x in $(grep -ls "^[0-9]* (.*) [^ZX] [0-9]* [0-9]* $_kp " /proc/[0-9]*/stat; grep -lszx "PITSTOP_LATCH=${_d##*/}.$1" /proc/[0-9]*/environ); do
       _x=${_x#/proc/}; echo "${_x%/*}"
     done
   else kill -0 "-$_kp" 2>/dev/null && echo "-$_kp"; fi

@@ -104,6 +104,10 @@ impl Channels for Children {
         Box::pin(async { None })
     }
 
+    fn is_closed(&self) -> bool {
+        false
+    }
+
     fn close<'a>(&'a self) -> Pending<'a, ()> {
         Box::pin(async {})
     }

@@ -3,7 +3,6 @@
 //! Owns: its name, its note, taking and giving back. Must not: break a lock; only a person does that, by name.
 
 use super::host::Host;
-use super::latch::ANSWER;
 use super::shell::quote;
 use super::{LockNote, LockOutcome};
 use crate::id::{Digest, RunId};
@@ -75,13 +74,6 @@ impl Host {
             (_, 0) => Ok(()),
             (said, _) => Err(String::from_utf8_lossy(&said).trim().to_owned()),
         }
-    }
-
-    async fn login_script(&self, text: &str) -> Result<(Vec<u8>, i32), String> {
-        let mut lane = self.lane(None).await?;
-        let answer = lane.script(text, ANSWER).await?;
-        self.give_back(None, lane);
-        Ok(answer)
     }
 }
 

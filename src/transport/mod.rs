@@ -9,13 +9,16 @@ mod channel;
 mod facts;
 mod files;
 mod host;
+mod lanes;
 mod latch;
 mod local;
 mod lock;
 mod plain;
 mod shell;
+mod ssh;
 
 pub use local::LocalTransport;
+pub use ssh::{SshOptions, SshTransport};
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -7,21 +7,23 @@ use tokio::time::Instant;
 
 use super::channel::{Channel, Event};
 use super::host::{Host, cancelled};
-use super::latch::{FUNCTIONS, LONGEST_COMMAND};
+use super::latch::{ANSWER, FUNCTIONS, LONGEST_COMMAND};
 use super::shell::{self, quote};
 use super::{Command, How, KEPT, Request, Sink, Stream};
 
-/// Runs `$2` in a session of its own whose number is told first; the last word proves that the text came whole.
+/// Runs `$2` in a session of its own whose number is told first (0: the host cannot make one); the last word proves that the
+/// text came whole.
 const RUN: &str = r#"
 _p() {
   [ "$3" = "$1" ] || exit 125
-  if command -v setsid >/dev/null 2>&1; then _n=$1 _c=$2 setsid /bin/sh -c "$_R"; else _n=$1 _c=$2 /bin/sh -c "$_R"; fi </dev/null
+  if command -v setsid >/dev/null 2>&1; then _n=$1 _c=$2 _g=1 setsid /bin/sh -c "$_R"; else _n=$1 _c=$2 _g= /bin/sh -c "$_R"; fi </dev/null
   exit $?
 }
-_R='echo "$_n P $$"
+_R='[ "$_g" ] && _g=$$
+echo "$_n P ${_g:-0}"
 _nl="
 "
-eval "unset _n _nl _c$_nl$_c"'
+eval "unset _n _nl _g _c$_nl$_c"'
 "#;
 
 /// Runs a request to its end, its limit, or the operator's wish.
@@ -88,8 +90,8 @@ async fn stop(
     sink: &mut dyn Sink,
 ) -> How {
     let lost = |why: &str| How::Unknown(format!("it was to be stopped, and may still run: {why}"));
-    let Some(pid) = taken.session else {
-        return lost("its process is not known");
+    let Some(pid) = taken.session.filter(|pid| *pid > 0) else {
+        return lost("the host did not start it in a session of its own");
     };
     let user = request.become_user.as_deref();
     let side = shell::open(
@@ -114,7 +116,7 @@ async fn stop(
     ));
     side.end_input();
     let status = loop {
-        match side.next().await {
+        match side.next_within(ANSWER).await {
             Event::Exit(status) => break status,
             Event::Gone(why) => return lost(&why),
             _ => {}

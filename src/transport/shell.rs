@@ -83,7 +83,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// A user name that is safe as a shell word and as an option's value.
-fn is_user(user: &str) -> bool {
+pub(super) fn is_user(user: &str) -> bool {
     !user.is_empty()
         && !user.starts_with('-')
         && user
@@ -105,7 +105,12 @@ pub(super) async fn open(
 ) -> Result<Channel, String> {
     let marker = nonce()?;
     let prompt = nonce()?;
-    let command = opening(privilege, user, &format!("echo {marker}; {inner}"), &prompt)?;
+    let command = opening(
+        privilege,
+        user,
+        &format!("echo {marker}; echo {marker} >&2; {inner}"),
+        &prompt,
+    )?;
     let work = async {
         let mut channel = channels.open(command).await?;
         begin(&mut channel, privilege, user, &marker, &prompt).await?;
@@ -137,6 +142,7 @@ fn opening(privilege: &Privilege, user: Option<&str>, inner: &str, prompt: &str)
     }
 }
 
+/// Drops what came before the marker on both streams: start-up files, sudo's words, sshd's own complaints.
 async fn begin(
     channel: &mut Channel,
     privilege: &Privilege,
@@ -144,48 +150,85 @@ async fn begin(
     marker: &str,
     prompt: &str,
 ) -> Result<(), String> {
-    let line = format!("{marker}\n").into_bytes();
-    let (mut out, mut err, mut told) = (Vec::new(), Vec::new(), false);
-    loop {
+    let mut out = Before::new(marker);
+    let mut err = Before::new(marker);
+    let mut told = false;
+    while !(out.over && err.over) {
         // A line without an end on standard error looks like a question; ours is known by its random word.
-        let asked = user.is_some() && err.last().is_some_and(|b| *b != b'\n');
+        let asked = user.is_some() && !err.over && err.text.last().is_some_and(|b| *b != b'\n');
         let event = if asked {
             channel.next_within(ODD_PROMPT).await
         } else {
             channel.next().await
         };
         match event {
-            Event::Bytes(Stream::Out, bytes) => {
-                out.extend_from_slice(&bytes);
-                if let Some(at) = out.windows(line.len()).position(|window| window == line) {
-                    channel.unread(out.split_off(at + line.len()));
-                    return Ok(());
-                }
-                let keep = out.len().saturating_sub(64 << 10);
-                out.drain(..keep);
-            }
+            Event::Bytes(Stream::Out, bytes) => out.take(&bytes)?,
             Event::Bytes(Stream::Err, bytes) => {
-                err.extend_from_slice(&bytes);
-                let keep = err.len().saturating_sub(64 << 10);
-                err.drain(..keep);
+                err.take(&bytes)?;
                 if let Some(password) = &privilege.password
-                    && err.ends_with(prompt.as_bytes())
+                    && err.text.ends_with(prompt.as_bytes())
                 {
                     if told {
                         return Err(format!("sudo refused the password for {}", user.unwrap_or_default()));
                     }
                     told = true;
-                    err.clear();
+                    err.text.clear();
                     channel.send(format!("{}\n", password.expose()));
                 }
             }
             Event::Dropped(..) => {}
-            Event::Exit(status) => return Err(refused(user, &err, &format!("it ended with status {status}"))),
-            Event::Gone(_) if asked => return Err(refused(user, &err, "it asks for something that is not known")),
-            Event::Gone(why) => return Err(refused(user, &err, &why)),
+            Event::Exit(status) => return Err(refused(user, &err.text, &format!("it ended with status {status}"))),
+            Event::Gone(_) if asked => return Err(refused(user, &err.text, "it asks for something that is not known")),
+            Event::Gone(why) => return Err(refused(user, &err.text, &why)),
         }
     }
+    channel.unread(Stream::Out, out.text);
+    channel.unread(Stream::Err, err.text);
+    Ok(())
 }
+
+/// One stream: what came before its marker, then what came behind it.
+struct Before {
+    line: Vec<u8>,
+    text: Vec<u8>,
+    over: bool,
+}
+
+impl Before {
+    fn new(marker: &str) -> Self {
+        Self {
+            line: format!("{marker}\n").into_bytes(),
+            text: Vec::new(),
+            over: false,
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.text.extend_from_slice(bytes);
+        if self.over && self.text.len() > LONGEST_START {
+            return Err("the host said more than was asked for".to_owned());
+        }
+        if self.over {
+            return Ok(());
+        }
+        if let Some(at) = self
+            .text
+            .windows(self.line.len())
+            .position(|window| window == self.line)
+        {
+            self.text.drain(..at + self.line.len());
+            self.over = true;
+        } else {
+            let keep = self.text.len().saturating_sub(NOISE);
+            self.text.drain(..keep);
+        }
+        Ok(())
+    }
+}
+
+/// How much of what came before the marker is kept, and how much behind one may wait for the other.
+const NOISE: usize = 64 << 10;
+const LONGEST_START: usize = 16 << 20;
 
 fn refused(user: Option<&str>, err: &[u8], how: &str) -> String {
     let said = String::from_utf8_lossy(err);

@@ -136,10 +136,15 @@ fn open_to_all(dir: &Path) {
 
 fn spawn(dir: &Path, port: u16, lines: &str) -> Child {
     let at = dir.display();
+    let sftp = if lines.contains("Subsystem") {
+        ""
+    } else {
+        "Subsystem sftp internal-sftp"
+    };
     let config = format!(
         "{lines}\nPort {port}\nListenAddress 127.0.0.1\nHostKey {at}/host_key\nPidFile none\n\
          AuthorizedKeysFile {at}/authorized_keys\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n\
-         PasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n\
+         PasswordAuthentication no\nKbdInteractiveAuthentication no\n{sftp}\n\
          MaxStartups 100\nLoginGraceTime 20\nSetEnv HOME={at}/home\nPrintMotd no\nUseDNS no\n"
     );
     std::fs::write(dir.join("sshd_config"), config).unwrap();
@@ -204,3 +209,9 @@ fn kill(pid: u32) {
     // It may have ended by itself.
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
+
+// Each test binary compiles this file and uses a part of it; what it does not use is named here.
+const _: fn() -> Sshd = Sshd::start;
+const _: fn(&Sshd) = Sshd::cut;
+const _: fn(&Sshd) -> PathBuf = Sshd::home;
+const _: fn(&Sshd, &RunId) -> Endpoint = Sshd::endpoint;

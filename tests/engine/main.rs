@@ -1,5 +1,7 @@
 //! The engine on real processes of this machine: whole runs, from the runbook's text to the journal.
 
+#![expect(clippy::panic, reason = "a test says what went wrong by failing there")]
+
 mod room;
 
 use pitstop::run::event::{Event, HostState, Outcome};

@@ -7,12 +7,12 @@ use super::Binder;
 use crate::diag::{Diagnostic, Spanned};
 use crate::inventory::Host;
 use crate::plan::Value;
-use crate::runbook::expr::{Expr, ExprError, Scope, Template};
+use crate::runbook::expr::{Expr, ExprError, Mode, Scope, Template};
 use crate::runbook::yaml::inside;
 
 impl Binder<'_, '_> {
-    /// Every name that has its value now; those of `host` if one is meant.
-    pub(super) fn scope(&self, host: Option<&Host>) -> Scope {
+    /// Every name that has its value now, but for `host`.
+    pub(super) fn scope(&self) -> Scope {
         let mut scope = Scope::new();
         scope.set("params", Value::Map(self.params.clone()));
         let sets = self.targets.iter().map(|(set, hosts)| {
@@ -22,49 +22,39 @@ impl Binder<'_, '_> {
         scope.set("targets", Value::Map(sets.collect()));
         let mode = self.mode.clone().map_or(Value::None, Value::Text);
         scope.set("run", Value::Map(BTreeMap::from([("mode".to_owned(), mode)])));
-        if let Some(h) = host {
-            let text = |t: &str| Value::Text(t.to_owned());
-            let labels = h.labels.iter().map(|(k, v)| (k.clone(), text(v))).collect();
-            let map = [
-                ("name", text(h.name.value.as_str())),
-                ("address", text(&h.address)),
-                ("os", text("linux")),
-                ("labels", Value::Map(labels)),
-                ("vars", Value::Map(h.vars.clone())),
-            ];
-            scope.set("host", Value::Map(map.map(|(k, v)| (k.to_owned(), v)).into()));
-        }
         scope
     }
 
     /// The value of a template that must be known now.
-    pub(super) fn value_now(&mut self, text: &Spanned<String>, host: Option<&Host>) -> Option<Value> {
+    pub(super) fn value_now(&mut self, text: &Spanned<String>) -> Option<Value> {
         let result = Template::parse(text).and_then(|t| {
             if t.is_plain() {
                 Ok(Value::Text(text.value.clone()))
             } else {
-                t.render_value(&self.scope(host))
+                t.render_value(&self.scope())
             }
         });
         result.map_err(|e| self.diags.push(not_now(text, &e))).ok()
     }
 
     /// The text of a template that must be known now.
-    pub(super) fn text_now(&mut self, text: &Spanned<String>, host: Option<&Host>) -> Option<String> {
-        use crate::runbook::expr::Mode;
-        let result = Template::parse(text).and_then(|t| {
-            if t.is_plain() {
-                Ok(text.value.clone())
-            } else {
-                t.render(&self.scope(host), Mode::Text)
-            }
-        });
+    pub(super) fn text_now(&mut self, text: &Spanned<String>) -> Option<String> {
+        if Template::parse(text).is_ok_and(|t| t.is_plain()) {
+            return Some(text.value.clone());
+        }
+        let scope = self.scope();
+        self.text_in(text, &scope)
+    }
+
+    /// The text of a template in a scope that serves several hosts.
+    pub(super) fn text_in(&mut self, text: &Spanned<String>, scope: &Scope) -> Option<String> {
+        let result = Template::parse(text).and_then(|t| t.render(scope, Mode::Text));
         result.map_err(|e| self.diags.push(not_now(text, &e))).ok()
     }
 
     /// The answer of a condition that must be known now.
-    pub(super) fn truth_now(&mut self, text: &Spanned<String>, host: Option<&Host>) -> Option<bool> {
-        let result = Expr::parse(text).and_then(|e| e.truth(&self.scope(host)));
+    pub(super) fn truth_in(&mut self, text: &Spanned<String>, scope: &Scope) -> Option<bool> {
+        let result = Expr::parse(text).and_then(|e| e.truth(scope));
         result.map_err(|e| self.diags.push(not_now(text, &e))).ok()
     }
 
@@ -88,6 +78,20 @@ impl Binder<'_, '_> {
             }
         })
     }
+}
+
+/// Gives `host` its values: those of the inventory.
+pub(super) fn set_host(scope: &mut Scope, h: &Host) {
+    let text = |t: &str| Value::Text(t.to_owned());
+    let labels = h.labels.iter().map(|(k, v)| (k.clone(), text(v))).collect();
+    let map = [
+        ("name", text(h.name.value.as_str())),
+        ("address", text(&h.address)),
+        ("os", text("linux")),
+        ("labels", Value::Map(labels)),
+        ("vars", Value::Map(h.vars.clone())),
+    ];
+    scope.set("host", Value::Map(map.map(|(k, v)| (k.to_owned(), v)).into()));
 }
 
 /// The dotted paths of a bare expression; none if it cannot be read (`check` has told).

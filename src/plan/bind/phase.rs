@@ -167,7 +167,7 @@ impl Binder<'_, '_> {
 
     fn soak(&mut self, rollout: &Rollout) -> u64 {
         let Some(soak) = &rollout.soak else { return 0 };
-        let Some(value) = self.value_now(soak, None) else {
+        let Some(value) = self.value_now(soak) else {
             return 0;
         };
         match &value {

@@ -18,7 +18,7 @@ impl Binder<'_, '_> {
                 span,
             }) => {
                 let written = Spanned::new(set.clone(), span.clone());
-                let set = self.text_now(&written, None)?;
+                let set = self.text_now(&written)?;
                 match self.targets.get(&set) {
                     Some(hosts) => Place::OneOf(hosts.clone()),
                     None => {
@@ -45,7 +45,7 @@ impl Binder<'_, '_> {
         let reads = names::template_names(to);
         let by_host = reads.iter().any(|(n, _)| n == "host" || n.starts_with("host."));
         if !by_host {
-            let word = self.text_now(to, None)?;
+            let word = self.text_now(to)?;
             return self.hosts_of(&word, to).map(Place::Hosts);
         }
         if step.once || site.stage == Stage::Steady {
@@ -59,10 +59,13 @@ impl Binder<'_, '_> {
             return None;
         }
         let mut map = BTreeMap::new();
+        let mut scope = self.scope();
         for name in site.hosts {
-            let host = self.input.inventory.host(name.as_str());
+            if let Some(host) = self.input.inventory.host(name.as_str()) {
+                names::set_host(&mut scope, host);
+            }
             // One host is enough to tell what is wrong with the template.
-            let word = self.text_now(to, host)?;
+            let word = self.text_in(to, &scope)?;
             map.insert(name.clone(), self.hosts_of(&word, to)?);
         }
         Some(Place::ByHost(map))

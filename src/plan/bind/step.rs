@@ -173,21 +173,25 @@ impl Binder<'_, '_> {
             return;
         }
         let inventory = self.input.inventory;
-        let by_host = reads.iter().any(|(n, _)| n.starts_with("host"));
+        let by_host = reads.iter().any(|(n, _)| n == "host" || n.starts_with("host."));
         let hosts: Vec<_> = if by_host {
             site.hosts.iter().map(|h| inventory.host(h.as_str())).collect()
         } else {
             vec![None]
         };
+        let mut scope = self.scope();
         for host in hosts {
+            if let Some(h) = host {
+                names::set_host(&mut scope, h);
+            }
             if step
                 .when
                 .as_ref()
-                .is_some_and(|w| self.truth_now(w, host) != Some(true))
+                .is_some_and(|w| self.truth_in(w, &scope) != Some(true))
             {
                 continue;
             }
-            match self.truth_now(that, host) {
+            match self.truth_in(that, &scope) {
                 Some(true) => {}
                 Some(false) => {
                     let of = host.map_or_else(String::new, |h| format!(" for host `{}`", h.name.value));
@@ -278,7 +282,7 @@ impl Binder<'_, '_> {
 
     /// Freezes a file of the project; gives its path.
     fn file(&mut self, path: &Spanned<String>, template: bool) -> Option<String> {
-        let name = self.text_now(path, None)?;
+        let name = self.text_now(path)?;
         let bytes = match crate::runbook::files::not_plain(&name) {
             Some(why) => Err(why.to_owned()),
             None => self.input.files.read(&name).map_err(|e| e.to_string()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Binder;
-use crate::diag::{Diagnostic, Span, Spanned, nearest};
+use crate::diag::{Diagnostic, Severity, Span, Spanned, nearest};
 use crate::id::HostName;
 use crate::inventory::selector::{Selector, SelectorError};
 use crate::plan::Value;
@@ -20,7 +20,7 @@ impl Binder<'_, '_> {
             }
             if let Some(select) = &set.select {
                 let inventory = self.input.inventory;
-                let selector = self.text_now(select, None).and_then(|t| self.selector(select, &t));
+                let selector = self.text_now(select).and_then(|t| self.selector(select, &t));
                 let found = selector.iter().flat_map(|s| s.select(inventory));
                 positions.extend(found.filter_map(|h| inventory.position(h.name.value.as_str())));
             }
@@ -38,7 +38,7 @@ impl Binder<'_, '_> {
     }
 
     fn named_hosts(&mut self, written: &Spanned<String>, positions: &mut BTreeSet<usize>) {
-        let names = match self.value_now(written, None) {
+        let names = match self.value_now(written) {
             None => return,
             Some(Value::List(items)) => items
                 .into_iter()
@@ -85,27 +85,27 @@ impl Binder<'_, '_> {
 
     /// Reads a selector and holds it against the inventory.
     pub(super) fn selector(&mut self, written: &Spanned<String>, text: &str) -> Option<Selector> {
-        let place = |e: &SelectorError| {
-            if written.value == text {
-                inside(written, e.at.clone())
-            } else {
-                written.span.clone()
-            }
-        };
-        let tell = |e: &SelectorError| {
-            Diagnostic::error(e.code, e.message.clone(), place(e), "in this selector").help(e.help.clone())
-        };
-        match Selector::parse(text) {
-            Ok(selector) => {
-                let unknown = selector.unknown(self.input.inventory);
-                unknown.iter().for_each(|e| self.diags.push(tell(e)));
-                unknown.is_empty().then_some(selector)
-            }
-            Err(e) => {
-                self.diags.push(tell(&e));
-                None
-            }
+        let selector = Selector::parse(text).map_err(|e| self.diags.push(in_selector(written, text, &e)));
+        let selector = selector.ok()?;
+        let unknown = selector.unknown(self.input.inventory);
+        for e in &unknown {
+            self.diags.push(in_selector(written, text, e));
         }
+        unknown.is_empty().then_some(selector)
+    }
+
+    /// Reads a selector of the policy. One policy serves many inventories: a label that this one has not is a warning there.
+    pub(super) fn policy_selector(&mut self, written: &Spanned<String>) -> Option<Selector> {
+        let selector = Selector::parse(written).map_err(|e| self.diags.push(in_selector(written, written, &e)));
+        let selector = selector.ok()?;
+        for e in &selector.unknown(self.input.inventory) {
+            let d = in_selector(written, written, e);
+            self.diags.push(Diagnostic {
+                severity: Severity::Warning,
+                ..d
+            });
+        }
+        Some(selector)
     }
 
     /// The hosts that the change's `limit` leaves.
@@ -123,9 +123,10 @@ impl Binder<'_, '_> {
             self.skipped.insert(id.clone(), reason.to_owned());
             return None;
         }
+        let scope = self.scope();
         if let Some(when) = &phase.when
             && super::names::only_params(&super::names::condition_names(when))
-            && self.truth_now(when, None) == Some(false)
+            && self.truth_in(when, &scope) == Some(false)
         {
             self.skipped
                 .insert(id.clone(), format!("`when` is false: {}", when.value));
@@ -164,6 +165,16 @@ impl Binder<'_, '_> {
         self.used
             .extend(hosts.iter().filter_map(|h| inventory.position(h.as_str())));
     }
+}
+
+/// What is wrong with a selector, at its place; `text` is what was written after its templates were rendered.
+fn in_selector(written: &Spanned<String>, text: &str, e: &SelectorError) -> Diagnostic {
+    let place = if written.value == text {
+        inside(written, e.at.clone())
+    } else {
+        written.span.clone()
+    };
+    Diagnostic::error(e.code, e.message.clone(), place, "in this selector").help(e.help.clone())
 }
 
 fn empty(set: &TargetSet, inventory: &str) -> Diagnostic {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Binder, planned_steps, step};
 use crate::diag::{Diagnostic, Span, Spanned};
 use crate::id::HostName;
-use crate::plan::{Plan, PlannedPhase, PlannedStep, Requirement, Size, TransportKind};
+use crate::plan::{Place, Plan, PlannedPhase, PlannedStep, Requirement, Size, TransportKind};
 use crate::policy::{self, Limits, Policy};
 
 impl Binder<'_, '_> {
@@ -25,7 +25,7 @@ impl Binder<'_, '_> {
         let changed = changed_hosts(plan);
         let mut demanded = Vec::new();
         for written in selectors {
-            let Some(selector) = self.selector(written, &written.value) else {
+            let Some(selector) = self.policy_selector(written) else {
                 continue;
             };
             let hosts = selector.select(self.input.inventory).into_iter();
@@ -118,9 +118,9 @@ impl Binder<'_, '_> {
             allow_local: p.allow_local,
             ..Policy::default()
         });
-        let local = |host: &HostName| {
-            host.is_controller() || plan.host(host).is_some_and(|h| h.transport == TransportKind::Local)
-        };
+        let here = plan.hosts.iter().filter(|h| h.transport == TransportKind::Local);
+        let local_hosts: BTreeSet<&HostName> = here.map(|h| &h.name).collect();
+        let local = |host: &HostName| host.is_controller() || local_hosts.contains(host);
         let every_target_is_local = plan.phases().all(|p| p.hosts.iter().all(local));
         if policy::local_allowed(rules.as_ref(), every_target_is_local) {
             return;
@@ -215,12 +215,12 @@ fn borne(phase: &PlannedPhase) -> u64 {
 fn changed_hosts(plan: &Plan) -> BTreeSet<HostName> {
     let mut changed = BTreeSet::new();
     for phase in plan.phases() {
-        let steps: Vec<&PlannedStep> = planned_steps(phase)
-            .filter(|s| !s.read_only && s.skip.is_none())
-            .collect();
-        for s in steps {
-            for host in &phase.hosts {
-                changed.extend(step::places(s, host).iter().cloned());
+        for s in planned_steps(phase).filter(|s| !s.read_only && s.skip.is_none()) {
+            match &s.place {
+                Place::Own if s.once => {}
+                Place::Own => changed.extend(phase.hosts.iter().cloned()),
+                Place::Hosts(hosts) | Place::OneOf(hosts) => changed.extend(hosts.iter().cloned()),
+                Place::ByHost(map) => changed.extend(map.values().flatten().cloned()),
             }
         }
     }

@@ -56,7 +56,7 @@ fn lines_of(r: &ChangeRecord, hp: &HostPhase, host: &HostName, planned: &Planned
     match &planned.undo {
         PlannedUndo::NotNeeded => Vec::new(),
         PlannedUndo::CoveredBy(by) => {
-            let reason = format!("the undo of {by} takes it back too");
+            let reason = format!("belongs to the undo of {by}");
             vec![line("", &planned.name, UndoState::Covered, reason)]
         }
         PlannedUndo::None(reason) => vec![line("", &planned.name, UndoState::Impossible, reason.clone())],

@@ -17,11 +17,12 @@ struct Trace {
     began: bool,
     turned: bool,
     state: Option<HostState>,
-    changed: bool,
+    changes: u32,
     closed: bool,
+    cleanups: u32,
     counted: bool,
     out: bool,
-    drained: BTreeSet<String>,
+    was_out: bool,
     /// Steps that may have begun: how many attempts, and the first one's place.
     begun: BTreeMap<String, (u32, u64)>,
     undone: BTreeSet<String>,
@@ -121,14 +122,14 @@ impl Checker {
                 let changes = self.open.remove(key);
                 self.must(changes.is_some(), "only what is under way settles", key);
                 if *outcome == Outcome::Unreachable {
-                    self.did_not_begin(key);
+                    self.did_not_begin(key, changes == Some(true));
                 }
                 self.step_ended(e.seq, key, *outcome, changes == Some(true));
             }
             Event::Skipped { key, .. } => self.step_ended(e.seq, key, Outcome::Skipped, false),
             Event::NeverBegan { key } => {
-                self.open.remove(key);
-                self.did_not_begin(key);
+                let changes = self.open.remove(key) == Some(true);
+                self.did_not_begin(key, changes);
             }
             Event::Decided {
                 phase,
@@ -139,6 +140,11 @@ impl Checker {
             } => {
                 self.unsure.remove(&(host.clone(), phase.clone(), slot.clone()));
                 let t = self.trace(phase, host);
+                let stays =
+                    slot.stage == Stage::Cleanup || t.state.is_some_and(|s| s.is_good() || s == HostState::RolledBack);
+                if !stays {
+                    t.state = None;
+                }
                 if matches!(verdict.as_str(), "ok" | "skip") {
                     let key = StepKey {
                         phase: phase.clone(),
@@ -149,7 +155,6 @@ impl Checker {
                         pass: slot.pass,
                         attempt: 0,
                     };
-                    t.state = None;
                     self.step_ended(e.seq, &key, Outcome::Ok, false);
                 }
             }
@@ -217,7 +222,7 @@ impl Checker {
             }
             HostState::Ok | HostState::Warned => self.verified(phase, host, "good only after a verify"),
             HostState::Refused => {
-                let changed = self.trace(phase, host).changed;
+                let changed = self.trace(phase, host).changes > 0;
                 self.must(!changed, "refused is untouched", host);
             }
             _ => {}
@@ -304,7 +309,7 @@ impl Checker {
         let phase = self.plan.phase(&key.phase).unwrap();
         let drains = phase.stages.drain.iter().any(|s| !s.once);
         let t = self.traces.entry((key.phase.clone(), host.clone())).or_default();
-        t.changed |= changes;
+        t.changes += u32::from(changes);
         let mut wrong = Vec::new();
         match key.stage {
             Stage::Precheck => {}
@@ -312,7 +317,7 @@ impl Checker {
                 if t.state.is_none_or(|s| s == HostState::Unknown) {
                     wrong.push("cleanup only of hosts that have ended and are known");
                 }
-                t.closed = true;
+                t.cleanups += 1;
             }
             _ if !t.began => wrong.push("a step of a host whose turn had not come"),
             Stage::Steps => {
@@ -332,7 +337,7 @@ impl Checker {
                 if drains && !t.out {
                     wrong.push("no undo under live traffic");
                 }
-                if t.closed {
+                if t.closed || t.cleanups > 0 {
                     wrong.push("a closed host is never undone");
                 }
                 if t.undone.contains(&key.step) {
@@ -340,8 +345,8 @@ impl Checker {
                 }
             }
             Stage::Undrain => {
+                t.was_out = t.out;
                 t.out = false;
-                t.drained.clear();
             }
             _ => {}
         }
@@ -384,7 +389,7 @@ impl Checker {
             let all = self
                 .traces
                 .iter()
-                .filter(|((p, _), t)| newer.contains(p) && t.changed)
+                .filter(|((p, _), t)| newer.contains(p) && t.changes > 0)
                 .all(|(_, t)| t.state == Some(HostState::RolledBack));
             self.must(all, "an older phase only after the newer one is rolled back", key);
         }
@@ -395,11 +400,19 @@ impl Checker {
         !t.passed_over.is_empty()
     }
 
-    fn did_not_begin(&mut self, key: &StepKey) {
-        if let (Some(host), Stage::Steps) = (&key.host, key.stage)
-            && let Some(b) = self.trace(&key.phase, host).begun.get_mut(&key.step)
-        {
-            b.0 = b.0.saturating_sub(1);
+    fn did_not_begin(&mut self, key: &StepKey, changes: bool) {
+        let Some(host) = &key.host else { return };
+        let t = self.trace(&key.phase, host);
+        t.changes -= u32::from(changes);
+        match key.stage {
+            Stage::Steps => {
+                if let Some(b) = t.begun.get_mut(&key.step) {
+                    b.0 = b.0.saturating_sub(1);
+                }
+            }
+            Stage::Cleanup => t.cleanups -= 1,
+            Stage::Undrain => t.out = t.was_out,
+            _ => {}
         }
     }
 
@@ -424,8 +437,7 @@ impl Checker {
         let t = self.trace(&key.phase, &host);
         match key.stage {
             Stage::Drain if good => {
-                t.drained.insert(key.step.clone());
-                if drain.iter().all(|s| t.drained.contains(s)) {
+                if drain.last() == Some(&key.step) {
                     t.out = true;
                 }
             }
@@ -448,7 +460,7 @@ impl Checker {
         let changed: Vec<(At, Option<HostState>)> = self
             .traces
             .iter()
-            .filter(|(_, t)| t.changed)
+            .filter(|(_, t)| t.changes > 0)
             .map(|(at, t)| (at.clone(), t.state))
             .collect();
         match exit {

@@ -1,162 +1,17 @@
-//! The contract of every transport: one suite, run over SSH to a real server and on this machine.
-
-mod common;
+//! What every transport promises. Each function is run once over SSH and once on this machine.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::sshd::Sshd;
-use pitstop::id::{HostName, RunId};
+use pitstop::id::RunId;
 use pitstop::secret::Secret;
-use pitstop::transport::{
-    Command, Endpoint, How, LatchKey, LocalTransport, LockNote, LockOutcome, Privilege, Probe, Put, Request, Session,
-    Sink, Stream, Transport,
-};
+use pitstop::transport::{Command, How, LatchKey, LockNote, LockOutcome, Probe, Put, Request, Sink, Stream};
 use tokio::sync::watch;
 
-/// Keeps what a host said.
-#[derive(Default)]
-struct Kept {
-    out: Vec<u8>,
-    err: Vec<u8>,
-    skipped: u64,
-}
+use crate::room::{Kept, Room, files, fresh_run, latched, lines, processes_with, request, run, until};
 
-impl Sink for Kept {
-    fn take(&mut self, stream: Stream, bytes: &[u8]) {
-        match stream {
-            Stream::Out => self.out.extend_from_slice(bytes),
-            Stream::Err => self.err.extend_from_slice(bytes),
-        }
-    }
-
-    fn skip(&mut self, _stream: Stream, bytes: u64) {
-        self.skipped += bytes;
-    }
-}
-
-/// A transport with a host to reach over it.
-struct Room {
-    transport: Arc<dyn Transport>,
-    to: Endpoint,
-    home: PathBuf,
-    sshd: Option<Sshd>,
-    _dir: Option<tempfile::TempDir>,
-}
-
-fn fresh_run() -> RunId {
-    let mut random = [0_u8; 6];
-    getrandom::fill(&mut random).unwrap();
-    RunId::new(jiff::Timestamp::now(), random)
-}
-
-impl Room {
-    fn local() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let to = Endpoint {
-            host: HostName::controller(),
-            address: String::new(),
-            port: 0,
-            user: None,
-            password: None,
-            identities: vec![],
-            known_hosts: vec![],
-            jump: None,
-            privilege: Privilege::default(),
-            connect_timeout: Duration::from_secs(20),
-            run: fresh_run(),
-        };
-        let home = dir.path().to_owned();
-        Self {
-            transport: Arc::new(LocalTransport::with_home(home.clone())),
-            to,
-            home,
-            sshd: None,
-            _dir: Some(dir),
-        }
-    }
-
-    async fn connect(&self) -> Arc<dyn Session> {
-        self.transport.connect(&self.to).await.unwrap()
-    }
-
-    /// Breaks the link under a session, as a network would.
-    fn cut(&self) {
-        if let Some(sshd) = &self.sshd {
-            sshd.cut();
-        }
-    }
-}
-
-fn request(command: &str) -> Request {
-    let (sender, cancel) = watch::channel(false);
-    drop(sender);
-    Request {
-        command: Command::Shell(command.to_owned()),
-        env: vec![],
-        stdin: None,
-        become_user: None,
-        timeout: Duration::from_secs(60),
-        latch: None,
-        step_key: "run/phase/step/host/1".to_owned(),
-        cancel,
-    }
-}
-
-fn latched(command: &str, key: &str) -> Request {
-    Request {
-        latch: Some(LatchKey::of(key)),
-        step_key: key.to_owned(),
-        ..request(command)
-    }
-}
-
-async fn run(session: &Arc<dyn Session>, request: Request) -> (How, Kept) {
-    let mut kept = Kept::default();
-    let how = session.run(request, &mut kept).await;
-    (how, kept)
-}
-
-/// Waits for something that a host does, with a limit; only for what has no other sign.
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !done() {
-        assert!(Instant::now() < end, "{what} did not happen");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-fn lines(path: &Path) -> usize {
-    std::fs::read_to_string(path).unwrap_or_default().lines().count()
-}
-
-/// Every file below a folder.
-fn files(below: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(below).unwrap().flatten() {
-        found.push(entry.path());
-        if entry.file_type().unwrap().is_dir() {
-            found.extend(files(&entry.path()));
-        }
-    }
-    found
-}
-
-fn processes_with(word: &str) -> Vec<String> {
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(|e| {
-            let pid = e.file_name().to_str()?.parse::<u32>().ok()?;
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            (pid != std::process::id() && line.contains(word)).then_some(line)
-        })
-        .collect()
-}
-
-async fn exit_codes_come_back_exact(room: Room) {
+pub async fn exit_codes_come_back_exact(room: Room) {
     let session = room.connect().await;
     for status in [0, 1, 3, 7, 126, 127, 130, 255] {
         assert_eq!(
@@ -178,7 +33,7 @@ async fn exit_codes_come_back_exact(room: Room) {
     session.leave().await.unwrap();
 }
 
-async fn the_two_streams_stay_apart_and_exact(room: Room) {
+pub async fn the_two_streams_stay_apart_and_exact(room: Room) {
     let session = room.connect().await;
     let (how, kept) = run(
         &session,
@@ -191,7 +46,7 @@ async fn the_two_streams_stay_apart_and_exact(room: Room) {
     session.leave().await.unwrap();
 }
 
-async fn environment_and_standard_input_arrive_whole_and_on_no_command_line(room: Room) {
+pub async fn environment_and_standard_input_arrive_whole_and_on_no_command_line(room: Room) {
     let session = room.connect().await;
     let secret = "it's a \"secret\" $(id) `id` \\ \n two lines";
     let mut ask = latched("", "env/1");
@@ -217,7 +72,7 @@ async fn environment_and_standard_input_arrive_whole_and_on_no_command_line(room
     session.leave().await.unwrap();
 }
 
-async fn arguments_and_scripts_arrive_as_they_were(room: Room) {
+pub async fn arguments_and_scripts_arrive_as_they_were(room: Room) {
     let session = room.connect().await;
     let mut argv = request("");
     argv.command = Command::Argv(
@@ -239,7 +94,7 @@ async fn arguments_and_scripts_arrive_as_they_were(room: Room) {
     session.leave().await.unwrap();
 }
 
-async fn five_megabytes_of_output_come_whole(room: Room) {
+pub async fn five_megabytes_of_output_come_whole(room: Room) {
     let session = room.connect().await;
     let command = "head -c 5000000 /dev/zero | tr '\\0' x; head -c 70000 /dev/zero | tr '\\0' y >&2";
     for ask in [request(command), latched(command, "big")] {
@@ -253,7 +108,7 @@ async fn five_megabytes_of_output_come_whole(room: Room) {
     session.leave().await.unwrap();
 }
 
-async fn output_of_a_long_step_comes_while_it_runs(room: Room) {
+pub async fn output_of_a_long_step_comes_while_it_runs(room: Room) {
     struct Stop(watch::Sender<bool>, Vec<u8>);
     impl Sink for Stop {
         fn take(&mut self, stream: Stream, bytes: &[u8]) {
@@ -275,7 +130,7 @@ async fn output_of_a_long_step_comes_while_it_runs(room: Room) {
     session.leave().await.unwrap();
 }
 
-async fn past_its_limit_a_command_that_ignores_term_is_proven_stopped(room: Room) {
+pub async fn past_its_limit_a_command_that_ignores_term_is_proven_stopped(room: Room) {
     let session = room.connect().await;
     let word = format!(
         "31.{}",
@@ -303,7 +158,7 @@ async fn past_its_limit_a_command_that_ignores_term_is_proven_stopped(room: Room
     session.leave().await.unwrap();
 }
 
-async fn a_cancelled_command_is_proven_stopped(room: Room) {
+pub async fn a_cancelled_command_is_proven_stopped(room: Room) {
     let session = room.connect().await;
     let (sender, cancel) = watch::channel(false);
     let sign = room.home.join("begun");
@@ -327,7 +182,7 @@ async fn a_cancelled_command_is_proven_stopped(room: Room) {
     session.leave().await.unwrap();
 }
 
-async fn a_key_starts_at_most_once(room: Room) {
+pub async fn a_key_starts_at_most_once(room: Room) {
     let session = room.connect().await;
     let count = room.home.join("count");
     let command = format!("echo once | tee -a {}; exit 5", count.display());
@@ -347,7 +202,7 @@ async fn a_key_starts_at_most_once(room: Room) {
     session.leave().await.unwrap();
 }
 
-async fn a_probe_tells_how_an_attempt_stands(room: Room) {
+pub async fn a_probe_tells_how_an_attempt_stands(room: Room) {
     // *Never* needs a directory that was there before this session.
     let _first = room.connect().await;
     let session = room.connect().await;
@@ -379,10 +234,7 @@ async fn a_probe_tells_how_an_attempt_stands(room: Room) {
     until("the start of the step", || sign.exists()).await;
     assert_eq!(ask("running", &boot).await.0, Probe::Running);
     // The recorder is the parent of the step's shell: killed, it cannot write the end, and the step lives on.
-    let record = files(&room.home)
-        .into_iter()
-        .find(|f| f.ends_with(format!("{}.s", LatchKey::of("running").0)))
-        .unwrap();
+    let record = Path::new(&session.facts().run_dir).join(format!("{}.s", LatchKey::of("running").0));
     let recorder = std::fs::read_to_string(record)
         .unwrap()
         .split(' ')
@@ -427,7 +279,7 @@ fn zombie(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| s.contains(") Z "))
 }
 
-async fn after_a_cut_the_end_and_the_whole_output_are_known(room: Room) {
+pub async fn after_a_cut_the_end_and_the_whole_output_are_known(room: Room) {
     let session = room.connect().await;
     let boot = session.facts().boot.clone();
     let count = room.home.join("count");
@@ -467,7 +319,7 @@ async fn after_a_cut_the_end_and_the_whole_output_are_known(room: Room) {
     session.leave().await.unwrap();
 }
 
-async fn a_lost_directory_never_proves_that_a_step_did_not_begin(room: Room) {
+pub async fn a_lost_directory_never_proves_that_a_step_did_not_begin(room: Room) {
     let session = room.connect().await;
     let boot = session.facts().boot.clone();
     run(&session, latched("true", "swept")).await;
@@ -499,7 +351,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-async fn a_file_arrives_whole_with_its_mode_or_not_at_all(room: Room) {
+pub async fn a_file_arrives_whole_with_its_mode_or_not_at_all(room: Room) {
     let session = room.connect().await;
     let dest = room.home.join("it's a file");
     let big: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
@@ -576,7 +428,7 @@ async fn a_file_arrives_whole_with_its_mode_or_not_at_all(room: Room) {
     );
 }
 
-async fn a_lock_is_held_by_one_run_and_given_back_by_it_alone(room: Room) {
+pub async fn a_lock_is_held_by_one_run_and_given_back_by_it_alone(room: Room) {
     let session = room.connect().await;
     let other = fresh_run();
     let note = |run: &RunId| LockNote {
@@ -599,9 +451,15 @@ async fn a_lock_is_held_by_one_run_and_given_back_by_it_alone(room: Room) {
     session.leave().await.unwrap();
     session.unlock(&room.to.run).await.unwrap();
     session.unlock(&room.to.run).await.unwrap();
+    assert!(
+        matches!(run(&session, latched("true", "after")).await.0, How::NotSent(_)),
+        "the run has left"
+    );
+    session.close().await;
+    assert!(!Path::new(&session.facts().run_dir).exists());
 }
 
-async fn after_leaving_nothing_of_ours_is_left(room: Room) {
+pub async fn after_leaving_nothing_of_ours_is_left(room: Room) {
     let session = room.connect().await;
     let facts = session.facts().clone();
     assert!(facts.latch && facts.run_dir.ends_with(room.to.run.as_str()));
@@ -616,6 +474,10 @@ async fn after_leaving_nothing_of_ours_is_left(room: Room) {
     session.close().await;
     drop(session);
     assert_eq!(files(&room.home), Vec::<PathBuf>::new());
+    assert!(
+        !Path::new(&facts.run_dir).parent().unwrap().exists(),
+        "neither the run's directory nor the one above it"
+    );
     until("the end of our shells", || {
         processes_with(room.to.run.as_str()).is_empty()
     })
@@ -633,7 +495,7 @@ impl Within for Request {
     }
 }
 
-async fn many_commands_run_beside_each_other(room: Room) {
+pub async fn many_commands_run_beside_each_other(room: Room) {
     let session = room.connect().await;
     let work = (0..12).map(|n| {
         let session = session.clone();
@@ -645,31 +507,3 @@ async fn many_commands_run_beside_each_other(room: Room) {
     }
     session.leave().await.unwrap();
 }
-
-macro_rules! contract {
-    ($($promise:ident),* $(,)?) => {
-        mod local {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $promise() { super::$promise(super::Room::local()).await; })*
-        }
-    };
-}
-
-contract!(
-    exit_codes_come_back_exact,
-    the_two_streams_stay_apart_and_exact,
-    environment_and_standard_input_arrive_whole_and_on_no_command_line,
-    arguments_and_scripts_arrive_as_they_were,
-    five_megabytes_of_output_come_whole,
-    output_of_a_long_step_comes_while_it_runs,
-    past_its_limit_a_command_that_ignores_term_is_proven_stopped,
-    a_cancelled_command_is_proven_stopped,
-    a_key_starts_at_most_once,
-    a_probe_tells_how_an_attempt_stands,
-    after_a_cut_the_end_and_the_whole_output_are_known,
-    a_lost_directory_never_proves_that_a_step_did_not_begin,
-    a_file_arrives_whole_with_its_mode_or_not_at_all,
-    a_lock_is_held_by_one_run_and_given_back_by_it_alone,
-    after_leaving_nothing_of_ours_is_left,
-    many_commands_run_beside_each_other,
-);

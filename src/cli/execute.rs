@@ -1,0 +1,293 @@
+//! A run from its folder to its exit code: what `run` and `resume` have in common.
+//!
+//! Owns: making the engine's [`Setup`] (secrets, files, hosts, person, signals), the report at the end. Must not: decide
+//! whether the run may start.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::action::Hands;
+use crate::approval;
+use crate::clock::{Clock, RealClock};
+use crate::disk;
+use crate::engine::gate::{Approver, Nobody};
+use crate::engine::{self, EngineError, Outcome, Resume, Setup};
+use crate::http::Tls;
+use crate::id::{Digest, HostName, RunId};
+use crate::journal::files as kept;
+use crate::journal::store::RunFolder;
+use crate::journal::{Journal, Record};
+use crate::plan::Plan;
+use crate::provider::{self, Sources};
+use crate::run::event::{Answer, Event};
+use crate::secret::{Redactor, Secret};
+
+use super::console::{Console, Output, controller};
+use super::live::Live;
+use super::person::Terminal;
+use super::problem::Problem;
+use super::reach;
+use super::screen::Tone;
+use super::stored::Stored;
+use super::{owed, signals, views, words};
+
+/// What is to be run.
+pub struct Job {
+    /// The plan.
+    pub plan: Plan,
+    /// Its digest.
+    pub digest: Digest,
+    /// The run's id.
+    pub id: RunId,
+    /// The run's folder.
+    pub folder: RunFolder,
+    /// The project's folder: relative paths of keys and secrets begin there.
+    pub root: PathBuf,
+    /// Where approvals are looked for beside the run's own folder.
+    pub approvals: Vec<PathBuf>,
+    /// Values of the plan's secrets.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Takes them out of everything.
+    pub redactor: Redactor,
+    /// No new step starts after this time.
+    pub deadline: Option<Duration>,
+}
+
+/// How it begins.
+pub enum How {
+    /// Anew.
+    Start {
+        /// A dry run.
+        dry: bool,
+        /// What let it start.
+        approvals: Vec<Answer>,
+    },
+    /// From its journal.
+    Resume {
+        /// What the journal holds.
+        records: Vec<Record>,
+        /// How it goes on.
+        how: Resume,
+    },
+}
+
+/// The runtime that everything with a connection runs on.
+///
+/// # Errors
+/// When the machine gives no threads.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Problem::fault(format!("cannot start: {e}"), "free some memory or threads and try again"))
+}
+
+/// Fetches every secret of the plan.
+///
+/// # Errors
+/// When one cannot be had, or is too short to be masked.
+pub fn secrets(
+    plan: &Plan,
+    root: &Path,
+    console: &Console,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<(BTreeMap<String, Secret>, Redactor), Problem> {
+    let ask = |name: &str| super::person::secret(&format!("Secret {name}: "));
+    let sources = Sources {
+        base: root,
+        commands: &plan.providers,
+        prompt: console.terminal().then_some(&ask),
+        timeout: provider::TIMEOUT,
+    };
+    let mut found = BTreeMap::new();
+    for (name, source) in &plan.secrets {
+        let got = runtime.block_on(provider::fetch(name, source, &sources))?;
+        if let Some(note) = got.note {
+            console.screen.say(&format!("warning: {note}"));
+        }
+        found.insert(name.clone(), got.secret);
+    }
+    let redactor = Redactor::new(found.iter().map(|(name, secret)| (name.as_str(), secret)))
+        .map_err(|e| Problem::wrong(e.to_string(), e.help()))?;
+    Ok((found, redactor))
+}
+
+/// Runs it to the end of this process' part.
+///
+/// # Errors
+/// When it may not start, or the machine fails.
+pub fn execute(
+    job: Job,
+    journal: Journal,
+    how: How,
+    console: &Console,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<u8, Problem> {
+    let plan = Arc::new(job.plan);
+    let before = match &how {
+        How::Start { .. } => Vec::new(),
+        How::Resume { records, .. } => records.iter().map(|r| r.fact.clone()).collect(),
+    };
+    let live = Live::begin(console, Arc::clone(&plan), &before);
+    let approver: Arc<dyn Approver> = if console.terminal() {
+        Arc::new(Terminal::new(live.clone(), job.id.to_string()))
+    } else {
+        Arc::new(Nobody)
+    };
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let mut hands = Hands::new(Arc::clone(&clock), Tls::platform());
+    reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id)?;
+    let (send, signals) = mpsc::unbounded_channel();
+    let mut folders = vec![job.folder.approvals()];
+    folders.extend(job.approvals.iter().cloned());
+    let observer = {
+        let (live, screen) = (live.clone(), console.screen.clone());
+        let jsonl = console.global.output == Output::Jsonl;
+        Box::new(move |stamped: &crate::run::event::Stamped, _: &crate::run::Run| {
+            if jsonl && let Ok(line) = serde_json::to_string(stamped) {
+                screen.data(&format!("{line}\n"));
+            }
+            live.event(stamped);
+        })
+    };
+    let setup = Setup {
+        files: load_files(&plan, &job.folder)?,
+        plan: Arc::clone(&plan),
+        digest: job.digest,
+        id: job.id,
+        folder: job.folder.clone(),
+        journal,
+        secrets: job.secrets,
+        redactor: job.redactor,
+        hands,
+        approver,
+        clock,
+        operator: console.operator(),
+        controller: controller(),
+        approval_folders: folders,
+        observer,
+        signals,
+    };
+    let done = runtime.block_on(async {
+        let _listening = signals::listen(send, job.deadline);
+        match how {
+            How::Start { dry, approvals } => engine::start(setup, dry, approvals).await,
+            How::Resume { records, how } => engine::resume(setup, records, how).await,
+        }
+    });
+    live.end();
+    // Whatever the engine said, what the journal holds is shown.
+    let shown = finish(&job.folder, &job.approvals, console);
+    let outcome = done.map_err(engine_problem)?;
+    shown?;
+    Ok(outcome_code(&outcome))
+}
+
+fn outcome_code(outcome: &Outcome) -> u8 {
+    outcome.exit
+}
+
+fn engine_problem(error: EngineError) -> Problem {
+    let help = error.help();
+    match error {
+        EngineError::Refused { why, .. } => Problem::refused(why, help),
+        EngineError::Journal(error) => error.into(),
+        other @ EngineError::Bug => Problem::fault(other.to_string(), help),
+    }
+}
+
+/// Copies the files that the plan names into the run's folder.
+///
+/// # Errors
+/// When the disk fails.
+pub fn keep_files(files: &BTreeMap<String, Vec<u8>>, folder: &RunFolder) -> Result<(), Problem> {
+    for bytes in files.values() {
+        kept::keep(&folder.files(), bytes)?;
+    }
+    Ok(())
+}
+
+fn load_files(plan: &Plan, folder: &RunFolder) -> Result<BTreeMap<String, Arc<Vec<u8>>>, Problem> {
+    let mut files = BTreeMap::new();
+    for (path, file) in &plan.files {
+        let bytes = kept::load(&folder.files(), &file.digest, file.bytes)?;
+        files.insert(path.clone(), Arc::new(bytes));
+    }
+    Ok(files)
+}
+
+/// Report, what is owed, what may come next.
+fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Result<(), Problem> {
+    let stored = Stored::open(folder.clone())?;
+    copy_approvals(&stored, approvals)?;
+    let record = stored.record();
+    views::write_all(folder, &record)?;
+    let screen = &console.screen;
+    let name = stored.name(console);
+    screen.note("");
+    if let Some((verdict, exit)) = stored.run.ended {
+        let said = words::verdict_sentence(verdict, exit);
+        let word = screen.paint(words::verdict_tone(verdict), verdict.as_str());
+        screen.say(&format!("{word}  {said} (exit {exit})"));
+    }
+    if !record.outcome.summary.is_empty() {
+        screen.note(&crate::text::terminal(&record.outcome.summary));
+    }
+    let owed = stored.owed();
+    if owed.is_empty() {
+        screen.note("Left behind: nothing.");
+    } else {
+        screen.say(&screen.paint(Tone::Warn, "Owed:"));
+        owed::lines(&owed).iter().for_each(|line| screen.say(line));
+    }
+    screen.note(&format!("Report: {}", folder.report().join("report.html").display()));
+    screen.note(&format!("Chain head: {} after {} records", stored.read.head.hash.hex(), stored.read.head.records));
+    for (command, what) in stored.next(&name) {
+        screen.say(&format!("next: {command}   # {what}"));
+    }
+    Ok(())
+}
+
+/// Approvals that counted and lie elsewhere come into the run's folder: it alone is then proof.
+fn copy_approvals(stored: &Stored, folders: &[PathBuf]) -> Result<(), Problem> {
+    let mut counted: Vec<&str> = Vec::new();
+    for fact in stored.read.facts() {
+        let answers: &[Answer] = match &fact.event {
+            Event::Started { approvals, .. } => approvals,
+            Event::Resumed { overrides, .. } => overrides,
+            Event::GateAnswered { answer, .. } => std::slice::from_ref(answer),
+            _ => continue,
+        };
+        counted.extend(answers.iter().map(|a| a.statement.as_str()));
+    }
+    let home = stored.folder.approvals();
+    let (there, _) = approval::scan(&[&home]);
+    let paths: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
+    let (elsewhere, _) = approval::scan(&paths);
+    for found in elsewhere {
+        let nonce = &found.statement.nonce;
+        let here = there.iter().any(|a| a.statement.nonce == *nonce);
+        if here || !counted.contains(&nonce.as_str()) {
+            continue;
+        }
+        let Some(name) = found.file.file_name().map(|n| n.to_string_lossy().into_owned()) else {
+            continue;
+        };
+        for end in ["", ".sig"] {
+            let from = found.file.with_file_name(format!("{name}{end}"));
+            let bytes = std::fs::read(&from).map_err(|e| disk::Fault::new("copy the approval", &from, e))?;
+            disk::write_atomic(&home.join(format!("{name}{end}")), &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// The hosts of a plan that are reached over a transport that this build lacks.
+pub fn unreachable(plan: &Plan) -> Vec<&HostName> {
+    let lacking = |h: &&crate::plan::PlannedHost| !reach::can(h.transport);
+    plan.hosts.iter().filter(lacking).map(|h| &h.name).collect()
+}

@@ -1,0 +1,238 @@
+//! `pitstop plan`: makes the frozen plan and shows the approver's page; compares two plans.
+//!
+//! Owns: the flags of a change, formats, the file. Must not: connect anywhere.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use crate::canon;
+use crate::diag::render;
+use crate::disk;
+use crate::id::Digest;
+use crate::journal::store::MAX_PLAN;
+use crate::plan::Plan;
+use crate::plan::page::{self, Outside, Page};
+
+use super::console::Console;
+use super::exit;
+use super::problem::Problem;
+use super::project::{self, Loaded, ProjectArgs};
+use super::stored::parse_plan;
+use super::views;
+
+/// Make the frozen plan of a runbook or change and show it; no host is contacted
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pitstop plan runbooks/patch.yml --set release=2.4
+  pitstop plan changes/CHG0031337.yml -o plan.json      for `pitstop approve plan.json`
+  pitstop plan changes/CHG0031337.yml --format html > plan.html
+  pitstop plan --diff plan.json changes/CHG0031337.yml  has anything changed since?
+
+With --diff the exit code is 0 if the plans are equal and 1 if not.")]
+pub struct Args {
+    /// The runbook or change file (with --diff: the two plans to compare, stored or to be made)
+    #[arg(value_name = "RUNBOOK|CHANGE", required = true, num_args = 1..=2)]
+    files: Vec<PathBuf>,
+    /// Write the plan (canonical JSON, what its digest is made of) to this file
+    #[arg(short = 'o', long = "out", value_name = "FILE", conflicts_with = "diff")]
+    out: Option<PathBuf>,
+    /// What is written to stdout
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: Format,
+    /// Show what differs between two plans
+    #[arg(long)]
+    diff: bool,
+    #[command(flatten)]
+    change: ChangeFlags,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Md,
+    Html,
+    Json,
+}
+
+/// The fields of a change file, as flags; they win over the file's.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Change")]
+pub struct ChangeFlags {
+    /// When the window begins, as 2026-12-06T01:00 or 2026-12-06T01:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+    /// The zone of --start, as Europe/Berlin
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// The ticket or id of the change
+    #[arg(long, value_name = "ID")]
+    pub change: Option<String>,
+    /// Why now
+    #[arg(long, value_name = "TEXT")]
+    pub because: Option<String>,
+    /// Leave a step or phase out; may be given several times
+    #[arg(long, value_name = "STEP=REASON")]
+    pub skip: Vec<String>,
+    /// Read a parameter's value from a file; may be given several times
+    #[arg(long, value_name = "KEY=FILE")]
+    pub set_file: Vec<String>,
+}
+
+/// A plan and where it came from.
+pub struct Made {
+    /// The plan.
+    pub plan: Plan,
+    /// Its digest.
+    pub digest: Digest,
+    /// Everything it was made of; `None`: it was read from a file.
+    pub loaded: Option<Loaded>,
+}
+
+impl ChangeFlags {
+    /// With what the global options say.
+    ///
+    /// # Errors
+    /// When a file of `--set-file` cannot be read.
+    pub fn project_args(&self, console: &Console) -> Result<ProjectArgs, Problem> {
+        let mut args = console.project_args();
+        for text in &self.set_file {
+            let Some((key, file)) = text.split_once('=') else {
+                return Err(Problem::wrong(format!("`{text}` sets nothing"), "write --set-file NAME=FILE"));
+            };
+            let value = std::fs::read_to_string(file)
+                .map_err(|e| Problem::wrong(format!("cannot read {file}: {e}"), "name a text file"))?;
+            args.sets.push(format!("{key}={}", value.trim_end_matches(['\r', '\n'])));
+        }
+        args.skips.clone_from(&self.skip);
+        args.start.clone_from(&self.start);
+        args.timezone.clone_from(&self.timezone);
+        args.ticket.clone_from(&self.change);
+        args.reason.clone_from(&self.because);
+        Ok(args)
+    }
+
+    /// True if none is given.
+    pub fn is_empty(&self) -> bool {
+        let one = [&self.start, &self.timezone, &self.change, &self.because];
+        one.iter().all(|o| o.is_none()) && self.skip.is_empty() && self.set_file.is_empty()
+    }
+}
+
+/// Does it.
+pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
+    if args.diff {
+        return diff(args, console);
+    }
+    let [file] = args.files.as_slice() else {
+        return Err(Problem::wrong(
+            "one runbook or change makes one plan",
+            "to compare two: pitstop plan --diff A B",
+        ));
+    };
+    let made = make(file, &args.change, console)?;
+    let text = canon::to_string(&made.plan)?;
+    if let Some(out) = &args.out {
+        disk::write_atomic(out, text.as_bytes())?;
+    }
+    let shown = args.out.as_ref().map(|p| p.display().to_string());
+    let outside = Outside {
+        file: shown.clone(),
+        ..Outside::default()
+    };
+    let page = page::facts(&made.plan, &made.digest, &outside);
+    let screen = &console.screen;
+    match (args.format, &args.out) {
+        (Format::Json, None) => screen.data(&format!("{text}\n")),
+        (Format::Json, Some(_)) => {}
+        (format, _) => screen.data(&written(&page, format, screen.width())),
+    }
+    if let Some(file) = shown {
+        screen.note(&format!("The plan {} is in {file}.", made.digest.short()));
+        let approve = made.plan.approval.is_some();
+        if approve {
+            screen.note(&format!("next: pitstop approve {file} --key ~/.ssh/id_ed25519"));
+        }
+        screen.note(&format!("next: pitstop run {file}"));
+    }
+    Ok(exit::GOOD)
+}
+
+fn written(page: &Page, format: Format, width: usize) -> String {
+    match format {
+        Format::Md => page::markdown(page),
+        Format::Html => views::plan_html(page),
+        Format::Text | Format::Json => page::text(page, width),
+    }
+}
+
+/// A stored plan is read, a runbook or change is bound.
+///
+/// # Errors
+/// Everything that is wrong with the files.
+pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made, Problem> {
+    if is_plan(file) {
+        unchanged(file, flags, console)?;
+        return stored(file);
+    }
+    let loaded = project::load(&flags.project_args(console)?, file)?;
+    let (plan, warnings) = loaded.plan()?;
+    let screen = &console.screen;
+    if !warnings.0.is_empty() {
+        screen.note(render::human(&warnings, screen.color(), screen.width()).trim_end());
+    }
+    Ok(Made {
+        digest: plan.digest()?,
+        plan,
+        loaded: Some(loaded),
+    })
+}
+
+/// Stored plans are JSON; everything people write is YAML.
+pub fn is_plan(file: &Path) -> bool {
+    file.extension().is_some_and(|end| end == "json")
+}
+
+/// A frozen plan takes no flags: what was approved is what runs.
+fn unchanged(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<(), Problem> {
+    let global = &console.global;
+    let fixed = global.set.is_empty() && global.limit.is_none() && global.mode.is_none() && global.inventory.is_none();
+    if fixed && flags.is_empty() {
+        return Ok(());
+    }
+    Err(Problem::wrong(
+        format!("{} is a frozen plan: no flag changes it", file.display()),
+        "make another: pitstop plan RUNBOOK|CHANGE -o FILE",
+    ))
+}
+
+fn stored(file: &Path) -> Result<Made, Problem> {
+    let bytes = disk::read(file, MAX_PLAN).map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
+    let plan = parse_plan(&bytes, &file.display().to_string())?;
+    Ok(Made {
+        digest: plan.digest()?,
+        plan,
+        loaded: None,
+    })
+}
+
+fn diff(args: &Args, console: &Console) -> Result<u8, Problem> {
+    let [a, b] = args.files.as_slice() else {
+        return Err(Problem::wrong("--diff compares two plans", "pitstop plan --diff A B"));
+    };
+    let any = |file: &Path| {
+        if is_plan(file) {
+            stored(file)
+        } else {
+            make(file, &args.change, console)
+        }
+    };
+    let (a, b) = (any(a)?, any(b)?);
+    let differences = page::diff(&a.plan, &b.plan);
+    match args.format {
+        Format::Json => console.screen.data(&format!("{}\n", serde_json::to_string_pretty(&differences)?)),
+        _ => console.screen.data(&page::diff_text(&differences)),
+    }
+    Ok(if differences.is_empty() { exit::GOOD } else { exit::PERSON })
+}

@@ -1,0 +1,175 @@
+//! `pitstop resume`: goes on from the journal, or back.
+//!
+//! Owns: what must be true before a run goes on. Must not: read the repository; plan and files are the run's own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::approval::Subject;
+use crate::engine;
+use crate::id::Digest;
+use crate::journal::Journal;
+use crate::journal::store::Store;
+use crate::plan::page::day;
+use crate::run::event::{Answer, Verdict};
+
+use super::console::Console;
+use super::execute::{self, How, Job};
+use super::permit;
+use super::problem::Problem;
+use super::run::lock_name;
+use super::screen::Tone;
+use super::stored::Stored;
+
+/// Go on with a run from its journal, or take back what it did
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pitstop resume last
+  pitstop resume 20261206 --rollback
+  pitstop resume /backup/runs/20261206-010003-k3f9wq
+
+What was done is not done again: hosts are asked how a step ended that was cut off. Outside the window only --rollback goes
+on, or a signed override: pitstop approve RUN --override window --comment WHY --key FILE")]
+pub struct Args {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Only take back, newest phase first
+    #[arg(long)]
+    rollback: bool,
+    /// Start no new step after this time, as 50m
+    #[arg(long, value_name = "TIME", value_parser = super::runs::age)]
+    deadline: Option<Duration>,
+}
+
+/// Does it.
+pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
+    let stored = Stored::find(console, &args.run)?;
+    let name = stored.name(console);
+    same_plan(&stored)?;
+    let Some(id) = stored.run.id.clone() else {
+        return Err(Problem::wrong(
+            "the run's journal has no beginning",
+            format!("look at it: pitstop verify {name}"),
+        ));
+    };
+    let screen = &console.screen;
+    if let Some((Verdict::Done | Verdict::Failed | Verdict::RolledBack, exit)) = stored.run.ended
+        && stored.owed().is_empty()
+        && !args.rollback
+    {
+        screen.say(&format!("{id} is over and owes nothing: there is nothing to go on with"));
+        return Ok(exit);
+    }
+    if stored.run.dry {
+        return Err(Problem::refused(
+            format!("{id} is a dry run: there is nothing to go on with"),
+            format!("run it: pitstop run {}", stored.plan.path),
+        ));
+    }
+    permit::terminal(&stored.plan, console)?;
+    permit::operator(&stored.plan, console)?;
+    let root = root(console, &stored);
+    let folders = vec![root.join("approvals")];
+    let overrides = in_window(&stored, &name, args.rollback, &folders, console)?;
+    let runtime = execute::runtime()?;
+    let (secrets, redactor) = execute::secrets(&stored.plan, &root, console, &runtime)?;
+    let now = Timestamp::now();
+    let _lock = store_of(&stored).map(|store| store.lock(&lock_name(&stored.plan), now)).transpose()?;
+    let opened = Journal::open(stored.folder.path(), now)?;
+    if let (Some(torn), Some(place)) = (&opened.read.torn, &opened.set_aside) {
+        screen.say(&format!(
+            "warning: the last record ({}) was not whole and lies in {} now",
+            torn.record,
+            place.display()
+        ));
+    }
+    let back = if args.rollback { " to go back" } else { "" };
+    let title = crate::text::terminal_line(&stored.plan.title);
+    screen.say(&format!("{}{back}: {title}", screen.paint(Tone::Strong, &format!("run {id} is resumed"))));
+    let job = Job {
+        plan: stored.plan,
+        digest: stored.digest,
+        id,
+        folder: stored.folder,
+        root,
+        approvals: folders,
+        secrets,
+        redactor,
+        deadline: args.deadline,
+    };
+    let how = How::Resume {
+        records: opened.read.records,
+        how: engine::Resume {
+            back: args.rollback,
+            overrides,
+        },
+    };
+    execute::execute(job, opened.journal, how, console, &runtime)
+}
+
+/// Only the plan that the run began with, to the byte.
+fn same_plan(stored: &Stored) -> Result<(), Problem> {
+    let bytes = stored.folder.read_plan()?;
+    if stored.run.plan.as_ref() == Some(&Digest::of(&bytes)) {
+        return Ok(());
+    }
+    let began = stored.run.plan.as_ref().map_or("none", Digest::short);
+    Err(Problem::refused(
+        format!("plan.json ({}) is not the plan that the run began with ({began})", Digest::of(&bytes).short()),
+        format!("put it back from a copy, then: pitstop verify {}", stored.folder.path().display()),
+    ))
+}
+
+/// Outside the window nothing goes forward without a signed override.
+fn in_window(
+    stored: &Stored,
+    name: &str,
+    back: bool,
+    folders: &[PathBuf],
+    console: &Console,
+) -> Result<Vec<Answer>, Problem> {
+    let (Some(planned), Some(began)) = (&stored.plan.window, stored.run.started) else {
+        return Ok(Vec::new());
+    };
+    let (_, closes) = permit::window(planned, began);
+    if back || stored.run.backwards.is_some() || Timestamp::now() < closes {
+        return Ok(Vec::new());
+    }
+    let subject = stored.run.id.clone().map_or(Subject::Plan, Subject::Run);
+    let mut all = vec![stored.folder.approvals()];
+    all.extend(folders.iter().cloned());
+    let mut operators: Vec<String> = stored.run.operators.iter().cloned().collect();
+    operators.push(console.operator());
+    let found = permit::overrides(&stored.plan, &stored.digest, &subject, operators, &all);
+    if found.is_empty() {
+        return Err(Problem::refused(
+            format!("the window closed {}", day(closes, &planned.timezone)),
+            format!("take it back: pitstop resume {name} --rollback"),
+        )
+        .also(format!(
+            "or let someone who may override it: pitstop approve {name} --override window --comment WHY --key FILE"
+        )));
+    }
+    Ok(found)
+}
+
+/// The project that the run's folder lies in, for relative paths of keys; else the current folder.
+fn root(console: &Console, stored: &Stored) -> PathBuf {
+    let given = console.project_args();
+    let near = stored.folder.path().parent();
+    super::project::room(&given, near)
+        .ok()
+        .filter(|room| room.found)
+        .or_else(|| super::project::room(&given, None).ok())
+        .map_or_else(|| PathBuf::from("."), |room| room.folder.root().to_path_buf())
+}
+
+/// The store that a run's folder lies in; a copy elsewhere has none.
+fn store_of(stored: &Stored) -> Option<Store> {
+    let runs = stored.folder.path().parent()?;
+    (runs.file_name()? == "runs").then(|| runs.parent().map(Store::at)).flatten()
+}

@@ -1,0 +1,254 @@
+//! `pitstop run`: plans and runs in one go, or runs a frozen plan.
+//!
+//! Owns: the order of what must be true before a run exists. Must not: leave anything behind where it refuses.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::canon;
+use crate::id::{Digest, RunId};
+use crate::journal::Journal;
+use crate::journal::store::{Once, Store};
+use crate::plan::Plan;
+use crate::plan::page::{self, Outside};
+use crate::runbook::files::{Files as _, Folder};
+
+use super::console::Console;
+use super::execute::{self, How, Job};
+use super::permit;
+use super::plan::{ChangeFlags, Made, make};
+use super::problem::Problem;
+use super::project;
+use super::screen::Tone;
+
+/// Run a runbook, a change or a frozen plan
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  pitstop run runbooks/hello.yml
+  pitstop run changes/CHG0031337.yml --dry       connects, runs what changes nothing, shows the rest
+  pitstop run plan.json --yes                    in CI: no question, but every gate
+  pitstop run plan.json --wait                   waits until the window opens
+  pitstop run runbooks/backup.yml --yes --once-key nightly-2026-12-06
+
+Without a terminal a plan that changes something runs only with --yes. --yes never passes a gate.")]
+pub struct Args {
+    /// The runbook, the change file, or a plan made by `pitstop plan -o`
+    #[arg(value_name = "RUNBOOK|CHANGE|PLAN")]
+    file: PathBuf,
+    /// Connect and run only what changes nothing; show the rest
+    #[arg(long)]
+    dry: bool,
+    /// Do not ask \"go on?\"
+    #[arg(short, long)]
+    yes: bool,
+    /// Wait until the window opens
+    #[arg(long)]
+    wait: bool,
+    /// Start no new step after this time, as 50m
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    deadline: Option<Duration>,
+    /// Run only if no run had this key before
+    #[arg(long, value_name = "KEY")]
+    once_key: Option<String>,
+    #[command(flatten)]
+    change: ChangeFlags,
+}
+
+/// Does it.
+pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
+    let made = make(&args.file, &args.change, console)?;
+    let plan = &made.plan;
+    let room = match &made.loaded {
+        Some(loaded) => loaded.room.clone(),
+        None => project::room(&console.project_args(), Some(&args.file))?,
+    };
+    let files = planned_files(plan, &room.folder)?;
+    let frozen = made.loaded.is_none().then_some(args.file.as_path());
+    if let Some(file) = frozen {
+        same_policy(plan, file, &room, console)?;
+    }
+    let lacking = execute::unreachable(plan);
+    if let Some(host) = lacking.first() {
+        return Err(Problem::wrong(
+            format!("{host} is reached in a way that this build lacks"),
+            "use `transport: ssh` or `local`",
+        ));
+    }
+    let folders = approval_folders(&args.file, room.folder.root());
+    let mut approvals = Vec::new();
+    if !args.dry {
+        permit::terminal(plan, console)?;
+        permit::operator(plan, console)?;
+        approvals = permit::approved(plan, &made.digest, &folders, frozen, console)?;
+        wait_for_window(plan, args.wait, console)?;
+        go_on(&made, args.yes, console)?;
+    }
+    let store = Store::at(room.state.0);
+    let runtime = execute::runtime()?;
+    let (secrets, redactor) = execute::secrets(plan, room.folder.root(), console, &runtime)?;
+    let now = Timestamp::now();
+    // Before the run exists: who loses the race leaves nothing behind.
+    let _lock = if plan.changes() && !args.dry {
+        Some(store.lock(&lock_name(plan), now)?)
+    } else {
+        None
+    };
+    let id = fresh_id(now)?;
+    if let Some(taken) = claim(args.once_key.as_deref(), &store, &id)? {
+        return Err(Problem::refused(
+            format!("the run {taken} had this once-key already"),
+            format!("look at it: pitstop status {taken}"),
+        ));
+    }
+    let folder = store.create_run(&id, canon::to_string(plan)?.as_bytes())?;
+    execute::keep_files(&files, &folder)?;
+    let journal = Journal::create(folder.path(), now)?;
+    announce(&id, &made, args.dry, console);
+    let job = Job {
+        plan: made.plan,
+        digest: made.digest,
+        id,
+        folder,
+        root: room.folder.root().to_path_buf(),
+        approvals: folders,
+        secrets,
+        redactor,
+        deadline: args.deadline,
+    };
+    let how = How::Start {
+        dry: args.dry,
+        approvals,
+    };
+    execute::execute(job, journal, how, console, &runtime)
+}
+
+/// One run at a time of a runbook over an inventory.
+pub fn lock_name(plan: &Plan) -> String {
+    format!("runbook {} over {}", plan.runbook, plan.inventory)
+}
+
+/// Where approvals lie that belong to no run yet.
+pub fn approval_folders(file: &Path, root: &Path) -> Vec<PathBuf> {
+    let beside = match file.parent() {
+        Some(dir) if dir != Path::new("") => dir.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let mut folders = vec![beside.clone(), beside.join("approvals"), root.join("approvals")];
+    folders.dedup();
+    folders
+}
+
+/// The bytes of every file that the plan names; one that changed since is a refusal before the start.
+fn planned_files(plan: &Plan, folder: &Folder) -> Result<BTreeMap<String, Vec<u8>>, Problem> {
+    let mut files = BTreeMap::new();
+    for (path, planned) in &plan.files {
+        let bytes = folder.read(path).map_err(|e| {
+            Problem::refused(
+                format!("the plan uses {path}, and {e}"),
+                "put it back, or make the plan again: pitstop plan RUNBOOK|CHANGE -o FILE",
+            )
+        })?;
+        let found = Digest::of(&bytes);
+        if found != planned.digest {
+            let what = format!(
+                "{path} is not the file that was planned: {} bytes {} then, {} bytes {} now",
+                planned.bytes,
+                planned.digest.short(),
+                bytes.len(),
+                found.short()
+            );
+            return Err(Problem::refused(
+                what,
+                "put the planned file back, or make the plan again: pitstop plan RUNBOOK|CHANGE -o FILE",
+            ));
+        }
+        files.insert(path.clone(), bytes);
+    }
+    Ok(files)
+}
+
+/// A frozen plan runs under the policy of today, or not at all; what else changed is only said.
+fn same_policy(plan: &Plan, file: &Path, room: &project::Room, console: &Console) -> Result<(), Problem> {
+    let today = project::load(&console.project_args(), &room.folder.root().join(&plan.path));
+    let Ok(today) = today else {
+        console.screen.note(&format!("note: {} has changed since the plan was made; the plan runs as frozen", plan.path));
+        return Ok(());
+    };
+    let digest = match &today.policy {
+        Some((policy, signers)) => Some(crate::plan::bind::policy_digest(policy, signers)),
+        None => None,
+    };
+    if digest.as_ref() != plan.policy.as_ref().map(|p| &p.digest) {
+        return Err(Problem::refused(
+            format!("the policy is not the one that {} was made under", file.display()),
+            "make the plan again, and have it approved: pitstop plan RUNBOOK|CHANGE -o FILE",
+        ));
+    }
+    Ok(())
+}
+
+fn wait_for_window(plan: &Plan, wait: bool, console: &Console) -> Result<(), Problem> {
+    let left = permit::start_in_window(plan, wait, Timestamp::now())?;
+    if left.is_zero() {
+        return Ok(());
+    }
+    let ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    console.screen.note(&format!("waiting {} for the window to open (interrupt: nothing has begun)", page::duration(ms)));
+    // The wall clock decides, not one long sleep: a suspended machine wakes late.
+    while !permit::start_in_window(plan, true, Timestamp::now())?.is_zero() {
+        std::thread::sleep(left.min(Duration::from_millis(500)));
+    }
+    Ok(())
+}
+
+/// The question before a change.
+fn go_on(made: &Made, yes: bool, console: &Console) -> Result<(), Problem> {
+    if yes || !made.plan.changes() {
+        return Ok(());
+    }
+    if !console.terminal() {
+        return Err(Problem::refused(
+            "this plan changes something, and there is no terminal to ask \"go on?\"",
+            "read the plan first (pitstop plan …), then: pitstop run … --yes",
+        ));
+    }
+    let screen = &console.screen;
+    let page = page::facts(&made.plan, &made.digest, &Outside::default());
+    screen.say(&page::text(&page, screen.width()));
+    match super::person::ask(screen, "Go on? [yes/no] ").as_deref() {
+        Some("yes" | "y") => Ok(()),
+        _ => Err(Problem::refused("not started: nobody said yes", "nothing was touched")),
+    }
+}
+
+fn claim(key: Option<&str>, store: &Store, id: &RunId) -> Result<Option<RunId>, Problem> {
+    let Some(key) = key else { return Ok(None) };
+    Ok(match store.once(key, id)? {
+        Once::Ours => None,
+        Once::Taken(other) => Some(other),
+    })
+}
+
+fn fresh_id(now: Timestamp) -> Result<RunId, Problem> {
+    let mut random = [0; 6];
+    getrandom::fill(&mut random)
+        .map_err(|e| Problem::fault(format!("this machine gives no random numbers: {e}"), "getrandom(2) must work here"))?;
+    Ok(RunId::new(now, random))
+}
+
+fn announce(id: &RunId, made: &Made, dry: bool, console: &Console) {
+    let screen = &console.screen;
+    let dry = if dry { " (dry run: nothing is changed)" } else { "" };
+    let head = screen.paint(Tone::Strong, &format!("run {id}"));
+    let title = crate::text::terminal_line(&made.plan.title);
+    screen.say(&format!("{head}{dry}: {title}, plan {}", made.digest.short()));
+}
+
+/// `50m`, `90s`, `2h`.
+fn length(text: &str) -> Result<Duration, String> {
+    super::runs::age(text)
+}

@@ -1,0 +1,60 @@
+//! Signals of the operating system, counted.
+//!
+//! Owns: which signals stop a run, and that the third leaves at once. Must not: know what the engine does with the count.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+use super::exit;
+
+/// Listens until it is dropped.
+pub struct Listening(JoinHandle<()>);
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Sends the count so far with each SIGINT, SIGTERM or SIGHUP; a deadline counts as the first.
+pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>) -> Listening {
+    Listening(tokio::spawn(async move {
+        let streams = (
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::terminate()),
+            signal(SignalKind::hangup()),
+        );
+        let (Ok(mut int), Ok(mut term), Ok(mut hup)) = streams else {
+            return;
+        };
+        let late = async {
+            match deadline {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::pin!(late);
+        let (mut count, mut over) = (0_u32, false);
+        loop {
+            tokio::select! {
+                _ = int.recv() => count += 1,
+                _ = term.recv() => count += 1,
+                _ = hup.recv() => count += 1,
+                () = &mut late, if !over => {
+                    over = true;
+                    count = count.max(1);
+                }
+            }
+            if count > 2 {
+                // As safe as SIGKILL: the journal knows what was intended.
+                std::process::exit(i32::from(exit::STOPPED));
+            }
+            if send.send(count).is_err() {
+                return;
+            }
+        }
+    }))
+}

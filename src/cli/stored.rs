@@ -1,0 +1,220 @@
+//! A run as it lies in its folder: plan, journal, and what they tell.
+//!
+//! Owns: finding and reading one, the words for what may come next. Must not: change it.
+
+use jiff::Timestamp;
+
+use crate::id::{Digest, HostName, RunId};
+use crate::journal::store::RunFolder;
+use crate::journal::{self, Read};
+use crate::plan::Plan;
+use crate::report::record::{ChainHead, ChangeRecord, record};
+use crate::run::event::{Event, HostState, Stamped, Verdict};
+use crate::run::ledger::{self, Obligation, Owed};
+use crate::run::verdict::states;
+use crate::run::{GateState, Run};
+
+use super::problem::Problem;
+use super::console::Console;
+
+/// A run that was read without its lock.
+pub struct Stored {
+    /// Where it lies.
+    pub folder: RunFolder,
+    /// What it executes.
+    pub plan: Plan,
+    /// The plan's digest, computed from what lies in the folder.
+    pub digest: Digest,
+    /// The journal.
+    pub read: Read,
+    /// What the journal tells.
+    pub run: Run,
+}
+
+impl Stored {
+    /// Finds a run by (the beginning of) its id, `last`, or the path of its folder.
+    ///
+    /// # Errors
+    /// When none or several are meant, or its plan or journal cannot be read.
+    pub fn find(console: &Console, text: &str) -> Result<Self, Problem> {
+        Self::open(console.store()?.find(text)?)
+    }
+
+    /// Reads the run in a folder.
+    ///
+    /// # Errors
+    /// When its plan or journal cannot be read.
+    pub fn open(folder: RunFolder) -> Result<Self, Problem> {
+        let plan = read_plan(&folder)?;
+        let digest = plan.digest()?;
+        let read = journal::read(folder.path()).map_err(|fault| {
+            let begun = fault.source.kind() != std::io::ErrorKind::NotFound;
+            if begun {
+                Problem::wrong(fault.to_string(), fault.help)
+            } else {
+                let what = format!("the run in {} never began: it has no journal", folder.path().display());
+                Problem::wrong(what, "remove it with `pitstop runs --prune`")
+            }
+        })?;
+        let run = Run::fold(read.facts());
+        Ok(Self {
+            folder,
+            plan,
+            digest,
+            read,
+            run,
+        })
+    }
+
+    /// Its id.
+    pub fn id(&self) -> String {
+        let of_folder = || self.folder.id().as_ref().map(RunId::to_string);
+        let of_journal = self.run.id.as_ref().map(RunId::to_string);
+        of_journal.or_else(of_folder).unwrap_or_default()
+    }
+
+    /// How to name it in a command: the id where it lies in the store, else the path.
+    pub fn name(&self, console: &Console) -> String {
+        let id = self.id();
+        let at_home = console.store().ok().and_then(|s| s.find(&id).ok());
+        let same = at_home.is_some_and(|f| f.path().canonicalize().ok() == self.folder.path().canonicalize().ok());
+        if same {
+            id
+        } else {
+            self.folder.path().display().to_string()
+        }
+    }
+
+    /// The record of the intact part.
+    pub fn record(&self) -> ChangeRecord {
+        let events: Vec<Stamped> = self.read.facts().cloned().collect();
+        let head = ChainHead {
+            events: self.read.head.records,
+            hash: self.read.head.hash.to_string(),
+        };
+        record(&self.plan, &self.digest, &events, &head)
+    }
+
+    /// What it owes.
+    pub fn owed(&self) -> Vec<Obligation> {
+        ledger::obligations(&self.plan, &self.run)
+    }
+
+    /// The moment of the last event.
+    pub fn last(&self) -> Option<Timestamp> {
+        self.read.records.last().map(|r| r.fact.at)
+    }
+
+    /// Gates that wait, with the hash of the record that opened each.
+    pub fn open_gates(&self) -> Vec<(String, Digest)> {
+        let open = |id: &String| self.run.gates.get(id).is_some_and(|g| g.state == GateState::Open);
+        let mut found: Vec<(String, Digest)> = Vec::new();
+        for r in &self.read.records {
+            if let Event::GateOpened { gate, .. } = &r.fact.event {
+                found.retain(|(id, _)| id != gate);
+                if open(gate) {
+                    found.push((gate.clone(), r.hash.clone()));
+                }
+            }
+        }
+        found
+    }
+
+    /// What is said about damage of the journal, if there is any.
+    pub fn damage(&self) -> Option<String> {
+        let damage = self.read.damage.as_ref()?;
+        Some(format!(
+            "record {} of the journal is damaged ({}): what follows it is not shown",
+            damage.record, damage.why
+        ))
+    }
+
+    /// In one word: `running`, the verdict, or `interrupted`.
+    pub fn standing(&self) -> Standing {
+        if let Ok(Some(holder)) = journal::holder(self.folder.path()) {
+            return Standing::Running(holder.pid);
+        }
+        match self.run.ended {
+            Some((verdict, exit)) => Standing::Ended(verdict, exit),
+            None => Standing::Interrupted,
+        }
+    }
+
+    /// Commands that may come next, with what they do.
+    pub fn next(&self, name: &str) -> Vec<(String, &'static str)> {
+        next_commands(&self.plan, &self.run, name)
+    }
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A process is at work on it.
+    Running(u32),
+    /// Its last process ended in order.
+    Ended(Verdict, u8),
+    /// Its last process was cut off.
+    Interrupted,
+}
+
+impl Standing {
+    /// One word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running(_) => "running",
+            Self::Ended(verdict, _) => verdict.as_str(),
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// What a person can do with a run that is not (well) over.
+pub fn next_commands(plan: &Plan, run: &Run, name: &str) -> Vec<(String, &'static str)> {
+    let mut list = Vec::new();
+    let over = matches!(run.ended, Some((Verdict::Done | Verdict::Failed | Verdict::RolledBack, _)));
+    let owed = ledger::obligations(plan, run);
+    for (gate, _) in run.gates.iter().filter(|(_, g)| g.state == GateState::Open) {
+        let command = format!("pitstop approve {name} --gate {gate} --key ~/.ssh/id_ed25519");
+        list.push((command, "says yes to the gate (someone who may)"));
+    }
+    if let Some(o) = owed.iter().find(|o| o.kind == Owed::Step) {
+        let host = o.host.as_ref().map_or("HOST", HostName::as_str);
+        let step = o.id.rsplit_once(&format!("{host}/")).map_or("STEP", |(_, step)| step);
+        let command = format!("pitstop settle {name} {host}/{step} ok|failed|rerun|skip --reason WHY");
+        list.push((command, "says how an unknown step ended"));
+    }
+    if !over || !owed.is_empty() {
+        list.push((format!("pitstop resume {name}"), "goes on"));
+        let changed = states(plan, run).iter().any(|s| s.changed && s.state != HostState::RolledBack);
+        if changed && !run.dry {
+            list.push((format!("pitstop resume {name} --rollback"), "takes back what can be taken back"));
+        }
+    }
+    if !owed.is_empty() {
+        list.push((format!("pitstop owed {name}"), "lists what is owed"));
+    }
+    list
+}
+
+/// The plan in a run's folder.
+///
+/// # Errors
+/// When it cannot be read or is no plan.
+pub fn read_plan(folder: &RunFolder) -> Result<Plan, Problem> {
+    let bytes = folder.read_plan().map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
+    parse_plan(&bytes, &folder.plan().display().to_string())
+}
+
+/// A plan from its bytes; `name` is said where it is none.
+///
+/// # Errors
+/// When it is no plan of a known version.
+pub fn parse_plan(bytes: &[u8], name: &str) -> Result<Plan, Problem> {
+    let plan: Plan = serde_json::from_slice(bytes)
+        .map_err(|error| Problem::wrong(format!("{name} is no plan: {error}"), "make one: pitstop plan RUNBOOK -o FILE"))?;
+    if plan.schema != crate::plan::SCHEMA {
+        let what = format!("{name} is a plan of another version ({})", plan.schema);
+        return Err(Problem::wrong(what, "make it again: pitstop plan RUNBOOK -o FILE"));
+    }
+    Ok(plan)
+}

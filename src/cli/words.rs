@@ -1,0 +1,198 @@
+//! How states, outcomes and events are said on the screen.
+//!
+//! Owns: one line for each event that people care about, the tone of each word. Must not: print; host text goes through
+//! `text::terminal_line` here.
+
+use jiff::Timestamp;
+
+use crate::id::HostName;
+use crate::plan::page::{duration, moment_in};
+use crate::plan::{Plan, Stage};
+use crate::run::event::{Event, GateEnd, HostState, Outcome, Stamped, StepKey, StepResult, Verdict};
+use crate::text::terminal_line;
+
+use super::screen::Tone;
+
+/// One event as a line: time, who, what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How it is meant.
+    pub tone: Tone,
+    /// The host, or `run`.
+    pub who: String,
+    /// The rest.
+    pub what: String,
+    /// How important: 0 always, 1 with `-v`, 2 with `-vv`.
+    pub level: u8,
+}
+
+/// The tone of a host's state.
+pub fn state_tone(state: HostState) -> Tone {
+    match state {
+        HostState::Ok | HostState::NotNeeded => Tone::Good,
+        HostState::Warned | HostState::RolledBack => Tone::Warn,
+        HostState::NotStarted => Tone::Dim,
+        _ => Tone::Bad,
+    }
+}
+
+/// The tone of a verdict.
+pub fn verdict_tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Done => Tone::Good,
+        Verdict::RolledBack | Verdict::Waiting | Verdict::Stopped => Tone::Warn,
+        Verdict::Failed | Verdict::Stuck => Tone::Bad,
+    }
+}
+
+/// A verdict as a sentence.
+pub fn verdict_sentence(verdict: Verdict, exit: u8) -> &'static str {
+    match (verdict, exit) {
+        (Verdict::Done, 8) => "All hosts are done, but an objective or the final steady state was missed.",
+        (Verdict::Done, _) => "All hosts are good.",
+        (Verdict::Failed, _) => "A check said no. Nothing was changed.",
+        (Verdict::RolledBack, _) => "Everything that was changed is taken back.",
+        (Verdict::Waiting, _) => "The run waits for a person's decision.",
+        (Verdict::Stopped, _) => "The run was stopped and can go on.",
+        (Verdict::Stuck, _) => "A person is needed.",
+    }
+}
+
+/// The clock of a line, in the plan's zone.
+pub fn clock(plan: &Plan, at: Timestamp) -> String {
+    let zone = plan.window.as_ref().map_or("UTC", |w| w.timezone.as_str());
+    moment_in(at, zone, "%H:%M:%S")
+}
+
+/// `steps/restart`, with the phase where the plan has several.
+pub fn step_name(plan: &Plan, key: &StepKey) -> String {
+    let stage = key.stage.as_str();
+    let many = plan.phases().nth(1).is_some() && !key.phase.is_empty();
+    let phase = if many { format!("{}/", key.phase) } else { String::new() };
+    format!("{phase}{stage}/{}", key.step)
+}
+
+/// The line for an event; `None` for what only machines need.
+pub fn line(plan: &Plan, stamped: &Stamped) -> Option<Line> {
+    let run = |tone, what: String, level| Some(line_of(tone, "run".to_owned(), what, level));
+    let at = |host: &HostName, tone, what: String, level| Some(line_of(tone, host.to_string(), what, level));
+    match &stamped.event {
+        Event::Settled { key, outcome, result } => Some(settled(plan, key, *outcome, result)),
+        Event::Intended { key, on, call, .. } => {
+            let on = if key.host.as_ref() == Some(on) { String::new() } else { format!(" on {on}") };
+            Some(line_of(Tone::Dim, who(key), format!("{}  begins{on}: {}", step_name(plan, key), first_line(call)), 2))
+        }
+        Event::Skipped { key, reason, .. } => {
+            let what = format!("{}  skipped: {}", step_name(plan, key), terminal_line(reason));
+            Some(line_of(Tone::Dim, who(key), what, 1))
+        }
+        Event::NeverBegan { key } => {
+            Some(line_of(Tone::Warn, who(key), format!("{}  had never begun", step_name(plan, key)), 0))
+        }
+        Event::Connected { host, facts } => {
+            at(host, Tone::Dim, format!("connected, {} {}", facts.distro, facts.version), 1)
+        }
+        Event::PhaseBegan { phase } => {
+            let title = plan.phase(phase).map_or("", |p| p.title.as_str());
+            run(Tone::Strong, format!("phase {phase}: {}", terminal_line(title)), 0)
+        }
+        Event::BatchBegan { phase, batch, hosts } => {
+            let names: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
+            run(Tone::Plain, format!("phase {phase}, batch {batch}: {}", names.join(", ")), 0)
+        }
+        Event::SoakBegan { phase, batch, soak_ms } if *soak_ms > 0 => {
+            run(Tone::Plain, format!("phase {phase}, batch {batch} soaks for {}", duration(*soak_ms)), 0)
+        }
+        Event::SteadyAnswered { ok, .. } => match ok {
+            true => run(Tone::Good, "the steady state holds".to_owned(), 1),
+            false => run(Tone::Bad, "the steady state is false".to_owned(), 0),
+        },
+        Event::Turned { host, why, .. } => at(host, Tone::Warn, format!("goes back: {}", terminal_line(why)), 0),
+        Event::Reopened { host, .. } => at(host, Tone::Plain, "is looked at again".to_owned(), 0),
+        Event::HostEnded { host, state, why, phase } => {
+            let why = if why.is_empty() { String::new() } else { format!(": {}", terminal_line(why)) };
+            at(host, state_tone(*state), format!("phase {phase} ended {}{why}", state.as_str()), 0)
+        }
+        other => of_run(other),
+    }
+}
+
+/// Lines that belong to no host.
+fn of_run(event: &Event) -> Option<Line> {
+    let (tone, what, level) = match event {
+        Event::Started { run, dry, operator, .. } => {
+            let dry = if *dry { " (dry run)" } else { "" };
+            (Tone::Strong, format!("{run} started by {}{dry}", terminal_line(operator)), 0)
+        }
+        Event::Resumed { operator, back, .. } => {
+            let back = if *back { " to go back" } else { "" };
+            (Tone::Strong, format!("resumed by {}{back}", terminal_line(operator)), 0)
+        }
+        Event::GateOpened { gate, title, .. } => {
+            (Tone::Warn, format!("gate {gate} waits: {}", terminal_line(title)), 0)
+        }
+        Event::GateAnswered { gate, answer } => {
+            let said = if answer.decision == "approve" { "yes" } else { "no" };
+            (Tone::Plain, format!("gate {gate}: {} says {said}", terminal_line(&answer.principal)), 0)
+        }
+        Event::GatePassed { gate } => (Tone::Good, format!("gate {gate} is passed"), 0),
+        Event::GateClosed { gate, why } => {
+            let why = match why {
+                GateEnd::Rejected => "was rejected",
+                GateEnd::Expired => "expired: nobody answered in time",
+                GateEnd::CutOff => "met the window's cut-off",
+            };
+            (Tone::Bad, format!("gate {gate} {why}"), 0)
+        }
+        Event::Halted { text, .. } => (Tone::Bad, format!("nothing further starts: {}", terminal_line(text)), 0),
+        Event::TurnedBack { why } => (Tone::Warn, format!("the run goes back: {}", terminal_line(why)), 0),
+        Event::Signalled { count } => {
+            let text = match count {
+                1 => "signal: no new step starts, running steps finish (again: stop them)",
+                _ => "second signal: running commands are stopped (again: leave at once)",
+            };
+            (Tone::Warn, text.to_owned(), 0)
+        }
+        Event::Decided { host, slot, verdict, by, reason, .. } => {
+            let (by, reason) = (terminal_line(by), terminal_line(reason));
+            (Tone::Warn, format!("{by} says {host}/{} is {verdict}: {reason}", slot.step), 0)
+        }
+        Event::Forgiven { obligation, by, .. } => {
+            (Tone::Warn, format!("{} says {} is done", terminal_line(by), terminal_line(obligation)), 0)
+        }
+        Event::Noted { text } => (Tone::Plain, terminal_line(text), 0),
+        Event::Ended { verdict, exit, .. } => {
+            (verdict_tone(*verdict), format!("ended: {} (exit {exit})", verdict.as_str()), 0)
+        }
+        _ => return None,
+    };
+    Some(line_of(tone, "run".to_owned(), what, level))
+}
+
+fn line_of(tone: Tone, who: String, what: String, level: u8) -> Line {
+    Line { tone, who, what, level }
+}
+
+fn settled(plan: &Plan, key: &StepKey, outcome: Outcome, result: &StepResult) -> Line {
+    let (tone, word) = match outcome {
+        Outcome::Ok if result.warned => (Tone::Warn, "ok, with a warning"),
+        Outcome::Ok => (Tone::Good, "ok"),
+        Outcome::Skipped => (Tone::Dim, "skipped"),
+        other => (Tone::Bad, other.as_str()),
+    };
+    let attempt = if key.attempt > 1 { format!(", attempt {}", key.attempt) } else { String::new() };
+    let why = if result.why.is_empty() { String::new() } else { format!("  {}", terminal_line(&result.why)) };
+    let what = format!("{}  {word}{attempt}  {}{why}", step_name(plan, key), duration(result.duration_ms));
+    let quiet = outcome == Outcome::Ok && !result.warned && matches!(key.stage, Stage::Steady);
+    line_of(tone, who(key), what, u8::from(quiet))
+}
+
+fn who(key: &StepKey) -> String {
+    key.host.as_ref().map_or_else(|| "run".to_owned(), HostName::to_string)
+}
+
+fn first_line(call: &str) -> String {
+    let first = call.lines().next().unwrap_or_default();
+    let cut: String = first.chars().take(80).collect();
+    terminal_line(&cut)
+}

@@ -1,0 +1,172 @@
+//! The lanes of one session: opened when needed, kept for the next call, one user at a time noted for whoever cleans up.
+//!
+//! Owns: the pool, and what is known of each user. Must not: run steps.
+
+use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
+
+use tokio::sync::SemaphorePermit;
+
+use super::host::Host;
+use super::latch::{ANSWER, Lane};
+use super::shell::{is_user, quote};
+
+/// Lanes kept open for the next call, of all users together.
+const IDLE: usize = 2;
+/// What a session knows of its lanes and of the users it has become.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) users: BTreeMap<Option<String>, User>,
+    /// Lanes that wait for the next call, the longest unused first.
+    pub(super) idle: Vec<(Option<String>, Lane)>,
+    /// Keys that were sent in this session, and as whom.
+    pub(super) sent: BTreeMap<String, Option<String>>,
+    /// The run's directories are removed, and no call may make them again.
+    pub(super) left: bool,
+}
+
+/// One user of a host, in one session.
+#[derive(Default)]
+pub(super) struct User {
+    pub(super) known: bool,
+    /// The run's directory should have been there and was not: nothing in it proves that a step never began.
+    pub(super) lost: bool,
+    pub(super) settled: Vec<String>,
+}
+
+impl Host {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A lane of this user: one that is idle, or a new one.
+    pub(super) async fn lane(&self, user: Option<&str>) -> Result<Lane, String> {
+        if let Some(lane) = self.idle(user) {
+            return Ok(lane);
+        }
+        match user {
+            Some(name) if !self.is_known(user) => self.first_lane(name).await,
+            _ => self.open_lane(user).await,
+        }
+    }
+
+    async fn open_lane(&self, user: Option<&str>) -> Result<Lane, String> {
+        let run = (!self.state().left).then_some(&self.run);
+        Lane::open(self.channels.as_ref(), &self.privilege, user, run, self.limit).await
+    }
+
+    fn is_known(&self, user: Option<&str>) -> bool {
+        self.state()
+            .users
+            .get(&user.map(str::to_owned))
+            .is_some_and(|u| u.known)
+    }
+
+    /// The first lane of a user in this session decides whether the user's directory was lost.
+    async fn first_lane(&self, name: &str) -> Result<Lane, String> {
+        if !is_user(name) {
+            return Err(format!("{name:?} is no name of a user"));
+        }
+        let _one_at_a_time = self.opening.lock().await;
+        if self.is_known(Some(name)) {
+            return self.open_lane(Some(name)).await;
+        }
+        let noted = self.facts.latch && self.note_user(name).await?;
+        let lane = match self.open_lane(Some(name)).await {
+            Ok(lane) => lane,
+            Err(why) => {
+                if self.facts.latch && !noted {
+                    // Nothing of theirs was made. If even this fails, whoever cleans up looks there in vain.
+                    let _ = self.login_script(&format!("rm -f \"$_d\"{}", note_of(name))).await;
+                }
+                return Err(why);
+            }
+        };
+        let mut state = self.state();
+        let entry = state.users.entry(Some(name.to_owned())).or_default();
+        entry.known = true;
+        entry.lost = noted && lane.hello.made;
+        drop(state);
+        Ok(lane)
+    }
+
+    fn idle(&self, user: Option<&str>) -> Option<Lane> {
+        let mut state = self.state();
+        while let Some(at) = state.idle.iter().rposition(|(of, _)| of.as_deref() == user) {
+            let (_, mut lane) = state.idle.remove(at);
+            if lane.is_usable() {
+                return Some(lane);
+            }
+        }
+        None
+    }
+
+    /// Puts a lane back for the next call.
+    pub(super) fn give_back(&self, user: Option<&str>, mut lane: Lane) {
+        if !lane.is_usable() {
+            return;
+        }
+        let mut state = self.state();
+        state.idle.push((user.map(str::to_owned), lane));
+        if state.idle.len() > IDLE {
+            state.idle.remove(0);
+        }
+    }
+
+    /// A text of ours, as the login user.
+    pub(super) async fn login_script(&self, text: &str) -> Result<(Vec<u8>, i32), String> {
+        let mut lane = match self.idle(None) {
+            Some(lane) => lane,
+            None => self.open_lane(None).await?,
+        };
+        let answer = lane.script(text, ANSWER).await?;
+        self.give_back(None, lane);
+        Ok(answer)
+    }
+
+    /// A turn to do something that may need two channels.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, String> {
+        self.steps
+            .acquire()
+            .await
+            .map_err(|_| "the session is closed".to_owned())
+    }
+
+    /// Notes in the login user's directory that `name` will have one too, so that whoever cleans up knows; true if it was
+    /// noted before.
+    async fn note_user(&self, name: &str) -> Result<bool, String> {
+        let file = note_of(name);
+        let (said, status) = self
+            .login_script(&format!("[ -e \"$_d\"{file} ] && echo old; : >>\"$_d\"{file}"))
+            .await?;
+        if status == 0 {
+            Ok(said.starts_with(b"old"))
+        } else {
+            Err("the run's directory cannot be written".to_owned())
+        }
+    }
+
+    pub(super) fn settled(&self, user: Option<&str>, key: String) {
+        let mut state = self.state();
+        state
+            .users
+            .entry(user.map(str::to_owned))
+            .or_default()
+            .settled
+            .push(key);
+    }
+
+    pub(super) fn take_settled(&self, user: Option<&str>) -> Vec<String> {
+        let mut state = self.state();
+        state
+            .users
+            .get_mut(&user.map(str::to_owned))
+            .map(|u| std::mem::take(&mut u.settled))
+            .unwrap_or_default()
+    }
+}
+
+/// The note that a user has a directory too, below `$_d`, quoted.
+fn note_of(name: &str) -> String {
+    quote(&format!("/u.{name}"))
+}

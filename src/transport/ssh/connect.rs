@@ -1,0 +1,378 @@
+//! From an endpoint to an authenticated connection, every phase within its limit.
+//!
+//! Owns: TCP or bastion, banner and key exchange, the host key's verdict, retries of what was refused before the login.
+//! Must not: choose keys (`auth.rs`), open session channels (`session.rs`).
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use russh::client::{self, DisconnectReason, Handle};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyBase64 as _, PublicKeyOrCertificate};
+use russh::{Preferred, cipher, compression, kex};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+
+use super::SshTransport;
+use super::hostkey::{KnownHosts, Verdict, name_of};
+use crate::transport::{ConnectError, Endpoint};
+
+const KEEPALIVE: Duration = Duration::from_secs(15);
+const KEEPALIVES: usize = 3;
+/// First wait after a refusal; it doubles up to [`LONGEST_WAIT`], and a half of it is random.
+const FIRST_WAIT: Duration = Duration::from_millis(60);
+const LONGEST_WAIT: Duration = Duration::from_millis(1500);
+
+/// An authenticated connection.
+pub(super) struct Connection {
+    pub(super) handle: Handle<Client>,
+    learnt: Arc<Mutex<Learnt>>,
+    /// The bastion's connection lives as long as those through it.
+    _through: Option<Arc<Connection>>,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+/// What a connection taught about its host.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Learnt {
+    /// Fingerprint of the host key.
+    pub(super) host_key: String,
+    /// Key exchange, cipher and host key algorithm.
+    pub(super) algorithms: String,
+    /// Why the connection ended.
+    pub(super) ended: Option<String>,
+    verdict: Option<Verdict>,
+}
+
+/// The answers that russh asks for.
+pub(super) struct Client {
+    known: KnownHosts,
+    name: String,
+    learnt: Arc<Mutex<Learnt>>,
+}
+
+impl Client {
+    fn learn(&self, what: impl FnOnce(&mut Learnt)) {
+        what(&mut self.learnt.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl client::Handler for Client {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
+        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else {
+            // Certificates are not offered, so none is due.
+            return Ok(false);
+        };
+        let verdict = self.known.judge(&self.name, &key.public_key_base64());
+        let good = verdict == Verdict::Known;
+        self.learn(|l| {
+            l.host_key = key.fingerprint(HashAlg::Sha256).to_string();
+            l.verdict = Some(verdict);
+        });
+        Ok(good)
+    }
+
+    async fn kex_done(
+        &mut self,
+        _secret: Option<&[u8]>,
+        names: &russh::Names,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        let text = format!("{} {} {}", names.kex.as_ref(), names.cipher.as_ref(), names.key);
+        self.learn(|l| l.algorithms = text);
+        Ok(())
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
+        let (why, result) = match reason {
+            DisconnectReason::ReceivedDisconnect(info) => (format!("the server ended it: {}", info.message), Ok(())),
+            DisconnectReason::Error(e) => (e.to_string(), Err(e)),
+        };
+        self.learn(|l| l.ended = Some(why.chars().filter(|c| !c.is_control()).take(200).collect()));
+        result
+    }
+}
+
+impl Connection {
+    /// What it taught.
+    pub(super) fn learnt(&self) -> Learnt {
+        self.learnt.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// True once it has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+}
+
+/// Why an attempt failed, and whether the same may be tried again at once.
+struct Failed {
+    error: ConnectError,
+    refused_early: bool,
+}
+
+impl From<ConnectError> for Failed {
+    fn from(error: ConnectError) -> Self {
+        Self {
+            error,
+            refused_early: false,
+        }
+    }
+}
+
+impl SshTransport {
+    /// Connects and logs in. A refusal before the login is retried with growing, random waits within the limit.
+    pub(super) async fn login(&self, to: &Endpoint) -> Result<Connection, ConnectError> {
+        let gate = self.gate(to).await;
+        let (mut wait, mut give_up) = (FIRST_WAIT, None);
+        loop {
+            let turn = gate.acquire().await;
+            let failed = match self.attempt(to).await {
+                Ok(connection) => return Ok(connection),
+                Err(failed) => failed,
+            };
+            drop(turn);
+            let end = *give_up.get_or_insert_with(|| Instant::now() + to.connect_timeout);
+            if !failed.refused_early || Instant::now() + wait > end {
+                return Err(failed.error);
+            }
+            tokio::time::sleep(jittered(wait)).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    async fn attempt(&self, to: &Endpoint) -> Result<Connection, Failed> {
+        let user = self.user(to)?;
+        let known = self.known_hosts(to)?;
+        let Some(jump) = &to.jump else {
+            let stream = tcp(to).await?;
+            return self.greet(to, &user, known, stream, None).await;
+        };
+        let bastion = self.bastion(jump).await?;
+        let doing = format!("connecting to {} through {}", at(to), jump.host);
+        let opened = bastion
+            .handle
+            .channel_open_direct_tcpip(to.address.clone(), u32::from(to.port), "127.0.0.1", 0);
+        let channel = match timeout(to.connect_timeout, opened).await {
+            Ok(Ok(channel)) => channel,
+            Ok(Err(e)) => {
+                let help = "try it on the bastion by hand: `ssh -W`; it must allow TCP forwarding";
+                return Err(error(doing, e.to_string(), help, true).into());
+            }
+            Err(_) => return Err(late(doing, to).into()),
+        };
+        self.greet(to, &user, known, channel.into_stream(), Some(bastion)).await
+    }
+
+    fn known_hosts(&self, to: &Endpoint) -> Result<KnownHosts, ConnectError> {
+        let mut files = to.known_hosts.clone();
+        if files.is_empty() {
+            files.extend(self.options.home.iter().map(|h| h.join(".ssh/known_hosts")));
+            files.push("/etc/ssh/ssh_known_hosts".into());
+        }
+        KnownHosts::read(&files).map_err(|cause| {
+            error(
+                format!("checking the host key of {}", to.host),
+                cause,
+                "make the file readable, or name another",
+                false,
+            )
+        })
+    }
+
+    /// Banner and key exchange, then the login.
+    async fn greet(
+        &self,
+        to: &Endpoint,
+        user: &str,
+        known: KnownHosts,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        through: Option<Arc<Connection>>,
+    ) -> Result<Connection, Failed> {
+        let name = name_of(&to.address, to.port);
+        let config = Arc::new(config(&known.kinds(&name)));
+        let learnt = Arc::new(Mutex::new(Learnt::default()));
+        let client = Client {
+            known,
+            name,
+            learnt: learnt.clone(),
+        };
+        // A task of its own: a panic that a server provokes ends this login and nothing else.
+        let mut task = tokio::spawn(client::connect_stream(config, stream, client));
+        let doing = format!("greeting {}", at(to));
+        let mut handle = match timeout(to.connect_timeout, &mut task).await {
+            Ok(Ok(Ok(handle))) => handle,
+            Ok(Ok(Err(e))) => {
+                let learnt = learnt.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                return Err(not_greeted(to, doing, &e, &learnt));
+            }
+            Ok(Err(_)) => {
+                return Err(error(doing, "the server's words broke the protocol".to_owned(), LOOK, false).into());
+            }
+            Err(_) => {
+                task.abort();
+                return Err(late(doing, to).into());
+            }
+        };
+        match timeout(to.connect_timeout, self.authenticate(&mut handle, to, user)).await {
+            Ok(done) => done?,
+            Err(_) => return Err(late(format!("logging in to {} as {user}", at(to)), to).into()),
+        }
+        Ok(Connection {
+            handle,
+            learnt,
+            _through: through,
+        })
+    }
+}
+
+const LOOK: &str = "look with `ssh -v` what answers there";
+
+async fn tcp(to: &Endpoint) -> Result<TcpStream, ConnectError> {
+    let doing = format!("connecting to {}", at(to));
+    let stream = match timeout(to.connect_timeout, TcpStream::connect((to.address.as_str(), to.port))).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(e)) => {
+            return Err(error(
+                doing,
+                e.to_string(),
+                "check the address, the port and the network",
+                true,
+            ));
+        }
+        Err(_) => return Err(late(doing, to)),
+    };
+    stream
+        .set_nodelay(true)
+        .map_err(|e| error(doing, e.to_string(), LOOK, true))?;
+    Ok(stream)
+}
+
+fn config(known_kinds: &[String]) -> client::Config {
+    let rsa = [Some(HashAlg::Sha512), Some(HashAlg::Sha256)].map(|hash| Algorithm::Rsa { hash });
+    let curves = [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521];
+    let mut keys = vec![Algorithm::Ed25519];
+    keys.extend(curves.map(|curve| Algorithm::Ecdsa { curve }));
+    keys.extend(rsa);
+    // A stable sort: those that known_hosts has for this host come first.
+    keys.sort_by_key(|key| {
+        let name = if matches!(key, Algorithm::Rsa { .. }) {
+            "ssh-rsa"
+        } else {
+            key.as_str()
+        };
+        !known_kinds.iter().any(|kind| kind == name)
+    });
+    let preferred = Preferred {
+        kex: Cow::Borrowed(&[
+            kex::MLKEM768X25519_SHA256,
+            kex::CURVE25519,
+            kex::CURVE25519_PRE_RFC_8731,
+            kex::ECDH_SHA2_NISTP256,
+            kex::ECDH_SHA2_NISTP384,
+            kex::ECDH_SHA2_NISTP521,
+            kex::DH_G16_SHA512,
+            kex::DH_G14_SHA256,
+            kex::EXTENSION_SUPPORT_AS_CLIENT,
+            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+        ]),
+        key: Cow::Owned(keys),
+        cipher: Cow::Borrowed(&[
+            cipher::AES_256_GCM,
+            cipher::AES_128_GCM,
+            cipher::CHACHA20_POLY1305,
+            cipher::AES_256_CTR,
+            cipher::AES_128_CTR,
+        ]),
+        compression: Cow::Borrowed(&[compression::NONE]),
+        ..Preferred::DEFAULT
+    };
+    client::Config {
+        preferred,
+        nodelay: true,
+        keepalive_interval: Some(KEEPALIVE),
+        keepalive_max: KEEPALIVES,
+        ..client::Config::default()
+    }
+}
+
+fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) -> Failed {
+    let scan = format!(
+        "compare with the host's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then `ssh-keyscan -p {} {}`, or \
+         `pitstop hosts`",
+        to.port, to.address
+    );
+    let key = &learnt.host_key;
+    let doing_key = format!("checking the host key of {}", at(to));
+    let refuse = |cause: String| Failed::from(error(doing_key, cause, &scan, false));
+    match &learnt.verdict {
+        Some(Verdict::Unknown) => refuse(format!("the host is not in known_hosts; it shows {key}")),
+        Some(Verdict::Changed(place)) => refuse(format!(
+            "THE HOST KEY HAS CHANGED: the host shows {key}, {place} has another. Somebody may be in between"
+        )),
+        Some(Verdict::Revoked(place)) => refuse(format!("the host shows {key}, which {place} revokes")),
+        Some(Verdict::AuthorityOnly(place)) => refuse(format!(
+            "{place} knows the host only through a certificate authority, which is not checked; its own key {key} must be listed"
+        )),
+        Some(Verdict::Known) | None => {
+            let early = matches!(e, russh::Error::IO(_) | russh::Error::HUP | russh::Error::Disconnect);
+            let cause = if early {
+                "the server ended the connection before the login".to_owned()
+            } else {
+                e.to_string()
+            };
+            let help = if early {
+                "raise `MaxStartups` on the host, or look with `ssh -v`"
+            } else {
+                LOOK
+            };
+            Failed {
+                error: error(doing, cause, help, early),
+                refused_early: early,
+            }
+        }
+    }
+}
+
+/// `10.0.0.7:22`, with the host's name when it says more.
+pub(super) fn at(to: &Endpoint) -> String {
+    if to.host.as_str() == to.address {
+        format!("{}:{}", to.address, to.port)
+    } else {
+        format!("{} ({}:{})", to.host, to.address, to.port)
+    }
+}
+
+pub(super) fn error(doing: String, cause: String, help: &str, transient: bool) -> ConnectError {
+    ConnectError {
+        doing,
+        cause,
+        help: help.to_owned(),
+        transient,
+    }
+}
+
+fn late(doing: String, to: &Endpoint) -> ConnectError {
+    let cause = format!("no answer within {} s", to.connect_timeout.as_secs());
+    error(
+        doing,
+        cause,
+        "check that the host is up, or raise `connect_timeout`",
+        true,
+    )
+}
+
+fn jittered(wait: Duration) -> Duration {
+    let mut random = [0_u8; 2];
+    // Without random numbers the waits are even, which costs time and nothing else.
+    let _ = getrandom::fill(&mut random);
+    wait / 2 + wait.mul_f64(f64::from(u16::from_le_bytes(random)) / f64::from(u16::MAX))
+}

@@ -1,0 +1,208 @@
+//! Channels of one SSH connection.
+//!
+//! Owns: the limit of channels, a reader and a writer task for each. Must not: leave a channel undrained: in russh one that
+//! nobody reads blocks the whole connection, its keepalives and its key exchange.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
+use russh_sftp::client::{Config, SftpSession};
+use russh_sftp::protocol::{FileAttributes, OpenFlags};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::connect::Connection;
+use crate::transport::channel::{Channel, Channels, Event, Feed, Input};
+use crate::transport::{Pending, Stream};
+
+/// OpenSSH allows ten sessions on a connection.
+const CHANNELS: usize = 8;
+const OPEN: Duration = Duration::from_secs(20);
+/// How long output is awaited after a program's end, while something it left behind holds the channel open.
+const REST: Duration = Duration::from_secs(1);
+const SFTP_SECONDS: u64 = 30;
+
+/// The channels of one connection.
+pub(super) struct SshChannels {
+    connection: Arc<Connection>,
+    free: Arc<Semaphore>,
+}
+
+impl SshChannels {
+    /// On this connection.
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        Self {
+            connection,
+            free: Arc::new(Semaphore::new(CHANNELS)),
+        }
+    }
+
+    async fn session(&self) -> Result<(russh::Channel<Msg>, OwnedSemaphorePermit), String> {
+        let free = self
+            .free
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| "the session is closed".to_owned())?;
+        match timeout(OPEN, self.connection.handle.channel_open_session()).await {
+            Ok(Ok(channel)) => Ok((channel, free)),
+            Ok(Err(e)) => Err(format!(
+                "no channel: {}",
+                self.connection.learnt().ended.unwrap_or_else(|| e.to_string())
+            )),
+            Err(_) => Err(format!("no channel within {} s", OPEN.as_secs())),
+        }
+    }
+
+    /// `None`: the server has no SFTP.
+    async fn sftp(&self) -> Result<Option<(SftpSession, OwnedSemaphorePermit)>, String> {
+        let (channel, free) = self.session().await?;
+        if channel.request_subsystem(true, "sftp").await.is_err() {
+            return Ok(None);
+        }
+        let config = Config {
+            request_timeout_secs: SFTP_SECONDS,
+            ..Config::default()
+        };
+        let session = SftpSession::new_with_config(channel.into_stream(), config).await;
+        Ok(session.ok().map(|session| (session, free)))
+    }
+}
+
+impl Channels for SshChannels {
+    fn open<'a>(&'a self, command: String) -> Pending<'a, Result<Channel, String>> {
+        Box::pin(async move {
+            let (ssh, free) = self.session().await?;
+            // Without a reply: what the command says first is the answer.
+            ssh.exec(false, command)
+                .await
+                .map_err(|e| format!("the command could not be sent: {e}"))?;
+            let (channel, feed, inputs) = Channel::new();
+            let (from, to) = ssh.split();
+            tokio::spawn(write(to, inputs, feed.clone()));
+            tokio::spawn(read(from, feed, self.connection.clone(), free));
+            Ok(channel)
+        })
+    }
+
+    fn upload<'a>(&'a self, path: &'a str, content: &'a [u8]) -> Pending<'a, Option<Result<(), String>>> {
+        Box::pin(async move {
+            let (sftp, _free) = match self.sftp().await {
+                Ok(Some(sftp)) => sftp,
+                Ok(None) => return None,
+                Err(why) => return Some(Err(why)),
+            };
+            let flags = OpenFlags::CREATE | OpenFlags::EXCLUDE | OpenFlags::WRITE;
+            let attributes = FileAttributes {
+                permissions: Some(0o600),
+                ..FileAttributes::empty()
+            };
+            let sent = async {
+                let file = sftp.open_with_flags_and_attributes(path, flags, attributes).await;
+                let mut file = file.map_err(|e| e.to_string())?;
+                file.write_all(content).await.map_err(|e| e.to_string())?;
+                file.flush().await.map_err(|e| e.to_string())?;
+                file.sync_all().await.map_err(|e| e.to_string())?;
+                file.close().await.map_err(|e| e.to_string())
+            };
+            let sent = sent.await;
+            // The file is closed and on disk, or has failed: how the subsystem ends changes nothing.
+            let _ = sftp.close().await;
+            Some(sent)
+        })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.connection.is_closed()
+    }
+
+    fn close<'a>(&'a self) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let bye = self.connection.handle.disconnect(Disconnect::ByApplication, "", "en");
+            // A connection that cannot take its end any more has ended.
+            let _ = timeout(REST, bye).await;
+        })
+    }
+}
+
+/// Drains one channel to its end, whoever listens, and however slowly.
+async fn read(mut from: ChannelReadHalf, feed: Feed, connection: Arc<Connection>, free: OwnedSemaphorePermit) {
+    let mut status = None;
+    let mut told = false;
+    loop {
+        let message = if status.is_some() && !told {
+            match timeout(REST, from.wait()).await {
+                Ok(message) => message,
+                Err(_) => {
+                    // Something that the program left behind holds the channel; its end is known.
+                    told = true;
+                    feed.event(Event::Exit(status.unwrap_or_default()));
+                    continue;
+                }
+            }
+        } else {
+            from.wait().await
+        };
+        match message {
+            Some(ChannelMsg::Data { data }) => feed.bytes(Stream::Out, data.to_vec()),
+            Some(ChannelMsg::ExtendedData { data, .. }) => feed.bytes(Stream::Err, data.to_vec()),
+            Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(exit_status.cast_signed()),
+            Some(ChannelMsg::ExitSignal { signal_name, .. }) => status = Some(128 + number(&signal_name)),
+            Some(ChannelMsg::Close) | None => break,
+            Some(_) => {}
+        }
+    }
+    if !told {
+        feed.event(match status {
+            Some(status) => Event::Exit(status),
+            None => Event::Gone(connection.learnt().ended.map_or_else(
+                || "the channel ended without an exit status".to_owned(),
+                |why| format!("the connection ended: {why}"),
+            )),
+        });
+    }
+    drop(free);
+}
+
+/// Feeds one channel until nobody wants anything of it any more, then closes it.
+async fn write(to: ChannelWriteHalf<Msg>, mut inputs: UnboundedReceiver<Input>, feed: Feed) {
+    while let Some(input) = inputs.recv().await {
+        let sent = tokio::select! {
+            sent = async {
+                match input {
+                    Input::Bytes(bytes) => to.data_bytes(bytes).await,
+                    Input::End => to.eof().await,
+                }
+            } => sent,
+            // A host that takes no more input must not hold this task for ever.
+            () = feed.closed() => break,
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+    // The connection may have ended before.
+    let _ = to.close().await;
+}
+
+fn number(signal: &Sig) -> i32 {
+    match signal {
+        Sig::HUP => 1,
+        Sig::INT => 2,
+        Sig::QUIT => 3,
+        Sig::ILL => 4,
+        Sig::ABRT => 6,
+        Sig::FPE => 8,
+        Sig::KILL => 9,
+        Sig::USR1 => 10,
+        Sig::SEGV => 11,
+        Sig::PIPE => 13,
+        Sig::ALRM => 14,
+        Sig::TERM => 15,
+        Sig::Custom(_) => 0,
+    }
+}

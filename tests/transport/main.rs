@@ -1,0 +1,45 @@
+//! The contract of every transport: one suite, run over SSH to a real server and on this machine.
+
+#[cfg(test)]
+#[path = "../common/mod.rs"]
+mod common;
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod room;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod users;
+
+macro_rules! contract {
+    ($($promise:ident),* $(,)?) => {
+        mod local {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() { crate::contract::$promise(crate::room::Room::local()).await; })*
+        }
+        mod ssh {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() { crate::contract::$promise(crate::room::Room::ssh()).await; })*
+        }
+    };
+}
+
+contract!(
+    exit_codes_come_back_exact,
+    the_two_streams_stay_apart_and_exact,
+    environment_and_standard_input_arrive_whole_and_on_no_command_line,
+    arguments_and_scripts_arrive_as_they_were,
+    five_megabytes_of_output_come_whole,
+    output_of_a_long_step_comes_while_it_runs,
+    past_its_limit_a_command_that_ignores_term_is_proven_stopped,
+    a_cancelled_command_is_proven_stopped,
+    a_key_starts_at_most_once,
+    a_probe_tells_how_an_attempt_stands,
+    after_a_cut_the_end_and_the_whole_output_are_known,
+    a_lost_directory_never_proves_that_a_step_did_not_begin,
+    a_file_arrives_whole_with_its_mode_or_not_at_all,
+    a_lock_is_held_by_one_run_and_given_back_by_it_alone,
+    after_leaving_nothing_of_ours_is_left,
+    many_commands_run_beside_each_other,
+);

@@ -1,0 +1,185 @@
+//! A host to reach over either transport, and the few calls that every test makes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::common::sshd::Sshd;
+use pitstop::id::{HostName, RunId};
+use pitstop::transport::{
+    Command, Endpoint, How, LatchKey, LocalTransport, Privilege, Request, Session, Sink, SshOptions, SshTransport,
+    Stream, Transport,
+};
+use tokio::sync::watch;
+
+/// Keeps what a host said.
+#[derive(Default)]
+pub struct Kept {
+    pub out: Vec<u8>,
+    pub err: Vec<u8>,
+    pub skipped: u64,
+}
+
+impl Sink for Kept {
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        match stream {
+            Stream::Out => self.out.extend_from_slice(bytes),
+            Stream::Err => self.err.extend_from_slice(bytes),
+        }
+    }
+
+    fn skip(&mut self, _stream: Stream, bytes: u64) {
+        self.skipped += bytes;
+    }
+}
+
+/// A transport with a host to reach over it.
+pub struct Room {
+    pub transport: Arc<dyn Transport>,
+    pub to: Endpoint,
+    pub home: PathBuf,
+    pub sshd: Option<Sshd>,
+    _dir: Option<tempfile::TempDir>,
+}
+
+pub fn options() -> SshOptions {
+    SshOptions {
+        latch: true,
+        agent: None,
+        home: None,
+        user: None,
+    }
+}
+
+pub fn fresh_run() -> RunId {
+    let mut random = [0_u8; 6];
+    getrandom::fill(&mut random).unwrap();
+    RunId::new(jiff::Timestamp::now(), random)
+}
+
+impl Room {
+    pub fn local() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let to = Endpoint {
+            host: HostName::controller(),
+            address: String::new(),
+            port: 0,
+            user: None,
+            password: None,
+            identities: vec![],
+            known_hosts: vec![],
+            jump: None,
+            privilege: Privilege::default(),
+            connect_timeout: Duration::from_secs(20),
+            run: fresh_run(),
+        };
+        let home = dir.path().to_owned();
+        Self {
+            transport: Arc::new(LocalTransport::with_home(home.clone())),
+            to,
+            home,
+            sshd: None,
+            _dir: Some(dir),
+        }
+    }
+
+    pub fn ssh() -> Self {
+        let sshd = Sshd::start();
+        // What start-up files print, ask and leave behind must not matter.
+        let noise = "echo noise; echo noise >&2; printf 'no newline'; alias echo=false\n";
+        for name in [".bashrc", ".profile", ".kshrc"] {
+            std::fs::write(sshd.home().join(name), noise).unwrap();
+        }
+        Self {
+            transport: Arc::new(SshTransport::new(options())),
+            to: sshd.endpoint(&fresh_run()),
+            home: sshd.path("work"),
+            sshd: Some(sshd),
+            _dir: None,
+        }
+        .with_work()
+    }
+
+    fn with_work(self) -> Self {
+        std::fs::create_dir_all(&self.home).unwrap();
+        self
+    }
+
+    pub async fn connect(&self) -> Arc<dyn Session> {
+        self.transport.connect(&self.to).await.unwrap()
+    }
+
+    /// Breaks the link under a session, as a network would.
+    pub fn cut(&self) {
+        if let Some(sshd) = &self.sshd {
+            sshd.cut();
+        }
+    }
+}
+
+pub fn request(command: &str) -> Request {
+    let (sender, cancel) = watch::channel(false);
+    drop(sender);
+    Request {
+        command: Command::Shell(command.to_owned()),
+        env: vec![],
+        stdin: None,
+        become_user: None,
+        timeout: Duration::from_secs(60),
+        latch: None,
+        step_key: "run/phase/step/host/1".to_owned(),
+        cancel,
+    }
+}
+
+pub fn latched(command: &str, key: &str) -> Request {
+    Request {
+        latch: Some(LatchKey::of(key)),
+        step_key: key.to_owned(),
+        ..request(command)
+    }
+}
+
+pub async fn run(session: &Arc<dyn Session>, request: Request) -> (How, Kept) {
+    let mut kept = Kept::default();
+    let how = session.run(request, &mut kept).await;
+    (how, kept)
+}
+
+/// Waits for something that a host does, with a limit; only for what has no other sign.
+pub async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while !done() {
+        assert!(Instant::now() < end, "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub fn lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).unwrap_or_default().lines().count()
+}
+
+/// Every file below a folder.
+pub fn files(below: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(below).unwrap().flatten() {
+        found.push(entry.path());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        }
+    }
+    found
+}
+
+pub fn processes_with(word: &str) -> Vec<String> {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|e| {
+            let pid = e.file_name().to_str()?.parse::<u32>().ok()?;
+            let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            (pid != std::process::id() && line.contains(word)).then_some(line)
+        })
+        .collect()
+}
