@@ -2,8 +2,6 @@
 //!
 //! Owns: their two forms. Must not: describe a command itself.
 
-use clap::CommandFactory as _;
-
 use super::console::Console;
 use super::exit;
 use super::problem::Problem;
@@ -36,14 +34,14 @@ pub struct ManArgs {
 /// Does it.
 pub fn completions(args: &Args, console: &Console) -> Result<u8, Problem> {
     let mut out = Vec::new();
-    clap_complete::generate(args.shell, &mut super::Cli::command(), "pitstop", &mut out);
+    clap_complete::generate(args.shell, &mut super::tree(), "pitstop", &mut out);
     console.screen.data(&String::from_utf8_lossy(&out));
     Ok(exit::GOOD)
 }
 
 /// Does it.
 pub fn man(args: &ManArgs, console: &Console) -> Result<u8, Problem> {
-    let mut tree = super::Cli::command();
+    let mut tree = super::tree();
     tree.build();
     let page = match &args.command {
         None => clap_mangen::Man::new(tree),

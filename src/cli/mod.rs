@@ -15,10 +15,13 @@ mod init;
 mod live;
 mod logs;
 mod owed;
+mod permit;
 mod person;
+mod picture;
 mod plan;
 mod problem;
 mod project;
+mod reach;
 mod report;
 mod resume;
 mod run;
@@ -81,8 +84,6 @@ enum Command {
     Completions(completions::Args),
     Man(completions::ManArgs),
 }
-
-pub mod project;
 
 /// The program.
 pub fn main() -> ExitCode {

@@ -364,8 +364,8 @@ fn policy(room: &Room, diags: &mut Diagnostics) -> Option<(PolicyFile, String)> 
     Some((policy, signers))
 }
 
-/// The inventory: the flag, else `pitstop.yml`, else `inventory.yml`, else one without hosts.
-fn inventory(args: &ProjectArgs, room: &Room, diags: &mut Diagnostics) -> Option<Inventory> {
+/// The inventory: the flag, else `pitstop.yml`, else `inventory.yml`, else one without hosts. Only good without errors.
+pub fn inventory(args: &ProjectArgs, room: &Room, diags: &mut Diagnostics) -> Option<Inventory> {
     if let Some(file) = &args.inventory {
         let typed = change::flag("--inventory", &file.display().to_string());
         let bytes = match std::fs::read(file) {

@@ -178,11 +178,15 @@ fn same_policy(plan: &Plan, file: &Path, room: &project::Room, console: &Console
         console.screen.note(&format!("note: {} has changed since the plan was made; the plan runs as frozen", plan.path));
         return Ok(());
     };
-    let digest = match &today.policy {
-        Some((policy, signers)) => Some(crate::plan::bind::policy_digest(policy, signers)),
-        None => None,
+    let same = match (&today.policy, &plan.policy) {
+        (None, None) => true,
+        (Some((policy, signers)), Some(planned)) => {
+            let signers = signers.trim_start_matches('\u{feff}').replace("\r\n", "\n");
+            canon::digest(&policy.content)? == planned.digest && signers == planned.allowed_signers
+        }
+        _ => false,
     };
-    if digest.as_ref() != plan.policy.as_ref().map(|p| &p.digest) {
+    if !same {
         return Err(Problem::refused(
             format!("the policy is not the one that {} was made under", file.display()),
             "make the plan again, and have it approved: pitstop plan RUNBOOK|CHANGE -o FILE",

@@ -42,9 +42,10 @@ const FILES: [(&str, Format); 4] = [
 pub fn view(record: &ChangeRecord, format: Format) -> Result<String, Problem> {
     Ok(match format {
         Format::Html => report::html::html(record),
-        Format::Md => report::markdown::markdown(record),
+        Format::Md => report::after::markdown(record),
         Format::Json => format!("{}\n", serde_json::to_string_pretty(record)?),
-        Format::Junit => report::junit::junit(record),
+        Format::Junit => report::junit::junit(record)
+            .map_err(|e| Problem::fault(format!("the record has no JUnit form: {e}"), "please report this bug"))?,
         Format::Csv => report::csv::csv(record),
     })
 }
