@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pitstop::diag::Diagnostics;
+use pitstop::diag::{Diagnostics, render};
 use pitstop::runbook::check;
 use pitstop::runbook::files::Folder;
 
@@ -16,12 +16,15 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// Complaints of `check` about a runbook of the repository, one a line.
-fn complaints(project: &Path, path: &str) -> Vec<String> {
+/// What `check` says about a runbook, as people would see it. Empty: nothing.
+fn complaints(project: &Path, path: &str) -> String {
     let mut diags = Diagnostics::new();
     check::checked(&Folder::new(project), path, &mut diags);
-    let line = |d: &pitstop::diag::Diagnostic| format!("{path}: {d:?}");
-    diags.0.iter().map(line).collect()
+    if diags.0.is_empty() {
+        String::new()
+    } else {
+        render::human(&diags, false, 120)
+    }
 }
 
 #[test]
@@ -32,7 +35,7 @@ fn every_shipped_runbook_passes_check_without_a_warning() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.ends_with(".yml") {
                 let found = complaints(&root(), &format!("{dir}/{name}"));
-                assert!(found.is_empty(), "{}", found.join("\n"));
+                assert!(found.is_empty(), "{found}");
                 seen += 1;
             }
         }
@@ -93,8 +96,8 @@ fn around(steps: &str) -> String {
 }
 
 #[test]
-fn every_runbook_in_the_language_reference_passes_check() {
-    let page = read("docs/language.md");
+fn every_runbook_in_readme_and_the_language_reference_passes_check() {
+    let page = read("docs/language.md") + &read("README.md");
     let whole = blocks(&page, "yaml");
     let steps = blocks(&page, "yaml steps");
     assert!(
@@ -109,7 +112,7 @@ fn every_runbook_in_the_language_reference_passes_check() {
         let path = format!("{id}.yml");
         fs::write(dir.path().join(&path), &text).unwrap();
         let found = complaints(dir.path(), &path);
-        assert!(found.is_empty(), "{}\n{text}", found.join("\n"));
+        assert!(found.is_empty(), "{found}\n{text}");
     }
 }
 
@@ -130,4 +133,202 @@ fn every_other_file_in_the_language_reference_can_be_read() {
         };
         assert!(good && diags.0.is_empty(), "{kind}: {:?}", diags.0);
     }
+}
+
+/// The pages whose commands are run, and where: the repository itself, or a folder of their own.
+const PAGES: &[(&str, bool)] = &[
+    ("README.md", true),
+    ("docs/first-hour.md", false),
+    ("docs/operating.md", false),
+];
+
+/// What a page tells people to do, in its order.
+enum Deed {
+    /// Write a file.
+    File { path: String, text: String },
+    /// Type a command; it ends with this code and shows these lines.
+    Command {
+        line: String,
+        exit: i32,
+        shows: Vec<String>,
+    },
+}
+
+fn deeds(page: &str) -> Vec<Deed> {
+    let mut out = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.strip_prefix("```") else { continue };
+        let body: Vec<&str> = lines.by_ref().take_while(|l| *l != "```").collect();
+        if let Some((_, path)) = info.split_once(" file=") {
+            out.push(Deed::File {
+                path: path.to_owned(),
+                text: body.join("\n") + "\n",
+            });
+        } else if info == "console" {
+            for line in body {
+                match (line.strip_prefix("$ "), out.last_mut()) {
+                    (Some(command), _) => out.push(typed(command)),
+                    (None, Some(Deed::Command { shows, .. })) => shows.push(line.trim().to_owned()),
+                    (None, _) => panic!("a block of commands begins with `$ `, not `{line}`"),
+                }
+            }
+        }
+    }
+    out
+}
+
+/// A command, with the exit code that a comment at its end announces.
+fn typed(text: &str) -> Deed {
+    let (line, comment) = text.split_once(" # ").unwrap_or((text, ""));
+    let exit = comment.trim().strip_prefix("exit ");
+    Deed::Command {
+        line: line.trim().to_owned(),
+        exit: exit.map_or(0, |n| {
+            n.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap()
+        }),
+        shows: Vec::new(),
+    }
+}
+
+/// Does what a page says, as a person at a keyboard without a terminal would.
+fn follow(page: &str, in_repository: bool) -> usize {
+    let room = tempfile::tempdir().unwrap();
+    let (home, bin, mut here) = (
+        room.path().join("home"),
+        room.path().join("bin"),
+        room.path().join("project"),
+    );
+    for dir in [&home, &bin, &here] {
+        fs::create_dir(dir).unwrap();
+    }
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_pitstop"), bin.join("pitstop")).unwrap();
+    if in_repository {
+        here = root();
+    }
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let mut done = 0;
+    for deed in deeds(&read(page)) {
+        let (line, exit, shows) = match deed {
+            Deed::File { path, text } => {
+                assert!(!in_repository, "{page} writes {path} into the repository");
+                let file = here.join(path);
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, text).unwrap();
+                continue;
+            }
+            Deed::Command { line, exit, shows } => (line, exit, shows),
+        };
+        if let Some(dir) = line.strip_prefix("cd ") {
+            here = here.join(dir);
+            assert!(here.is_dir(), "{page}: {line}");
+            continue;
+        }
+        if line == "tests/run" {
+            // This test is a part of it.
+            assert!(here.join("tests/run").is_file());
+            continue;
+        }
+        let command = line.replace("cargo run --release --", "pitstop");
+        let out = std::process::Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(&here)
+            .env_clear()
+            .env("PATH", &path)
+            .env("HOME", &home)
+            .env("LANG", "C.UTF-8")
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap();
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
+        assert_eq!(out.status.code(), Some(exit), "{page}: {line}\n{said}");
+        for shown in shows.iter().filter(|l| !l.is_empty() && *l != "…") {
+            assert!(
+                said.contains(shown.as_str()),
+                "{page}: {line}\ndoes not show: {shown}\nbut:\n{said}"
+            );
+        }
+        done += 1;
+    }
+    done
+}
+
+#[test]
+fn every_command_of_readme_and_docs_does_what_the_page_says() {
+    let mut done = 0;
+    for (page, in_repository) in PAGES {
+        done += follow(page, *in_repository);
+    }
+    assert!(done >= 15, "only {done} commands were found");
+}
+
+#[test]
+fn every_page_with_commands_is_followed_and_every_link_leads_somewhere() {
+    let mut pages = vec!["README.md".to_owned()];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if name.ends_with(".md") {
+            pages.push(format!("docs/{name}"));
+        }
+    }
+    for page in pages {
+        let text = read(&page);
+        let followed = PAGES.iter().any(|(p, _)| *p == page);
+        assert!(
+            followed || blocks(&text, "console").is_empty(),
+            "{page} shows commands that no test runs"
+        );
+        let dir = root().join(&page).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = link.split('#').next().unwrap();
+            if !file.is_empty() && !file.contains("://") {
+                assert!(dir.join(file).exists(), "{page}: {link} leads nowhere");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_operators_page_lists_exactly_the_exit_codes_there_are() {
+    let source = read("src/cli/exit.rs");
+    let constants = source
+        .lines()
+        .filter_map(|l| l.strip_prefix("pub const ")?.split_once(": u8 = "));
+    let known: Vec<u8> = constants
+        .map(|(_, n)| n.trim_end_matches(';').parse().unwrap())
+        .collect();
+    assert_eq!(known.len(), 10);
+    let page = read("docs/operating.md");
+    let listed = page
+        .lines()
+        .filter_map(|l| l.strip_prefix("| ")?.split(' ').next()?.parse().ok());
+    assert_eq!(listed.collect::<Vec<u8>>(), known);
+}
+
+#[test]
+fn the_continuous_build_runs_the_command_of_the_readme_and_nothing_else() {
+    use std::os::unix::fs::PermissionsExt as _;
+    assert!(blocks(&read("README.md"), "console").contains(&"$ tests/run\n".to_owned()));
+    let ci = read(".ci/run");
+    let commands: Vec<&str> = ci.lines().filter(|l| !l.is_empty() && !l.starts_with('#')).collect();
+    assert_eq!(commands, ["exec \"$(dirname \"$0\")/../tests/run\""]);
+    for script in [".ci/run", "tests/run"] {
+        let mode = fs::metadata(root().join(script)).unwrap().permissions().mode();
+        assert!(mode & 0o111 == 0o111, "{script} cannot be executed");
+    }
+}
+
+#[test]
+fn the_parts_of_the_test_command_are_allowed_an_hour_at_most() {
+    let script = read("tests/run");
+    let table = script.split_once("parts=(\n").unwrap().1.split_once("\n)").unwrap().0;
+    let minutes = table
+        .lines()
+        .map(|l| l.split_whitespace().nth(1).unwrap().parse::<u32>().unwrap());
+    let all: u32 = minutes.sum();
+    assert!((1..=60).contains(&all), "{all} minutes");
 }

@@ -1,6 +1,8 @@
 //! The change record and its views: the promises of the reports, on a night with a gate, a stop and resume, a rollback and a
 //! held host.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 #[path = "data/report/sample.rs"]
 mod sample;
 
@@ -167,6 +169,23 @@ fn the_record_reads_back_equal_and_holds_no_float() {
     }
     assert_eq!(floats(&tree), 0);
     assert_eq!(tree["window"]["actual"]["start"], "2026-12-06T00:00:12.000Z");
+}
+
+#[test]
+fn an_override_and_a_damaged_journal_are_said_before_anything_else() {
+    let mut r = night();
+    r.chain.damage = Some("record 17 does not follow record 16".to_owned());
+    r.approvals[1].override_ = "freeze".to_owned();
+    for text in [html::html(&r), after::text(&r, 400)] {
+        let hosts = text.find("Hosts by outcome").unwrap();
+        let damage = text
+            .find("The journal is damaged (record 17 does not follow record 16)")
+            .unwrap();
+        let freeze = text
+            .find("k.berg@example.com let it run against the freeze: Latency as before")
+            .unwrap();
+        assert!(damage < hosts && freeze < hosts);
+    }
 }
 
 #[test]

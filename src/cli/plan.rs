@@ -12,7 +12,9 @@ use crate::disk;
 use crate::id::Digest;
 use crate::journal::store::MAX_PLAN;
 use crate::plan::Plan;
+use crate::plan::bind::missing_parameters;
 use crate::plan::page::{self, Outside, Page};
+use crate::text::terminal_line;
 
 use super::console::Console;
 use super::exit;
@@ -99,11 +101,15 @@ impl ChangeFlags {
         let mut args = console.project_args();
         for text in &self.set_file {
             let Some((key, file)) = text.split_once('=') else {
-                return Err(Problem::wrong(format!("`{text}` sets nothing"), "write --set-file NAME=FILE"));
+                return Err(Problem::wrong(
+                    format!("`{text}` sets nothing"),
+                    "write --set-file NAME=FILE",
+                ));
             };
             let value = std::fs::read_to_string(file)
                 .map_err(|e| Problem::wrong(format!("cannot read {file}: {e}"), "name a text file"))?;
-            args.sets.push(format!("{key}={}", value.trim_end_matches(['\r', '\n'])));
+            args.sets
+                .push(format!("{key}={}", value.trim_end_matches(['\r', '\n'])));
         }
         args.skips.clone_from(&self.skip);
         args.start.clone_from(&self.start);
@@ -176,7 +182,11 @@ pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made,
         unchanged(file, flags, console)?;
         return stored(file);
     }
-    let loaded = project::load(&flags.project_args(console)?, file)?;
+    let mut args = flags.project_args(console)?;
+    let mut loaded = project::load(&args, file)?;
+    if console.terminal() && ask_parameters(&loaded, &mut args, console) {
+        loaded = project::load(&args, file)?;
+    }
     let (plan, warnings) = loaded.plan()?;
     let screen = &console.screen;
     if !warnings.0.is_empty() {
@@ -187,6 +197,25 @@ pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made,
         plan,
         loaded: Some(loaded),
     })
+}
+
+/// Asks the person for parameters without a value. True: some were given.
+fn ask_parameters(loaded: &Loaded, args: &mut ProjectArgs, console: &Console) -> bool {
+    let mut any = false;
+    for parameter in missing_parameters(&loaded.runbook, &loaded.change) {
+        let name = &parameter.name.value;
+        let what = parameter
+            .description
+            .as_deref()
+            .map(|d| format!(" ({})", terminal_line(d)))
+            .unwrap_or_default();
+        let Some(value) = super::person::ask(&console.screen, &format!("{name}{what}: ")) else {
+            break;
+        };
+        args.sets.push(format!("{name}={value}"));
+        any = true;
+    }
+    any
 }
 
 /// Stored plans are JSON; everything people write is YAML.
@@ -231,8 +260,14 @@ fn diff(args: &Args, console: &Console) -> Result<u8, Problem> {
     let (a, b) = (any(a)?, any(b)?);
     let differences = page::diff(&a.plan, &b.plan);
     match args.format {
-        Format::Json => console.screen.data(&format!("{}\n", serde_json::to_string_pretty(&differences)?)),
+        Format::Json => console
+            .screen
+            .data(&format!("{}\n", serde_json::to_string_pretty(&differences)?)),
         _ => console.screen.data(&page::diff_text(&differences)),
     }
-    Ok(if differences.is_empty() { exit::GOOD } else { exit::PERSON })
+    Ok(if differences.is_empty() {
+        exit::GOOD
+    } else {
+        exit::PERSON
+    })
 }

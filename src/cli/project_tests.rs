@@ -1,3 +1,5 @@
+//! Which files a command finds: real trees in temporary folders.
+
 use super::*;
 
 const RUNBOOK: &str = "schema: 1\nrunbook: r\ntitle: T\nkind: change\nparameters: { n: { type: int, default: 1 } }\ntargets: { all: { select: role=x } }\nphases:\n  - { phase: p, title: P, targets: all, on_failure: hold, steps: [{ id: s, name: S, run: 'true' }] }\n";

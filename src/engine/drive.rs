@@ -29,7 +29,7 @@ pub(super) enum Message {
     Reached {
         phase: String,
         host: HostName,
-        came: Result<Reached, String>,
+        came: Result<Box<Reached>, String>,
     },
     /// A step's place is ready, or cannot be had.
     Prepared(Box<Prepared>),
@@ -275,7 +275,7 @@ impl Driver {
         &mut self,
         phase: String,
         host: HostName,
-        came: Result<Reached, String>,
+        came: Result<Box<Reached>, String>,
     ) -> Result<(), EngineError> {
         let refused = |why: String| Event::HostEnded {
             phase: phase.clone(),

@@ -35,7 +35,7 @@ pub(super) async fn enter(
     host: &HostName,
     lock: Option<LockNote>,
     become_users: &BTreeSet<String>,
-) -> Result<Reached, String> {
+) -> Result<Box<Reached>, String> {
     let session = hands
         .reopen(host, Duration::ZERO)
         .await
@@ -47,10 +47,10 @@ pub(super) async fn enter(
         Some(note) => Some(session.lock(&note).await),
         None => None,
     };
-    Ok(Reached {
+    Ok(Box::new(Reached {
         facts: session.facts().clone(),
         lock,
-    })
+    }))
 }
 
 async fn privilege(session: &dyn Session, user: &str) -> Result<(), String> {

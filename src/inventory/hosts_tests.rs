@@ -1,3 +1,5 @@
+//! Inventories and selectors by tables.
+
 use super::*;
 use crate::inventory::selector::Selector;
 

@@ -1,3 +1,5 @@
+//! What a plan freezes and what it refuses: projects in memory, and the examples of the design.
+
 use std::collections::HashMap;
 
 use super::*;

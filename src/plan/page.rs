@@ -6,6 +6,7 @@
 mod difference;
 mod facts;
 mod markdown;
+mod risk;
 mod sums;
 mod terminal;
 mod words;

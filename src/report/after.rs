@@ -20,7 +20,12 @@ pub fn text(r: &ChangeRecord, width: usize) -> String {
 /// The record as a page.
 pub fn page(r: &ChangeRecord) -> Page {
     let (_, verdict) = words::verdict(r);
-    let mut sections = vec![hosts(r), changed(r)];
+    let warnings: Vec<Block> = words::attention(r).into_iter().map(Block::Warning).collect();
+    let mut sections = Vec::new();
+    if !warnings.is_empty() {
+        sections.push(Section::new("Attention", warnings));
+    }
+    sections.extend([hosts(r), changed(r)]);
     sections.extend(objectives(r));
     sections.push(deviations(r));
     sections.extend(rollback(r));
@@ -46,7 +51,7 @@ pub fn page(r: &ChangeRecord) -> Page {
 fn summary(r: &ChangeRecord) -> Vec<(String, Cell)> {
     let mut f: Vec<(String, Cell)> = Vec::new();
     let mut say = |name: &str, value: Cell| f.push((name.to_owned(), value));
-    let span = |s: super::record::Span| format!("{} to {}", words::day(r, s.start), words::clock(r, s.end));
+    let span = |s: super::record::Span| format!("{} to {}", words::day(r, s.start), words::minute(r, s.end));
     say(
         "Planned",
         r.window.planned.map_or_else(|| "any time".to_owned(), span).into(),
@@ -57,6 +62,9 @@ fn summary(r: &ChangeRecord) -> Vec<(String, Cell)> {
     if let Some(v) = r.outcome.verdict {
         let exit = r.outcome.exit.map(|e| format!(", exit code {e}")).unwrap_or_default();
         say("Verdict", format!("{}{exit}", v.as_str().replace('_', " ")).into());
+    }
+    if let Some(s) = words::steady(r) {
+        say("Steady state", s.into());
     }
     for (name, value) in [
         ("Ticket", &r.ticket),
@@ -139,7 +147,7 @@ fn objectives(r: &ChangeRecord) -> Option<Section> {
         .map(|o| {
             vec![
                 o.name.as_str().into(),
-                format!("{} to {}", o.from, o.to).into(),
+                format!("{} to {}", moment(r, &o.from, o.from_at), moment(r, &o.to, o.to_at)).into(),
                 o.actual_ms.map_or_else(|| o.why.clone(), duration).into(),
                 duration(o.max_ms).into(),
                 duration(o.waited_ms).into(),
@@ -158,6 +166,11 @@ fn objectives(r: &ChangeRecord) -> Option<Section> {
         "Result",
     ];
     (!rows.is_empty()).then(|| Section::new("Objectives", vec![Block::table("Objectives", &head, rows)]))
+}
+
+fn moment(r: &ChangeRecord, mark: &str, at: Option<jiff::Timestamp>) -> String {
+    let time = at.map(|a| format!(" ({})", words::clock(r, a))).unwrap_or_default();
+    format!("{mark}{time}")
 }
 
 fn deviations(r: &ChangeRecord) -> Section {
@@ -290,7 +303,7 @@ fn verify(r: &ChangeRecord) -> Section {
 }
 
 fn notes(r: &ChangeRecord) -> Option<Section> {
-    let notes = r.halts.iter().chain(&r.warnings).map(|n| (n.at, n.text.clone()));
+    let notes = r.warnings.iter().map(|n| (n.at, n.text.clone()));
     let signals = r.signals.iter().map(|s| (s.at, format!("signal {}", s.count)));
     let resumed = r
         .resumptions

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::record::{ChangeRecord, CloseCode, DeviationCode, GateState, HostState, Outcome, UndoState, Verdict};
 use crate::plan::Kind;
 use crate::plan::page::{Figure, count, duration, moment_in};
+use crate::run::event::Occasion;
 
 /// How good something is: picks a shape and a colour, never without a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -207,4 +208,44 @@ pub fn figures(r: &ChangeRecord) -> Vec<Figure> {
         n => Figure::new("Left behind", n.to_string(), "listed below"),
     });
     out
+}
+
+/// What nobody may overlook, before anything else.
+pub fn attention(r: &ChangeRecord) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some(d) = &r.chain.damage {
+        out.push(format!(
+            "The journal is damaged ({d}). This page tells only of its intact part."
+        ));
+    }
+    for a in r.approvals.iter().filter(|a| !a.override_.is_empty()) {
+        let why = if a.comment.is_empty() {
+            "no reason given"
+        } else {
+            &a.comment
+        };
+        out.push(format!("{} let it run against the {}: {why}", a.by, a.override_));
+    }
+    out.extend(r.halts.iter().map(|h| format!("{}: {}", clock(r, h.at), h.text)));
+    out
+}
+
+/// The rounds of the run's steady state: `ok at the start, ok at resume`.
+pub fn steady(r: &ChangeRecord) -> Option<String> {
+    let rounds = r.steady.iter().filter(|s| s.phase.is_empty()).map(|s| {
+        let when = match s.occasion {
+            Occasion::Start => "at the start",
+            Occasion::Batch => "after a batch",
+            Occasion::Resume => "at resume",
+            Occasion::End => "at the end",
+        };
+        let word = match s.ok {
+            Some(true) => "held",
+            Some(false) => "was false",
+            None => "was not answered",
+        };
+        format!("{word} {when} ({})", clock(r, s.at))
+    });
+    let said: Vec<String> = rounds.collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }

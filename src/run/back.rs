@@ -4,7 +4,7 @@
 
 use super::event::{Event, Halt, HostState, Occasion};
 use super::line::LineNext;
-use super::next::{Decider, Part, dedup};
+use super::next::{Decider, Part, busy_first, dedup};
 use super::{Batch, Line, PhaseRun, unwind};
 use crate::id::HostName;
 use crate::plan::{OnFailure, PlannedPhase, Stage};
@@ -12,6 +12,7 @@ use crate::plan::{OnFailure, PlannedPhase, Stage};
 impl<'a> Decider<'a> {
     /// Phases newest first; in a phase batch by batch in reverse, `parallel` hosts at a time.
     pub(super) fn backward(&self) -> Part {
+        let mut reached = "";
         for phase in self.plan.phases().rev() {
             let Some(pr) = self.run.phases.get(&phase.id) else {
                 continue;
@@ -26,12 +27,23 @@ impl<'a> Decider<'a> {
                 return Part::Do(list);
             }
             // An older phase begins only when every changed host of the newer one is back.
-            let stuck = |l: &Line| l.changed() && l.ended != Some(HostState::RolledBack);
-            if pr.lines.values().any(stuck) {
-                break;
+            let stuck: Vec<&Line> = pr
+                .lines
+                .values()
+                .filter(|l| l.changed() && l.ended != Some(HostState::RolledBack))
+                .collect();
+            if stuck.is_empty() {
+                continue;
             }
+            // Past the point of no return it never will be. Else somebody may yet put it right, and `resume` goes on: what it would
+            // take back then is not closed now.
+            let for_ever = |l: &&Line| l.is_closed() || unwind::owed(phase, l).no_return.is_some();
+            if !stuck.iter().all(for_ever) {
+                reached = phase.id.as_str();
+            }
+            break;
         }
-        if let Part::Do(list) = self.clean_all() {
+        if let Part::Do(list) = self.clean_from(reached) {
             return Part::Do(list);
         }
         self.steady("", Occasion::End, self.anything_touched())
@@ -41,7 +53,7 @@ impl<'a> Decider<'a> {
         let mut list = Vec::new();
         let mut active = 0;
         for batch in pr.batches.iter().rev() {
-            for host in &batch.hosts {
+            for host in busy_first(&batch.hosts, pr) {
                 let Some(line) = pr.lines.get(host) else { continue };
                 if active >= phase.rollout.parallel {
                     break;
@@ -61,11 +73,20 @@ impl<'a> Decider<'a> {
     }
 
     fn host_back(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun, host: &'a HostName, line: &'a Line) -> Part {
-        if line.slots.values().any(|s| s.open.is_some()) {
+        if line.busy() {
             // It ends its running step first.
             return Part::Do(Vec::new());
         }
-        if line.is_closed() || !line.touched() || line.ended.is_some() && !line.changed() {
+        let walk = || match self.walker(phase, pr, host, line).next() {
+            LineNext::Over | LineNext::Ready => Part::Over,
+            LineNext::Busy => Part::Do(Vec::new()),
+            wish => Part::Do(Self::line_act(phase, host, wish).into_iter().collect()),
+        };
+        if line.unknown_step().is_some() || line.is_closed() && line.reopened.is_some() {
+            return walk();
+        }
+        let nothing = !line.touched() || line.ended.is_some() && !line.changed();
+        if nothing || line.is_closed() || self.run.unsure(host) {
             return Part::Over;
         }
         let this_session = line.turned.as_ref().is_some_and(|t| t.session == self.run.back_session);
@@ -83,11 +104,7 @@ impl<'a> Decider<'a> {
                 }),
             };
         }
-        match self.walker(phase, pr, host, line).next() {
-            LineNext::Over | LineNext::Ready => Part::Over,
-            LineNext::Busy => Part::Do(Vec::new()),
-            wish => Part::Do(Self::line_act(phase, host, wish).into_iter().collect()),
-        }
+        walk()
     }
 
     /// The steady state is false after a batch: a rollback policy takes back the whole batch, or the run.

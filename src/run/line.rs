@@ -93,8 +93,11 @@ impl Walker<'_> {
         if self.line.ended.is_some() {
             return LineNext::Over;
         }
-        if self.line.slots.values().any(|s| s.open.is_some()) {
+        if self.line.busy() {
             return LineNext::Busy;
+        }
+        if let Some(slot) = self.line.unknown_step() {
+            return unknown(&slot.step);
         }
         match (self.line.reopened, &self.line.turned) {
             (Some(pass), turned) => self.again(pass, turned.is_some()),
@@ -254,7 +257,7 @@ impl Walker<'_> {
 
     /// What cleanup still has to do; `None`: nothing more.
     pub fn cleanup(&self) -> Option<LineNext> {
-        if self.line.slots.values().any(|s| s.open.is_some()) {
+        if self.line.busy() {
             return Some(LineNext::Busy);
         }
         for step in &self.phase.stages.cleanup {

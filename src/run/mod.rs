@@ -289,11 +289,10 @@ impl Run {
 
     /// True if something that changes may still run for this host: nobody can say how a step of it ended.
     pub fn unsure(&self, host: &HostName) -> bool {
-        let unknown = |r: &SlotRun| r.changes && r.end.as_ref().is_some_and(|e| e.outcome == Outcome::Unknown);
         self.phases
             .values()
             .filter_map(|p| p.lines.get(host))
-            .any(|l| l.slots.values().any(unknown))
+            .any(|l| l.unknown_step().is_some())
     }
 
     /// The round of the steady state that was asked after the batch that is not settled.
@@ -328,7 +327,10 @@ impl Line {
 
     /// True while it is out of service, or may be: a drain began, and it has not ended back in service.
     pub fn is_out(&self) -> bool {
-        let drained = self.slots.iter().any(|(s, r)| s.stage == Stage::Drain && r.begun > 0);
+        let drained = self
+            .slots
+            .iter()
+            .any(|(s, r)| s.stage == Stage::Drain && r.begun > 0 && r.changes);
         let back = matches!(
             self.ended,
             Some(HostState::Ok | HostState::Warned | HostState::RolledBack)
@@ -339,6 +341,17 @@ impl Line {
     /// True while its turn has come and it has not ended.
     pub fn under_way(&self) -> bool {
         self.began.is_some() && self.ended.is_none()
+    }
+
+    /// True while a step of it is under way.
+    pub fn busy(&self) -> bool {
+        self.slots.values().any(|r| r.open.is_some())
+    }
+
+    /// The changing step of which nobody can say how it ended: it may still run.
+    pub fn unknown_step(&self) -> Option<&Slot> {
+        let unknown = |r: &SlotRun| r.changes && r.end.as_ref().is_some_and(|e| e.outcome == Outcome::Unknown);
+        self.slots.iter().find(|(_, r)| unknown(r)).map(|(slot, _)| slot)
     }
 
     /// True from the first cleanup step on: nothing of it is taken back any more.

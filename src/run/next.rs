@@ -124,11 +124,9 @@ impl<'a> Decider<'a> {
                 PlanItem::Gate(_) if self.run.halted.is_some() => Part::Over,
                 PlanItem::Gate(gate) => self.gate(&gate.id, gate),
             };
+            // Also after a halt: what has begun is brought to its end.
             if let Part::Do(list) = part {
                 return Part::Do(list);
-            }
-            if self.run.halted.is_some() {
-                break;
             }
         }
         self.close()
@@ -194,6 +192,14 @@ impl<'a> Decider<'a> {
             LineNext::Ready | LineNext::Busy | LineNext::Over => None,
         }
     }
+}
+
+/// Hosts with a step under way first: so that `parallel` counts them before it lets others work.
+pub(super) fn busy_first<'h>(hosts: &'h [HostName], pr: &PhaseRun) -> Vec<&'h HostName> {
+    let busy = |h: &&HostName| pr.lines.get(*h).is_some_and(Line::busy);
+    let (mut first, rest): (Vec<_>, Vec<_>) = hosts.iter().partition(busy);
+    first.extend(rest);
+    first
 }
 
 /// Several lines may want the same `once` step: it is sent once.

@@ -139,9 +139,10 @@ pub fn waiting(plan: &Plan, events: &[Stamped]) -> Vec<Span> {
             Event::Settled { key, .. } => {
                 spans.extend(manual.remove(key).map(|start| Span { start, end: e.at }));
             }
-            Event::Ended { verdict, .. } if matches!(verdict, Verdict::Waiting | Verdict::Stopped | Verdict::Stuck) => {
-                stands = Some(e.at);
-            }
+            Event::Ended {
+                verdict: Verdict::Waiting | Verdict::Stopped | Verdict::Stuck,
+                ..
+            } => stands = Some(e.at),
             Event::Resumed { .. } => {
                 spans.extend(stands.take().map(|start| Span { start, end: e.at }));
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cleanup::{bracket_began, bracket_open};
 use super::event::{Event, Halt, HostState, Occasion, Slot};
 use super::line::LineNext;
-use super::next::{Decider, Next, Part, dedup};
+use super::next::{Decider, Next, Part, busy_first, dedup};
 use super::{Batch, Line, PhaseRun, limits};
 use crate::id::HostName;
 use crate::plan::{AfterBatch, OnFailure, PlannedPhase, PlannedStep, Stage};
@@ -132,19 +132,23 @@ impl<'a> Decider<'a> {
         }
     }
 
-    /// What the lines want that have begun and not ended, and whether there are any.
+    /// What the lines want that have begun and not ended, `parallel` at a time, and whether there are any.
     fn under_way(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> (Vec<Next>, bool) {
         let mut list = Vec::new();
-        let mut any = false;
-        for host in &phase.hosts {
+        let mut active = 0;
+        for host in busy_first(&phase.hosts, pr) {
             let Some(line) = pr.lines.get(host).filter(|l| l.under_way()) else {
                 continue;
             };
-            any = true;
+            // More than `parallel` are on their way only where `resume` or a person set several going again.
+            if active >= phase.rollout.parallel {
+                break;
+            }
+            active += 1;
             list.extend(Self::line_act(phase, host, self.walker(phase, pr, host, line).next()));
         }
         dedup(&mut list);
-        (list, any)
+        (list, active > 0)
     }
 
     /// The start of the next host of the open batch, and what must come before it.

@@ -5,7 +5,7 @@
 
 use super::cleanup::bracket_began;
 use super::event::{Halt, HostState, Occasion, Verdict};
-use super::{GateState, PhaseRun, Run, ledger};
+use super::{GateState, Line, PhaseRun, Run, ledger};
 use crate::plan::{Plan, PlannedPhase, Stage};
 
 /// What the process knows beside the run.
@@ -38,21 +38,23 @@ pub fn verdict(plan: &Plan, run: &Run, also: Also) -> (Verdict, u8) {
     if run.signals > 0 || stopped && run.backwards.is_none() {
         return (Verdict::Stopped, 7);
     }
+    // A way back that got stuck before it came to a host that was at work.
+    let halfway = run
+        .phases
+        .values()
+        .flat_map(|p| p.lines.values())
+        .any(|l| l.under_way() && l.changed());
     let left = !ledger::left_behind(plan, run).is_empty();
     let changed_good = states.iter().any(|s| s.changed && s.state.is_good());
     let rolled_back = any(&[HostState::RolledBack]);
     let bad = states.iter().any(|s| !s.state.is_good());
-    if left || (changed_good && bad) || (rolled_back && end_is_false) {
+    if left || halfway || (changed_good && bad) || (rolled_back && end_is_false) {
         return (Verdict::Stuck, 1);
     }
     if rolled_back {
         return (Verdict::RolledBack, 4);
     }
-    let touched = run
-        .phases
-        .values()
-        .flat_map(|p| p.lines.values())
-        .any(super::Line::touched);
+    let touched = run.phases.values().flat_map(|p| p.lines.values()).any(Line::touched);
     let no_steady = matches!(&run.halted, Some((Halt::SteadyState, _)));
     if bad && !run.dry || any(&[HostState::Refused, HostState::Failed]) || no_steady && !touched {
         // A bracket that was opened for hosts that then never started is closed again, or it would be left behind.
@@ -98,7 +100,7 @@ pub fn states(plan: &Plan, run: &Run) -> Vec<Standing> {
                 phase: phase.id.clone(),
                 host: host.clone(),
                 state: line.map_or(HostState::NotStarted, |l| l.ended.unwrap_or(in_between(l))),
-                changed: line.is_some_and(super::Line::changed),
+                changed: line.is_some_and(Line::changed),
             });
         }
     }
@@ -106,10 +108,12 @@ pub fn states(plan: &Plan, run: &Run) -> Vec<Standing> {
 }
 
 /// A line that was left in the middle: nothing is lost, but nothing is proven either.
-fn in_between(line: &super::Line) -> HostState {
-    let unknown = line.slots.values().any(|s| s.open.as_ref().is_some() && s.changes);
-    if unknown {
+fn in_between(line: &Line) -> HostState {
+    let open = line.slots.values().any(|s| s.open.is_some() && s.changes);
+    if open || line.unknown_step().is_some() {
         HostState::Unknown
+    } else if line.reopened.is_some() {
+        HostState::Held
     } else {
         HostState::NotStarted
     }

@@ -1,5 +1,7 @@
 //! The engine on real processes of this machine: whole runs, from the runbook's text to the journal.
 
+#![cfg(test)]
+
 mod room;
 
 use pitstop::run::event::{Event, HostState, Outcome};
@@ -61,7 +63,11 @@ fn a_rolling_restart_takes_one_host_then_two_and_ends_done() {
     let ran = room.run(&with_log(&room, &rolling("", "true")));
     assert_eq!(ran.exit(), 0);
     let log = room.log();
-    assert_eq!(&log[..3], ["out-a", "restart-a", "in-a"], "the canary goes alone: {log:?}");
+    assert_eq!(
+        &log[..3],
+        ["out-a", "restart-a", "in-a"],
+        "the canary goes alone: {log:?}"
+    );
     assert_eq!(log.len(), 9);
     for host in ["a", "b", "c"] {
         assert_eq!(ran.state("web", host), Some(HostState::Ok));
@@ -96,7 +102,11 @@ fn after_the_first_signal_no_step_starts_and_resume_goes_on_without_doing_anythi
     let in_restart = |event: &Event| matches!(event, Event::Intended { key, .. } if key.step == "restart");
     let stopped = room.run_with(&runbook, &[], false, Some(Box::new(in_restart)));
     assert_eq!(stopped.exit(), 7);
-    assert_eq!(room.log(), ["out-a", "restart-a"], "the running step ends, no other begins");
+    assert_eq!(
+        room.log(),
+        ["out-a", "restart-a"],
+        "the running step ends, no other begins"
+    );
     let ran = room.resume(stopped, false);
     assert_eq!(ran.exit(), 0);
     let mut log = room.log();
@@ -176,9 +186,10 @@ phases:
     let ran = room.run(&runbook);
     assert_eq!(ran.exit(), 4);
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "old content\n");
-    let put = ran.facts().into_iter().any(|f| {
-        matches!(f.event, Event::Settled { ref key, outcome: Outcome::Ok, .. } if key.step == "conf")
-    });
+    let put = ran
+        .facts()
+        .into_iter()
+        .any(|f| matches!(f.event, Event::Settled { ref key, outcome: Outcome::Ok, .. } if key.step == "conf"));
     assert!(put, "the upload itself went through first");
 }
 

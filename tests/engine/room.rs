@@ -15,8 +15,8 @@ use pitstop::id::{HostName, RunId};
 use pitstop::inventory;
 use pitstop::journal::store::{RunFolder, Store};
 use pitstop::journal::{self, Journal};
-use pitstop::plan::bind::{BindInput, bind};
 use pitstop::plan::Plan;
+use pitstop::plan::bind::{BindInput, bind};
 use pitstop::run::Run;
 use pitstop::run::event::{Event, HostState, Stamped};
 use pitstop::runbook::change::{self, Change};
@@ -73,12 +73,20 @@ impl Room {
         };
         let list: String = hosts
             .iter()
-            .map(|h| format!("  {h}: {{ transport: local, labels: {{ name: {h} }}, vars: {{ dir: \"{}\" }} }}\n", room.host_dir(h).display()))
+            .map(|h| {
+                format!(
+                    "  {h}: {{ transport: local, labels: {{ name: {h} }}, vars: {{ dir: \"{}\" }} }}\n",
+                    room.host_dir(h).display()
+                )
+            })
             .collect();
         for h in hosts {
             std::fs::create_dir_all(room.host_dir(h)).unwrap();
         }
-        room.file("inventory.yml", &format!("schema: 1\nhosts:\n{list}groups:\n  all: [{}]\n", hosts.join(", ")));
+        room.file(
+            "inventory.yml",
+            &format!("schema: 1\nhosts:\n{list}groups:\n  all: [{}]\n", hosts.join(", ")),
+        );
         room
     }
 
@@ -99,7 +107,11 @@ impl Room {
 
     /// What the hosts noted, in order, one line an effect.
     pub fn log(&self) -> Vec<String> {
-        std::fs::read_to_string(self.path("log")).unwrap_or_default().lines().map(str::to_owned).collect()
+        std::fs::read_to_string(self.path("log"))
+            .unwrap_or_default()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 
     pub fn plan(&self, runbook: &str, sets: &[&str]) -> Plan {
@@ -148,7 +160,11 @@ impl Room {
             id,
             folder,
             journal,
-            files: plan.files.keys().map(|f| (f.clone(), Arc::new(std::fs::read(self.path(f)).unwrap()))).collect(),
+            files: plan
+                .files
+                .keys()
+                .map(|f| (f.clone(), Arc::new(std::fs::read(self.path(f)).unwrap())))
+                .collect(),
             secrets: BTreeMap::new(),
             redactor: Redactor::default(),
             hands,
@@ -181,7 +197,11 @@ impl Room {
         let folder = self.store().create_run(&id, bytes.as_bytes()).unwrap();
         let journal = Journal::create(folder.path(), now).unwrap();
         let setup = self.setup(&plan, folder.clone(), journal, id, when);
-        Ran { outcome: block(engine::start(setup, dry, Vec::new())), folder, plan }
+        Ran {
+            outcome: block(engine::start(setup, dry, Vec::new())),
+            folder,
+            plan,
+        }
     }
 
     pub fn resume(&self, ran: Ran, back: bool) -> Ran {
@@ -189,8 +209,15 @@ impl Room {
         let opened = Journal::open(folder.path(), RealClock.now()).unwrap();
         let id = folder.id().unwrap();
         let setup = self.setup(&plan, folder.clone(), opened.journal, id, None);
-        let how = Resume { back, overrides: Vec::new() };
-        Ran { outcome: block(engine::resume(setup, opened.read.records, how)), folder, plan }
+        let how = Resume {
+            back,
+            overrides: Vec::new(),
+        };
+        Ran {
+            outcome: block(engine::resume(setup, opened.read.records, how)),
+            folder,
+            plan,
+        }
     }
 
     fn store(&self) -> Store {
@@ -224,5 +251,9 @@ fn block<T>(work: impl Future<Output = T>) -> T {
         .enable_all()
         .build()
         .unwrap()
-        .block_on(async { tokio::time::timeout(Duration::from_secs(60), work).await.expect("the run stands still") })
+        .block_on(async {
+            tokio::time::timeout(Duration::from_secs(60), work)
+                .await
+                .expect("the run stands still")
+        })
 }

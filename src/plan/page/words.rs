@@ -31,9 +31,9 @@ pub fn duration(ms: u64) -> String {
     let s = ms / 1000;
     match s {
         0 => format!("{ms} ms"),
-        1..60 if ms % 1000 == 0 => format!("{s} s"),
+        1..60 if ms.is_multiple_of(1000) => format!("{s} s"),
         1..60 => format!("{s}.{} s", ms % 1000 / 100),
-        60..3600 if s % 60 == 0 => format!("{} min", s / 60),
+        60..3600 if s.is_multiple_of(60) => format!("{} min", s / 60),
         60..3600 => format!("{} min {:02} s", s / 60, s % 60),
         3600..172_800 if s % 3600 < 60 => format!("{} h", s / 3600),
         3600..172_800 => format!("{} h {:02} min", s / 3600, s % 3600 / 60),

@@ -31,6 +31,9 @@ fn host(h: Option<&HostName>) -> String {
 pub(super) fn result(r: &ChangeRecord) -> String {
     let w = &r.window;
     let mut out = String::new();
+    for a in words::attention(r) {
+        let _ = writeln!(out, "<p class=\"warning\"><b>Attention.</b> {}</p>", E(&a));
+    }
     let span = |a, b| format!("{} to {}", E(&words::day(r, a)), E(&words::clock(r, b)));
     let utc = |a: jiff::Timestamp, b: jiff::Timestamp| {
         format!(
@@ -64,6 +67,9 @@ pub(super) fn result(r: &ChangeRecord) -> String {
         let exit = r.outcome.exit.map(|e| format!(", exit code {e}")).unwrap_or_default();
         say("Verdict", format!("{}{exit}", v.as_str().replace('_', " ")));
     }
+    if let Some(s) = words::steady(r) {
+        say("Steady state", text_of(&s));
+    }
     for (name, value) in [
         ("Ticket", &r.ticket),
         ("Type", &r.type_),
@@ -79,14 +85,6 @@ pub(super) fn result(r: &ChangeRecord) -> String {
         }
     }
     out.push_str(&facts(&rows));
-    for h in &r.halts {
-        let _ = writeln!(
-            out,
-            "<p class=\"warning\"><b>{}</b> {}</p>",
-            E(&words::clock(r, h.at)),
-            E(&h.text)
-        );
-    }
     out
 }
 
@@ -158,13 +156,19 @@ pub(super) fn objectives(r: &ChangeRecord) -> Option<String> {
             state(tone, word),
             E(&actual),
             E(&duration(o.max_ms)),
-            code(&o.from),
-            code(&o.to),
+            moment(r, &o.from, o.from_at),
+            moment(r, &o.to, o.to_at),
             E(&remark(o))
         );
         out.push_str(&bar(o));
     }
     Some(out)
+}
+
+/// A mark with its time of day.
+fn moment(r: &ChangeRecord, mark: &str, at: Option<jiff::Timestamp>) -> String {
+    let time = at.map(|a| format!(" ({})", words::clock(r, a))).unwrap_or_default();
+    format!("{}{time}", code(mark))
 }
 
 fn remark(o: &ObjectiveResult) -> String {

@@ -35,13 +35,19 @@ fn fold(out: &mut String, r: &ChangeRecord, host: Option<&HostName>, name: &str,
     if mine.is_empty() {
         return;
     }
+    // What somebody has to look at stands open, on the screen and on paper.
+    let open = if of.flatten().is_some_and(|s| !s.is_good() && s != HostState::NotStarted) {
+        " open"
+    } else {
+        ""
+    };
     let badge = of
         .map(words::host)
         .map(|(tone, word)| state(tone, word))
         .unwrap_or_default();
     let _ = writeln!(
         out,
-        "<details><summary><span class=\"name\">{}</span> {badge} <span class=\"note\">{}</span></summary>\n<div class=\"inner\">",
+        "<details{open}><summary><span class=\"name\">{}</span> {badge} <span class=\"note\">{}</span></summary>\n<div class=\"inner\">",
         E(name),
         count(mine.len(), "step", "steps")
     );
@@ -121,7 +127,12 @@ fn printed(r: &ChangeRecord, s: &StepRecord) -> String {
     } else {
         "command and output"
     };
-    format!("<details><summary>{title}</summary><div class=\"inner\">{inner}</div></details>")
+    let open = if words::outcome(s.outcome, s.warned).0 >= words::Tone::Warn {
+        " open"
+    } else {
+        ""
+    };
+    format!("<details{open}><summary>{title}</summary><div class=\"inner\">{inner}</div></details>")
 }
 
 fn stream(out: &mut String, name: &str, o: &OutputRecord) {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::*;
-use crate::plan::{Plan, PlannedPhase, Stage, Value};
+use super::{blank, *};
+use crate::plan::Plan;
 use crate::run::event::{Answer, Event, GateEnd, Kept, Slot, Stamped, StepKey, StepResult};
 use crate::run::objective::{self, millis_between};
 
@@ -25,65 +25,7 @@ pub(super) struct Gather<'p> {
 impl<'p> Gather<'p> {
     /// A record that knows the plan and nothing else.
     pub(super) fn new(plan: &'p Plan, plan_digest: &Digest, head: &ChainHead) -> Self {
-        let record = ChangeRecord {
-            schema: SCHEMA.to_owned(),
-            id: None,
-            kind: plan.kind,
-            mode: plan.mode.clone(),
-            dry: false,
-            title: plan.title.clone(),
-            description: plan.description.clone(),
-            reason: plan.reason.clone(),
-            ticket: plan.ticket.clone(),
-            type_: plan.change.type_.clone(),
-            owner: plan.owner.clone(),
-            texts: Texts {
-                risk: plan.change.risk.clone(),
-                impact: plan.change.impact.clone(),
-                backout: plan.change.backout.clone(),
-                test: plan.change.test.clone(),
-            },
-            runbook: RunbookRef {
-                id: plan.runbook.clone(),
-                path: plan.path.clone(),
-                files: plan.files.iter().map(|(p, f)| (p.clone(), f.digest.clone())).collect(),
-            },
-            plan_digest: plan_digest.clone(),
-            tool: String::new(),
-            params: plan.params.iter().map(|(k, v)| (k.clone(), shown(v))).collect(),
-            operators: Vec::new(),
-            window: window(plan),
-            phases: plan.phases().map(phase).collect(),
-            hosts: hosts(plan),
-            steps: Vec::new(),
-            undo: Vec::new(),
-            gates: Vec::new(),
-            approvals: Vec::new(),
-            deviations: Vec::new(),
-            objectives: Vec::new(),
-            marks: Vec::new(),
-            waits: Vec::new(),
-            steady: Vec::new(),
-            locks: Vec::new(),
-            left_behind: Vec::new(),
-            forgiven: Vec::new(),
-            participants: Vec::new(),
-            resumptions: Vec::new(),
-            signals: Vec::new(),
-            halts: Vec::new(),
-            warnings: Vec::new(),
-            outcome: OutcomeRecord {
-                verdict: None,
-                exit: None,
-                result: None,
-                summary: String::new(),
-            },
-            chain: Chain {
-                algo: "sha256".to_owned(),
-                events: head.events,
-                head: head.hash.clone(),
-            },
-        };
+        let record = blank::record(plan, plan_digest, head);
         Self {
             plan,
             record,
@@ -593,81 +535,6 @@ fn host_phase<'r>(hosts: &'r mut [HostRecord], host: &HostName, phase: &str) -> 
     h.phases.iter_mut().find(|p| p.phase == phase)
 }
 
-fn hosts(plan: &Plan) -> Vec<HostRecord> {
-    let mut out: Vec<HostRecord> = Vec::new();
-    let controller = HostName::controller();
-    let planned = plan
-        .hosts
-        .iter()
-        .map(|h| (&h.name, h.address.as_str(), h.groups.as_slice()));
-    for (name, address, groups) in planned.chain([(&controller, "", [].as_slice())]) {
-        let phases: Vec<HostPhase> = plan
-            .phases()
-            .filter(|p| p.hosts.contains(name))
-            .map(|p| HostPhase {
-                phase: p.id.clone(),
-                batch: None,
-                state: Some(HostState::NotStarted),
-                why: String::new(),
-                began: None,
-                turned: None,
-                ended: None,
-                closed: false,
-            })
-            .collect();
-        if phases.is_empty() || out.iter().any(|h| &h.name == name) {
-            continue;
-        }
-        out.push(HostRecord {
-            name: name.clone(),
-            address: address.to_owned(),
-            system: String::new(),
-            kernel: (String::new(), String::new()),
-            boots: Vec::new(),
-            machine: String::new(),
-            host_key: String::new(),
-            groups: groups.to_vec(),
-            state: None,
-            phases,
-        });
-    }
-    out
-}
-
-fn phase(p: &PlannedPhase) -> PhaseRecord {
-    PhaseRecord {
-        id: p.id.clone(),
-        title: p.title.clone(),
-        changes: p.changes,
-        verifies: !p.stages.get(Stage::Verify).is_empty(),
-        on_failure: p.on_failure,
-        began: None,
-        ended: None,
-        batches: Vec::new(),
-    }
-}
-
-fn window(plan: &Plan) -> WindowRecord {
-    let Some(w) = &plan.window else {
-        return WindowRecord {
-            timezone: "UTC".to_owned(),
-            ..WindowRecord::default()
-        };
-    };
-    let long = |ms: u64| SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
-    let planned = w.start.and_then(|start| {
-        let end = start.checked_add(long(w.duration_ms)).ok()?;
-        Some(Span { start, end })
-    });
-    WindowRecord {
-        timezone: w.timezone.clone(),
-        cutoff: planned.and_then(|p| p.end.checked_sub(long(w.cutoff_ms)).ok()),
-        planned,
-        actual: None,
-        waited_ms: 0,
-    }
-}
-
 /// `not_needed` is good and says nothing about the other phases.
 fn worst(phases: &[HostPhase]) -> Option<HostState> {
     if phases.iter().any(|p| p.state.is_none()) {
@@ -685,9 +552,4 @@ fn left(id: &str) -> LeftBehind {
         id: id.to_owned(),
         what: String::new(),
     }
-}
-
-/// A parameter as people read it.
-fn shown(v: &Value) -> String {
-    crate::plan::page::shown(v)
 }

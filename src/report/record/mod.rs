@@ -4,6 +4,7 @@
 //!
 //! Times are RFC 3339 in UTC with milliseconds, spans whole milliseconds, sizes whole bytes: nothing in it is a float.
 
+mod blank;
 mod gather;
 mod judge;
 mod step;
@@ -555,4 +556,7 @@ pub struct Chain {
     pub events: u64,
     /// The last record's hash.
     pub head: String,
+    /// What is wrong with the journal, if it is damaged: this record then tells only of its intact part. Set by whoever read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
 }

@@ -17,11 +17,12 @@ struct Trace {
     began: bool,
     turned: bool,
     state: Option<HostState>,
-    changed: bool,
+    changes: u32,
     closed: bool,
+    cleanups: u32,
     counted: bool,
     out: bool,
-    drained: BTreeSet<String>,
+    was_out: bool,
     /// Steps that may have begun: how many attempts, and the first one's place.
     begun: BTreeMap<String, (u32, u64)>,
     undone: BTreeSet<String>,
@@ -41,7 +42,7 @@ pub struct Checker {
     back: bool,
     signalled: bool,
     waits: BTreeSet<String>,
-    /// Control: switched off, the suite must find nothing; what is written here is found.
+    /// What was found.
     pub violations: Vec<String>,
 }
 
@@ -121,14 +122,14 @@ impl Checker {
                 let changes = self.open.remove(key);
                 self.must(changes.is_some(), "only what is under way settles", key);
                 if *outcome == Outcome::Unreachable {
-                    self.did_not_begin(key);
+                    self.did_not_begin(key, changes == Some(true));
                 }
                 self.step_ended(e.seq, key, *outcome, changes == Some(true));
             }
             Event::Skipped { key, .. } => self.step_ended(e.seq, key, Outcome::Skipped, false),
             Event::NeverBegan { key } => {
-                self.open.remove(key);
-                self.did_not_begin(key);
+                let changes = self.open.remove(key) == Some(true);
+                self.did_not_begin(key, changes);
             }
             Event::Decided {
                 phase,
@@ -139,6 +140,11 @@ impl Checker {
             } => {
                 self.unsure.remove(&(host.clone(), phase.clone(), slot.clone()));
                 let t = self.trace(phase, host);
+                let stays =
+                    slot.stage == Stage::Cleanup || t.state.is_some_and(|s| s.is_good() || s == HostState::RolledBack);
+                if !stays {
+                    t.state = None;
+                }
                 if matches!(verdict.as_str(), "ok" | "skip") {
                     let key = StepKey {
                         phase: phase.clone(),
@@ -149,7 +155,6 @@ impl Checker {
                         pass: slot.pass,
                         attempt: 0,
                     };
-                    t.state = None;
                     self.step_ended(e.seq, &key, Outcome::Ok, false);
                 }
             }
@@ -167,7 +172,11 @@ impl Checker {
             .collect();
         for p in earlier {
             let good = self.trace(&p, host).state.is_some_and(HostState::is_good);
-            self.must(good, "a host that is not good in one phase starts in no later one", host);
+            self.must(
+                good,
+                "a host that is not good in one phase starts in no later one",
+                host,
+            );
         }
     }
 
@@ -184,11 +193,7 @@ impl Checker {
             Size::Count(c) => c as usize,
             Size::Percent(p) => n * p as usize / 100,
         };
-        let counted = self
-            .traces
-            .iter()
-            .filter(|((p, _), t)| p == phase && t.counted)
-            .count();
+        let counted = self.traces.iter().filter(|((p, _), t)| p == phase && t.counted).count();
         self.must(counted <= limit, "started hosts never grow past max_fail", host);
         self.trace(phase, host).began = true;
     }
@@ -208,12 +213,16 @@ impl Checker {
                     .filter(|(u, _)| !self.traces[&(phase.to_owned(), host.clone())].undone.contains(u))
                     .map(|(u, _)| u)
                     .collect();
-                self.must(left.is_empty(), "rolled_back only when all that was owed is undone", host);
+                self.must(
+                    left.is_empty(),
+                    "rolled_back only when all that was owed is undone",
+                    host,
+                );
                 self.verified(phase, host, "rolled_back only after a verify");
             }
             HostState::Ok | HostState::Warned => self.verified(phase, host, "good only after a verify"),
             HostState::Refused => {
-                let changed = self.trace(phase, host).changed;
+                let changed = self.trace(phase, host).changes > 0;
                 self.must(!changed, "refused is untouched", host);
             }
             _ => {}
@@ -272,7 +281,11 @@ impl Checker {
                 key.stage,
                 Stage::Precheck | Stage::Drain | Stage::Steps | Stage::Verify | Stage::Undrain
             );
-        self.must(!(self.back && forward), "no forward step after the run turned back", key);
+        self.must(
+            !(self.back && forward),
+            "no forward step after the run turned back",
+            key,
+        );
         if let Some(host) = &key.host {
             let busy = self.open.keys().any(|k| k.host.as_ref() == Some(host));
             self.must(!busy, "never two steps for one host", key);
@@ -296,7 +309,7 @@ impl Checker {
         let phase = self.plan.phase(&key.phase).unwrap();
         let drains = phase.stages.drain.iter().any(|s| !s.once);
         let t = self.traces.entry((key.phase.clone(), host.clone())).or_default();
-        t.changed |= changes;
+        t.changes += u32::from(changes);
         let mut wrong = Vec::new();
         match key.stage {
             Stage::Precheck => {}
@@ -304,7 +317,7 @@ impl Checker {
                 if t.state.is_none_or(|s| s == HostState::Unknown) {
                     wrong.push("cleanup only of hosts that have ended and are known");
                 }
-                t.closed = true;
+                t.cleanups += 1;
             }
             _ if !t.began => wrong.push("a step of a host whose turn had not come"),
             Stage::Steps => {
@@ -324,7 +337,7 @@ impl Checker {
                 if drains && !t.out {
                     wrong.push("no undo under live traffic");
                 }
-                if t.closed {
+                if t.closed || t.cleanups > 0 {
                     wrong.push("a closed host is never undone");
                 }
                 if t.undone.contains(&key.step) {
@@ -332,8 +345,8 @@ impl Checker {
                 }
             }
             Stage::Undrain => {
+                t.was_out = t.out;
                 t.out = false;
-                t.drained.clear();
             }
             _ => {}
         }
@@ -353,7 +366,11 @@ impl Checker {
     fn undo(&mut self, key: &StepKey, host: &HostName) {
         let list = self.way_back(&key.phase, host);
         let Some(at) = list.iter().position(|(u, _)| *u == key.step) else {
-            return self.must(false, "undo only of what may have begun, and not past the point of no return", key);
+            return self.must(
+                false,
+                "undo only of what may have begun, and not past the point of no return",
+                key,
+            );
         };
         let t = &self.traces[&(key.phase.clone(), host.clone())];
         let own = list[at].1;
@@ -372,7 +389,7 @@ impl Checker {
             let all = self
                 .traces
                 .iter()
-                .filter(|((p, _), t)| newer.contains(p) && t.changed)
+                .filter(|((p, _), t)| newer.contains(p) && t.changes > 0)
                 .all(|(_, t)| t.state == Some(HostState::RolledBack));
             self.must(all, "an older phase only after the newer one is rolled back", key);
         }
@@ -383,11 +400,19 @@ impl Checker {
         !t.passed_over.is_empty()
     }
 
-    fn did_not_begin(&mut self, key: &StepKey) {
-        if let (Some(host), Stage::Steps) = (&key.host, key.stage)
-            && let Some(b) = self.trace(&key.phase, host).begun.get_mut(&key.step)
-        {
-            b.0 = b.0.saturating_sub(1);
+    fn did_not_begin(&mut self, key: &StepKey, changes: bool) {
+        let Some(host) = &key.host else { return };
+        let t = self.trace(&key.phase, host);
+        t.changes -= u32::from(changes);
+        match key.stage {
+            Stage::Steps => {
+                if let Some(b) = t.begun.get_mut(&key.step) {
+                    b.0 = b.0.saturating_sub(1);
+                }
+            }
+            Stage::Cleanup => t.cleanups -= 1,
+            Stage::Undrain => t.out = t.was_out,
+            _ => {}
         }
     }
 
@@ -407,16 +432,13 @@ impl Checker {
             .filter(|s| !s.once)
             .map(|s| s.id.clone())
             .collect();
-        let good = matches!(outcome, Outcome::Ok | Outcome::Skipped)
-            || step.may_fail.is_some() && outcome != Outcome::Unknown;
+        let good =
+            matches!(outcome, Outcome::Ok | Outcome::Skipped) || step.may_fail.is_some() && outcome != Outcome::Unknown;
+        let places = crate::run::line::places(&step, Some(&host));
         let t = self.trace(&key.phase, &host);
         match key.stage {
-            Stage::Drain if good => {
-                t.drained.insert(key.step.clone());
-                if drain.iter().all(|s| t.drained.contains(s)) {
-                    t.out = true;
-                }
-            }
+            Stage::Drain if good && drain.last() == Some(&key.step) => t.out = true,
+            Stage::Undo if good && key.nth + 1 < places => {}
             Stage::Undo if good => {
                 t.undone.insert(key.step.clone());
                 t.passed_over.remove(&key.step);
@@ -436,7 +458,7 @@ impl Checker {
         let changed: Vec<(At, Option<HostState>)> = self
             .traces
             .iter()
-            .filter(|(_, t)| t.changed)
+            .filter(|(_, t)| t.changes > 0)
             .map(|(at, t)| (at.clone(), t.state))
             .collect();
         match exit {
@@ -450,7 +472,11 @@ impl Checker {
                 let left = crate::run::ledger::left_behind(plan, run);
                 self.must(left.is_empty(), "done only with an empty ledger", format!("{left:?}"));
             }
-            3 => self.must(changed.is_empty(), "3 only when nothing was touched", format!("{changed:?}")),
+            3 => self.must(
+                changed.is_empty(),
+                "3 only when nothing was touched",
+                format!("{changed:?}"),
+            ),
             4 => {
                 let all = changed.iter().all(|(_, s)| *s == Some(HostState::RolledBack));
                 self.must(all, "4 only when all that was changed is back", format!("{changed:?}"));

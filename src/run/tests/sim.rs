@@ -288,7 +288,11 @@ impl<W: World> Sim<W> {
                 self.story()
             );
             if let [Next::Finish] = list.as_slice() {
-                assert!(self.flying.is_empty(), "finished with steps under way\n{}", self.story());
+                assert!(
+                    self.flying.is_empty(),
+                    "finished with steps under way\n{}",
+                    self.story()
+                );
                 return self.ended(false);
             }
             if let [Next::Record(event)] = list.as_slice() {
@@ -412,7 +416,11 @@ impl<W: World> Sim<W> {
                     why: GateEnd::Rejected,
                 }),
                 Word::Silence => {
-                    assert!(self.flying.is_empty(), "a step runs while a gate waits\n{}", self.story());
+                    assert!(
+                        self.flying.is_empty(),
+                        "a step runs while a gate waits\n{}",
+                        self.story()
+                    );
                     self.now += SignedDuration::from_mins(7);
                 }
                 Word::Absent => return Some(self.ended(true)),
