@@ -8,6 +8,7 @@ mod approve;
 mod check;
 mod completions;
 mod console;
+mod doctor;
 mod execute;
 mod explain;
 mod hosts;

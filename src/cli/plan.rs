@@ -20,7 +20,7 @@ use super::console::Console;
 use super::exit;
 use super::problem::Problem;
 use super::project::{self, Loaded, ProjectArgs};
-use super::stored::parse_plan;
+use super::stored::{history, parse_plan};
 use super::views;
 
 /// Make the frozen plan of a runbook or change and show it; no host is contacted
@@ -145,6 +145,7 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
     let shown = args.out.as_ref().map(|p| p.display().to_string());
     let outside = Outside {
         file: shown.clone(),
+        history: history(console, &made.plan.runbook),
         ..Outside::default()
     };
     let page = page::facts(&made.plan, &made.digest, &outside);

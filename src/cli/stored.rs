@@ -8,6 +8,7 @@ use crate::id::{Digest, HostName, RunId};
 use crate::journal::store::{RunFolder, Store};
 use crate::journal::{self, Read};
 use crate::plan::Plan;
+use crate::plan::page::PastRun;
 use crate::report::record::{ChainHead, ChangeRecord, record};
 use crate::run::event::{Event, HostState, Stamped, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
@@ -150,6 +151,28 @@ impl Stored {
     pub fn next(&self, name: &str) -> Vec<(String, &'static str)> {
         next_commands(&self.plan, &self.run, name)
     }
+}
+
+/// The last runs of a runbook, newest first, for the approver's page. What cannot be read is left out: it is no part of the plan.
+pub fn history(console: &Console, runbook: &str) -> Vec<PastRun> {
+    const LOOKED_AT: usize = 50;
+    const SHOWN: usize = 5;
+    let Ok(store) = console.store() else { return Vec::new() };
+    let ids = store.runs().unwrap_or_default();
+    let past = |id: &RunId| {
+        let stored = Stored::open(store.folder(id)).ok()?;
+        let (verdict, _) = stored
+            .run
+            .ended
+            .filter(|_| stored.plan.runbook == runbook && !stored.run.dry)?;
+        let took = stored.last()?.duration_since(stored.run.started?);
+        Some(PastRun {
+            run: id.to_string(),
+            verdict: verdict.as_str().to_owned(),
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(0),
+        })
+    };
+    ids.iter().rev().take(LOOKED_AT).filter_map(past).take(SHOWN).collect()
 }
 
 /// The run that began last. Ids tell seconds apart; of those that began within one, the plans' files tell.

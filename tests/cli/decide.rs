@@ -229,3 +229,19 @@ fn a_missing_parameter_is_asked_on_a_terminal_and_an_error_elsewhere() {
     room.run(&["run", "ask.yml", "--yes", "--set", "word=flag"]).code(0);
     assert_eq!(room.effects(), ["typed", "flag"]);
 }
+
+#[test]
+fn without_a_policy_a_gate_opens_only_to_its_typed_name() {
+    let room = Room::alone(&["a"]);
+    room.runbook("gated", &format!("{STEP}  - gate: go-live\n    title: Shall we?\n    not_operator: false\n  - phase: two\n    title: Two\n    targets: all\n    on_failure: hold\n    steps:\n      - {{ id: t, name: T, run: \"echo after >> {{{{ host.vars.dir | sh }}}}/log\", undo: {{ none: x }} }}\n"));
+    room.run(&["run", "gated.yml", "--yes"]).code(5);
+    assert_eq!(room.effects(), ["a"]);
+    let wrong = on_terminal(&room, "run gated.yml --yes", "yes\ngo\nno\n", &[]);
+    assert_eq!(wrong.code, 7, "{}", wrong.out);
+    assert_eq!(room.effects(), ["a", "a"]);
+    on_terminal(&room, "run gated.yml --yes", "yes\ngo-live\n", &[])
+        .code(0)
+        .shows("gate go-live is passed");
+    assert_eq!(room.effects(), ["a", "a", "a", "after"]);
+    room.run(&["verify"]).code(0).shows("typed at the terminal, not signed");
+}

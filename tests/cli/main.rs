@@ -1,11 +1,6 @@
 //! The program as people and CI call it: arguments in, text and exit code out.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod decide;
 mod room;
@@ -209,4 +204,25 @@ fn an_empty_state_is_no_error_but_a_run_that_is_not_there_is() {
     room.run(&["status"]).code(2).says("pitstop runs");
     room.run(&["verify", "2026"]).code(2).says("there is no run `2026`");
     assert!(!room.project(".pitstop").exists(), "reading makes nothing");
+}
+
+#[test]
+fn the_doctor_says_which_host_cannot_be_used_and_why() {
+    let room = Room::new(&["a"]);
+    room.run(&["hosts", "--doctor"])
+        .code(0)
+        .shows("logged in as")
+        .says("1 of 1 hosts can be used");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    room.file(
+        "p/inventory.yml",
+        &format!("schema: 1\nhosts:\n  a: {{ transport: local }}\n  b: {{ address: 127.0.0.1, port: {port}, connect_timeout: 2s }}\n"),
+    );
+    let sick = room
+        .run(&["hosts", "--doctor"])
+        .code(1)
+        .shows("WRONG b")
+        .shows("help:")
+        .says("1 of 2");
+    assert!(sick.out.contains("good  a"), "{}", sick.out);
 }
