@@ -245,3 +245,54 @@ fn without_a_policy_a_gate_opens_only_to_its_typed_name() {
     assert_eq!(room.effects(), ["a", "a", "a", "after"]);
     room.run(&["verify"]).code(0).shows("typed at the terminal, not signed");
 }
+
+#[test]
+fn a_plan_does_not_run_under_another_policy_than_it_was_made_under() {
+    let room = Room::alone(&["a"]);
+    room.policy("");
+    room.runbook("note", STEP);
+    room.run(&["plan", "note.yml", "-o", "plan.json"]).code(0);
+    room.policy_again("limits: { parallel: 1 }\n");
+    room.run(&["run", "plan.json", "--yes"])
+        .code(6)
+        .says("the policy is not the one");
+    std::fs::remove_file(room.project("policy.yml")).unwrap();
+    room.run(&["run", "plan.json", "--yes"])
+        .code(6)
+        .says("the policy is not the one");
+    assert!(room.effects().is_empty());
+}
+
+#[test]
+fn outside_the_window_resume_goes_on_only_back_or_with_a_signed_override() {
+    let room = Room::alone(&["a"]);
+    let (anna, _) = room.policy("");
+    room.runbook("slow", crate::runs::SLOW);
+    let path = room.project("slow.yml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let with = "kind: change\nwindow: { duration: 3s, timezone: UTC }\n";
+    std::fs::write(&path, text.replace("kind: change\n", with)).unwrap();
+    let olga = ["--operator", "olga@x"];
+    let began = std::time::Instant::now();
+    room.run(&["run", "slow.yml", "--yes", "--deadline", "0s", "--operator", "olga@x"])
+        .code(7);
+    // The window is three seconds of real time; nothing but its end can be waited for.
+    std::thread::sleep(std::time::Duration::from_secs(4).saturating_sub(began.elapsed()));
+    room.run(&[&["resume", "last"][..], &olga].concat())
+        .code(6)
+        .says("--override window")
+        .says("--rollback");
+    let approve = ["approve", "last", "--override", "window", "--key", &anna];
+    room.run(&approve).code(2).says("--comment");
+    room.run(&[&approve[..], &["--comment", "the vendor waits", "--operator", "olga@x"]].concat())
+        .code(6);
+    room.run(&[&approve[..], &["--comment", "the vendor waits"]].concat())
+        .code(0)
+        .says("pitstop resume");
+    room.run(&[&["resume", "last"][..], &olga].concat()).code(0);
+    assert_eq!(room.effects().last().map(String::as_str), Some("s2"));
+    room.run(&["report", "last", "--format", "json"])
+        .code(0)
+        .shows("the vendor waits");
+    room.run(&["verify"]).code(0).shows("1 signatures are good");
+}

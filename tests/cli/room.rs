@@ -201,12 +201,17 @@ impl Room {
     pub fn policy(&self, more: &str) -> (String, String) {
         let ((anna, a), (boris, b)) = (self.key("anna"), self.key("boris"));
         self.file("p/signers", &format!("anna@x {a}\nboris@x {b}\n"));
+        self.policy_again(more);
+        (anna, boris)
+    }
+
+    /// The same people under other rules.
+    pub fn policy_again(&self, more: &str) {
         self.file(
             "p/policy.yml",
             &format!(
                 "schema: 1\napprovers: {{ cm: [anna@x, boris@x] }}\nallowed_signers: signers\nallow_local: true\n{more}"
             ),
         );
-        (anna, boris)
     }
 }

@@ -8,7 +8,7 @@ use crate::room::{Done, Room};
 const NOTE: &str = "    on_failure: rollback_host\n    steps:\n      - id: note\n        name: Note it\n        run: echo {{ host.name }} >> {{ host.vars.dir | sh }}/log; echo said\n        undo: [{ name: Take it back, run: \"echo back >> {{ host.vars.dir | sh }}/log\" }]\n    verify:\n      - { id: there, name: It is there, read_only: true, run: \"test -s {{ host.vars.dir | sh }}/log\" }\n";
 
 /// Two slow steps; each notes that it began.
-const SLOW: &str = "    on_failure: hold\n    steps:\n      - { id: s1, name: S1, run: \"echo s1 >> {{ host.vars.dir | sh }}/log; sleep 1\", undo: { none: x } }\n      - { id: s2, name: S2, run: \"echo s2 >> {{ host.vars.dir | sh }}/log\", undo: { none: x } }\n";
+pub const SLOW: &str = "    on_failure: hold\n    steps:\n      - { id: s1, name: S1, run: \"echo s1 >> {{ host.vars.dir | sh }}/log; sleep 1\", undo: { none: x } }\n      - { id: s2, name: S2, run: \"echo s2 >> {{ host.vars.dir | sh }}/log\", undo: { none: x } }\n";
 
 #[test]
 fn a_new_project_checks_plans_runs_and_proves_itself() {
@@ -297,4 +297,47 @@ fn what_is_said_goes_to_the_log_file_too() {
     assert!(!quiet.err.contains("steps/note"), "{}", quiet.err);
     let log = std::fs::read_to_string(room.path("log")).unwrap();
     assert!(log.contains("steps/note  ok") && log.contains("ended: done"), "{log}");
+}
+
+#[test]
+fn after_the_deadline_no_step_starts() {
+    let room = Room::alone(&["a"]);
+    room.runbook("slow", &SLOW.replace("sleep 1", "sleep 2"));
+    room.run(&["run", "slow.yml", "--yes", "--deadline", "1s"]).code(7);
+    assert_eq!(room.effects(), ["s1"]);
+}
+
+#[test]
+fn a_secret_is_shown_nowhere() {
+    let room = Room::alone(&["a"]);
+    room.runbook("secret", "    on_failure: hold\n    steps:\n      - { id: s, name: S, run: \"echo got $T\", env: { T: \"{{ secrets.token }}\" }, undo: { none: x } }\n");
+    let path = room.project("secret.yml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let with = "kind: change\nsecrets: { token: { from: env, name: TOKEN } }\n";
+    std::fs::write(&path, text.replace("kind: change\n", with)).unwrap();
+    room.run(&["run", "secret.yml", "--yes"])
+        .code(2)
+        .says("TOKEN is not set");
+    assert!(!room.project(".pitstop/runs").exists());
+    let canary = "c4n4ry-0123456789";
+    let ran: Done = room
+        .command(&["run", "secret.yml", "--yes", "-vv", "--output", "jsonl"])
+        .env("TOKEN", canary)
+        .output()
+        .unwrap()
+        .into();
+    let ran = ran.code(0);
+    assert!(!ran.out.contains(canary) && !ran.err.contains(canary));
+    room.run(&["logs", "last"]).code(0).shows("got [secret token]");
+    let found = Command::new("grep")
+        .args(["-r", canary])
+        .arg(room.last_run())
+        .output()
+        .unwrap();
+    assert_eq!(
+        found.status.code(),
+        Some(1),
+        "{}",
+        String::from_utf8_lossy(&found.stdout)
+    );
 }
