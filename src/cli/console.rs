@@ -165,8 +165,9 @@ impl Console {
     pub fn operator(&self) -> String {
         let login = || {
             let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-            let uid = || format!("uid {}", rustix::process::getuid().as_raw());
-            set("USER").or_else(|| set("LOGNAME")).unwrap_or_else(uid)
+            let uid = rustix::process::getuid().as_raw();
+            let known = || set("USER").or_else(|| set("LOGNAME")).or_else(|| login_name(uid));
+            known().unwrap_or_else(|| format!("uid {uid}"))
         };
         self.operator_named().map_or_else(login, str::to_owned)
     }
@@ -175,4 +176,14 @@ impl Console {
 /// The name of this machine.
 pub fn controller() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// The login name of a user id, where `/etc/passwd` has it: cron and CI set no `USER`.
+fn login_name(uid: u32) -> Option<String> {
+    let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, id) = (fields.next()?, fields.nth(1)?);
+        (id.parse() == Ok(uid)).then(|| name.to_owned())
+    })
 }

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::id::HostName;
-use crate::plan::page::duration;
+use crate::plan::page::{duration, moment_in};
 use crate::plan::{Plan, Stage};
 use crate::run::event::{HostState, StepKey};
-use crate::run::ledger;
+use crate::run::ledger::{self, Owed};
 use crate::run::verdict::states;
 use crate::run::{GateState, Open, Run};
 use crate::text::terminal_line;
@@ -36,14 +36,11 @@ pub fn rows(plan: &Plan, run: &Run, now: Timestamp, most: usize) -> Vec<Row> {
     let mut foot: Vec<Row> = gates(run, now);
     foot.push(counts(plan, run));
     foot.extend(owed(plan, run));
-    let mut out = vec![header(plan, run, now)];
+    let mut out = vec![header(plan, run)];
+    out.extend(window(plan, run, now));
     let room = most.saturating_sub(out.len() + foot.len());
     let hosts = hosts(plan, run, now);
-    let fits = if hosts.len() > room {
-        room.saturating_sub(1)
-    } else {
-        room
-    };
+    let fits = if hosts.len() > room { room.saturating_sub(1) } else { room };
     let hidden = hosts.len().saturating_sub(fits);
     out.extend(hosts.into_iter().take(fits));
     if hidden > 0 && room > 0 {
@@ -54,39 +51,32 @@ pub fn rows(plan: &Plan, run: &Run, now: Timestamp, most: usize) -> Vec<Row> {
     out
 }
 
-fn header(plan: &Plan, run: &Run, now: Timestamp) -> Row {
+fn header(plan: &Plan, run: &Run) -> Row {
     let id = run.id.as_ref().map_or("", |id| id.as_str());
     let digest = run.plan.as_ref().map_or("", |d| d.short());
     let dry = if run.dry { " (dry run)" } else { "" };
     let back = if run.backwards.is_some() { " (going back)" } else { "" };
-    let window = window(plan, run, now);
     let title = terminal_line(&plan.title);
-    row(
-        Tone::Strong,
-        format!("── {id}{dry}{back}  {title}  plan {digest}{window}"),
-    )
+    row(Tone::Strong, format!("── {id}{dry}{back}  plan {digest}  {title}"))
 }
 
-fn window(plan: &Plan, run: &Run, now: Timestamp) -> String {
-    let Some(window) = &plan.window else {
-        return String::new();
+fn window(plan: &Plan, run: &Run, now: Timestamp) -> Option<Row> {
+    let window = plan.window.as_ref()?;
+    let opens = window.start.or(run.started)?;
+    let length = jiff::SignedDuration::from_millis(i64::try_from(window.duration_ms).ok()?);
+    let end = opens.checked_add(length).ok()?;
+    let clock = moment_in(end, &window.timezone, "%H:%M %Z");
+    let left = millis(now, end) / 1000 * 1000;
+    let cutoff = if window.cutoff_ms > 0 && left > window.cutoff_ms {
+        format!(", no host starts in its last {}", duration(window.cutoff_ms))
+    } else {
+        String::new()
     };
-    let Some(opens) = window.start.or(run.started) else {
-        return String::new();
-    };
-    let end = i64::try_from(window.duration_ms)
-        .ok()
-        .and_then(|ms| opens.checked_add(jiff::SignedDuration::from_millis(ms)).ok());
-    match end.map(|end| (end, millis(now, end))) {
-        Some((end, left)) if left > 0 => {
-            format!(
-                "  window ends {}, {} left",
-                words::clock(plan, end),
-                duration(left / 1000 * 1000)
-            )
-        }
-        _ => "  the window has ended".to_owned(),
-    }
+    Some(if left > 0 {
+        row(Tone::Plain, format!("  window ends {clock}, {} left{cutoff}", duration(left)))
+    } else {
+        row(Tone::Bad, format!("  the window ended {clock}"))
+    })
 }
 
 fn millis(from: Timestamp, to: Timestamp) -> u64 {
@@ -97,31 +87,17 @@ fn millis(from: Timestamp, to: Timestamp) -> u64 {
 fn hosts(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Row> {
     let mut open: BTreeMap<(&str, Option<&HostName>), (&StepKey, &Open)> = BTreeMap::new();
     for (key, step) in &run.open {
-        open.entry((key.phase.as_str(), key.host.as_ref()))
-            .or_insert((key, step));
+        open.entry((key.phase.as_str(), key.host.as_ref())).or_insert((key, step));
     }
-    let width = plan
-        .hosts
-        .iter()
-        .map(|h| h.name.as_str().chars().count())
-        .max()
-        .unwrap_or(3)
-        .clamp(3, 24);
+    let width = plan.hosts.iter().map(|h| h.name.as_str().chars().count()).max().unwrap_or(3).clamp(3, 24);
     let mut rows = Vec::new();
     for ((phase, host), (key, step)) in &open {
         let name = host.map_or("run", |h| h.as_str());
-        let batch = host
-            .and_then(|h| batch_of(run, phase, h))
-            .map(|n| format!("  batch {n}"))
-            .unwrap_or_default();
+        let batch = host.and_then(|h| batch_of(run, phase, h)).map(|n| format!("  batch {n}")).unwrap_or_default();
         let way = way(run, phase, *host, key.stage);
         let title = plan.step(phase, key.stage, &key.step).map_or("", |s| s.name.as_str());
         let elapsed = duration(millis(step.at, now) / 1000 * 1000);
-        let on = if Some(&step.on) == *host {
-            String::new()
-        } else {
-            format!("  on {}", step.on)
-        };
+        let on = if Some(&step.on) == *host { String::new() } else { format!("  on {}", step.on) };
         let text = format!(
             "  {name:width$}  {way:12}  {}/{}: {}  {elapsed}{on}{batch}",
             key.stage.as_str(),
@@ -134,10 +110,7 @@ fn hosts(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Row> {
         for (host, line) in &pr.lines {
             let at_work = line.began.is_some() && line.ended.is_none();
             if at_work && !open.contains_key(&(phase.as_str(), Some(host))) {
-                rows.push(row(
-                    Tone::Dim,
-                    format!("  {host:width$}  between steps", host = host.as_str()),
-                ));
+                rows.push(row(Tone::Dim, format!("  {host:width$}  between steps", host = host.as_str())));
             }
         }
     }
@@ -145,9 +118,7 @@ fn hosts(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Row> {
 }
 
 fn way(run: &Run, phase: &str, host: Option<&HostName>, stage: Stage) -> &'static str {
-    let turned = host
-        .and_then(|h| run.line(phase, h))
-        .is_some_and(|l| l.turned.is_some());
+    let turned = host.and_then(|h| run.line(phase, h)).is_some_and(|l| l.turned.is_some());
     match stage {
         Stage::Undo => "going back",
         _ if turned => "going back",
@@ -168,10 +139,7 @@ fn gates(run: &Run, now: Timestamp) -> Vec<Row> {
     open.map(|(id, g)| {
         let left = duration(millis(now, g.expires) / 1000 * 1000);
         let said = g.answers.iter().filter(|a| a.decision == "approve").count();
-        row(
-            Tone::Warn,
-            format!("  gate {id} waits for people: {said} said yes, {left} left"),
-        )
+        row(Tone::Warn, format!("  gate {id} waits for people: {said} said yes, {left} left"))
     })
     .collect()
 }
@@ -179,30 +147,27 @@ fn gates(run: &Run, now: Timestamp) -> Vec<Row> {
 /// How many hosts stand how, in words.
 fn counts(plan: &Plan, run: &Run) -> Row {
     let mut counts: BTreeMap<HostState, usize> = BTreeMap::new();
+    let mut at_work = 0_usize;
     for s in states(plan, run) {
-        *counts.entry(s.state).or_default() += 1;
+        let line = run.line(&s.phase, &s.host);
+        if line.is_some_and(|l| l.began.is_some() && l.ended.is_none()) {
+            at_work += 1;
+        } else {
+            *counts.entry(s.state).or_default() += 1;
+        }
     }
     let to_go = counts.remove(&HostState::NotStarted).unwrap_or(0);
     let bad = counts.keys().any(|s| words::state_tone(*s) == Tone::Bad);
-    let mut parts: Vec<String> = counts
-        .iter()
-        .map(|(state, n)| format!("{n} {}", state.as_str()))
-        .collect();
-    parts.push(format!("{to_go} to go"));
-    row(
-        if bad { Tone::Bad } else { Tone::Plain },
-        format!("  hosts: {}", parts.join(", ")),
-    )
+    let mut parts: Vec<String> = counts.iter().map(|(state, n)| format!("{n} {}", state.as_str())).collect();
+    parts.extend([format!("{at_work} at work"), format!("{to_go} to go")]);
+    row(if bad { Tone::Bad } else { Tone::Plain }, format!("  hosts: {}", parts.join(", ")))
 }
 
+/// What would be owed if it stood still; steps on their way are seen above.
 fn owed(plan: &Plan, run: &Run) -> Option<Row> {
-    let owed = ledger::left_behind(plan, run).len();
-    (owed > 0).then(|| {
-        row(
-            Tone::Dim,
-            format!("  owed if it ended now: {owed} (undo, cleanup, hosts out of service)"),
-        )
-    })
+    let owed = ledger::left_behind(plan, run);
+    let count = owed.iter().filter(|o| o.kind != Owed::Step).count();
+    (count > 0).then(|| row(Tone::Dim, format!("  owed if it ended now: {count} (undo, cleanup, hosts out of service)")))
 }
 
 /// Cuts a row to so many columns; letters of East Asia take two.

@@ -105,13 +105,6 @@ impl Screen {
         }
     }
 
-    /// A text that `-v` adds.
-    pub fn detail(&self, text: &str) {
-        if self.verbose > 0 {
-            self.say(text);
-        }
-    }
-
     /// How often `-v` was given.
     pub fn verbosity(&self) -> u8 {
         self.verbose

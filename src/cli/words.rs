@@ -53,6 +53,7 @@ pub fn verdict_sentence(verdict: Verdict, exit: u8) -> &'static str {
         (Verdict::Failed, _) => "A check said no. Nothing was changed.",
         (Verdict::RolledBack, _) => "Everything that was changed is taken back.",
         (Verdict::Waiting, _) => "The run waits for a person's decision.",
+        (Verdict::Stopped, 6) => "It may not go on now; this command touched nothing.",
         (Verdict::Stopped, _) => "The run was stopped and can go on.",
         (Verdict::Stuck, _) => "A person is needed.",
     }

@@ -1,0 +1,221 @@
+//! Runs from the outside: start, signals, crash, resume, evidence.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::room::{Done, Room};
+
+const NOTE: &str = "    on_failure: rollback_host\n    steps:\n      - id: note\n        name: Note it\n        run: echo {{ host.name }} >> {{ host.vars.dir | sh }}/log; echo said\n        undo: [{ name: Take it back, run: \"echo back >> {{ host.vars.dir | sh }}/log\" }]\n    verify:\n      - { id: there, name: It is there, read_only: true, run: \"test -s {{ host.vars.dir | sh }}/log\" }\n";
+
+/// Two slow steps; each notes that it began.
+const SLOW: &str = "    on_failure: hold\n    steps:\n      - { id: s1, name: S1, run: \"echo s1 >> {{ host.vars.dir | sh }}/log; sleep 1\", undo: { none: x } }\n      - { id: s2, name: S2, run: \"echo s2 >> {{ host.vars.dir | sh }}/log\", undo: { none: x } }\n";
+
+#[test]
+fn a_new_project_checks_plans_runs_and_proves_itself() {
+    let room = Room::alone(&[]);
+    let home = room.path("home");
+    let go = |args: &[&str]| -> Done { room.command_in(&home, args).output().unwrap().into() };
+    go(&["init", "new"]).code(0).says("pitstop check");
+    go(&["init", "new"]).code(2).says("already");
+    let new = home.join("new");
+    let go = |args: &[&str]| -> Done { room.command_in(&new, args).output().unwrap().into() };
+    go(&["check"]).code(0).says("nothing is wrong");
+    go(&["plan", "runbooks/hello.yml"]).code(0).shows("Leave a note");
+    go(&["run", "runbooks/hello.yml", "--dry"]).code(0);
+    let ran = go(&["run", "runbooks/hello.yml", "--yes"]).code(0).says("Left behind: nothing").says("Chain head:");
+    assert!(ran.out.is_empty(), "people's text is not data: {}", ran.out);
+    go(&["status"]).code(0).shows("done (exit 0)").shows("Owed: nothing");
+    go(&["logs", "last", "here", "read"]).code(0).shows("stdout: hello from pitstop");
+    go(&["logs", "last", "nohost"]).code(2);
+    go(&["verify"]).code(0).shows("records follow each other");
+    go(&["owed", "--json"]).code(0).shows("[]");
+    for (format, part) in [("html", "<html"), ("md", "# "), ("json", "pitstop.record/v1"), ("junit", "<testsuite"), ("csv", "here")] {
+        go(&["report", "last", "--format", format]).code(0).shows(part);
+    }
+    let json = go(&["runs", "--json"]).code(0);
+    let runs: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let folder = new.join(".pitstop/runs").join(runs[1]["run"].as_str().unwrap());
+    let record = folder.join("report/record.json").display().to_string();
+    go(&["report", &record, "--format", "md"]).code(0).shows("# ");
+    for name in ["report.html", "report.md", "junit.xml"] {
+        assert!(folder.join("report").join(name).is_file(), "{name}");
+    }
+}
+
+#[test]
+fn without_a_terminal_a_change_needs_yes_and_leaves_nothing_when_refused() {
+    let room = Room::alone(&["a"]);
+    room.runbook("note", NOTE);
+    room.run(&["run", "note.yml"]).code(6).says("--yes");
+    assert!(!room.project(".pitstop/runs").exists());
+    assert!(room.effects().is_empty());
+    room.run(&["run", "note.yml", "--dry"]).code(0);
+    assert!(room.effects().is_empty(), "a dry run changes nothing");
+    room.run(&["run", "note.yml", "--yes"]).code(0).says("steps/note  ok");
+    assert_eq!(room.effects(), ["a"]);
+}
+
+#[test]
+fn jsonl_is_the_journal_on_stdout_and_a_closed_pipe_kills_no_run() {
+    let room = Room::alone(&["a"]);
+    room.runbook("note", NOTE);
+    let ran = room.run(&["run", "note.yml", "--yes", "--output", "jsonl"]).code(0);
+    let lines: Vec<serde_json::Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines[0]["event"]["type"], "started");
+    assert_eq!(lines.last().unwrap()["event"]["type"], "ended");
+    let mut child = room
+        .command(&["run", "note.yml", "--yes", "--output", "jsonl"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(room.effects(), ["a", "a"]);
+}
+
+#[test]
+fn a_changed_byte_of_journal_or_plan_is_found_and_nothing_goes_on_from_it() {
+    let room = Room::alone(&["a"]);
+    room.runbook("note", NOTE);
+    room.run(&["run", "note.yml", "--yes"]).code(0);
+    let run = room.last_run();
+    let (journal, plan) = (run.join("journal.jsonl"), run.join("plan.json"));
+    let (journal_text, plan_text) = (std::fs::read_to_string(&journal).unwrap(), std::fs::read_to_string(&plan).unwrap());
+    room.run(&["verify"]).code(0);
+    std::fs::write(&journal, journal_text.replacen("\"operator\":\"tess\"", "\"operator\":\"anna\"", 1)).unwrap();
+    room.run(&["verify"]).code(1).shows("record 1");
+    std::fs::write(&journal, &journal_text).unwrap();
+    std::fs::write(&plan, plan_text.replacen("Note it", "Note us", 1)).unwrap();
+    room.run(&["verify"]).code(1).shows("the run began with");
+    room.run(&["resume", "last", "--rollback"]).code(6).says("is not the plan");
+    std::fs::write(&plan, &plan_text).unwrap();
+    std::fs::remove_file(&journal).unwrap();
+    room.run(&["verify"]).code(2);
+}
+
+/// Starts it and waits until its output says `until`.
+fn start(room: &Room, args: &[&str], until: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+    let mut child = room.command(args).stderr(Stdio::piped()).spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains(until) {
+        line.clear();
+        assert_ne!(err.read_line(&mut line).unwrap(), 0, "it ended before it said `{until}`");
+    }
+    (child, err)
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn the_first_signal_lets_the_running_step_end_and_resume_goes_on() {
+    let room = Room::alone(&["a"]);
+    room.runbook("slow", SLOW);
+    let (mut child, mut err) = start(&room, &["run", "slow.yml", "--yes", "-vv"], "steps/s1  begins");
+    signal(&child, "TERM");
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut err, &mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(7), "{rest}");
+    assert!(rest.contains("next: pitstop resume"), "{rest}");
+    assert_eq!(room.effects(), ["s1"]);
+    room.run(&["status"]).code(0).shows("stopped (exit 7)");
+    room.run(&["resume", "last"]).code(0).says("is resumed");
+    assert_eq!(room.effects(), ["s1", "s2"]);
+    room.run(&["resume", "last"]).code(0).says("is over");
+    room.run(&["verify"]).code(0);
+}
+
+#[test]
+fn after_a_kill_the_run_is_interrupted_and_resume_learns_how_the_step_ended() {
+    let room = Room::alone(&["a"]);
+    room.runbook("slow", SLOW);
+    let (mut child, _err) = start(&room, &["run", "slow.yml", "--yes", "-vv"], "steps/s1  begins");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    room.run(&["status"]).code(0).shows("interrupted");
+    let copy = room.path("copy");
+    std::fs::create_dir(&copy).unwrap();
+    let resumed = room.run(&["resume", "last"]);
+    assert!(matches!(resumed.code, 0 | 1), "{}", resumed.err);
+    let begun = room.effects().iter().filter(|e| *e == "s1").count();
+    assert!(begun <= 1, "started twice: {:?}", room.effects());
+}
+
+#[test]
+fn two_runs_of_one_runbook_at_a_time_end_with_one_winner() {
+    let room = Room::alone(&["a"]);
+    room.runbook("slow", SLOW);
+    let (mut child, mut err) = start(&room, &["run", "slow.yml", "--yes", "-vv"], "steps/s1  begins");
+    room.run(&["run", "slow.yml", "--yes"]).code(6).says("is locked by process");
+    room.run(&["status"]).code(0).shows("running, process");
+    room.run(&["resume", "last"]).code(6);
+    std::io::copy(&mut err, &mut std::io::sink()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(room.effects(), ["s1", "s2"]);
+}
+
+#[test]
+fn a_once_key_runs_once() {
+    let room = Room::alone(&["a"]);
+    room.runbook("note", NOTE);
+    room.run(&["run", "note.yml", "--yes", "--once-key", "night-1"]).code(0);
+    room.run(&["run", "note.yml", "--yes", "--once-key", "night-1"]).code(6).says("once-key");
+    room.run(&["run", "note.yml", "--yes", "--once-key", "night-2"]).code(0);
+    assert_eq!(room.effects(), ["a", "a"]);
+}
+
+#[test]
+fn a_file_that_changed_since_the_plan_is_a_refusal_with_the_difference() {
+    let room = Room::alone(&["a"]);
+    room.runbook("put", "    on_failure: rollback_host\n    steps:\n      - { id: put, name: Put it, upload: { src: note.txt, dest: \"{{ host.vars.dir }}/note\" } }\n");
+    room.file("p/note.txt", "one\n");
+    room.run(&["plan", "put.yml", "-o", "plan.json"]).code(0);
+    room.file("p/note.txt", "two\n");
+    room.run(&["run", "plan.json", "--yes"]).code(6).says("note.txt is not the file that was planned");
+    assert!(!room.project(".pitstop/runs").exists());
+    room.file("p/note.txt", "one\n");
+    room.run(&["run", "plan.json", "--yes"]).code(0);
+    assert_eq!(std::fs::read_to_string(room.path("effects/note")).unwrap(), "one\n");
+}
+
+#[test]
+fn outside_its_window_nothing_starts() {
+    let room = Room::alone(&["a"]);
+    room.runbook("note", NOTE);
+    let path = room.project("note.yml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("kind: change\n", "kind: change\nwindow: { duration: 1h, timezone: UTC }\n")).unwrap();
+    room.run(&["run", "note.yml", "--yes", "--start", "2001-01-01T00:00:00"]).code(6).says("is over since");
+    room.run(&["run", "note.yml", "--yes", "--start", "2101-01-01T00:00:00"]).code(6).says("--wait");
+    assert!(room.effects().is_empty() && !room.project(".pitstop/runs").exists());
+    room.run(&["run", "note.yml", "--yes"]).code(0);
+}
+
+#[test]
+fn what_a_host_says_reaches_no_terminal_unescaped() {
+    let room = Room::alone(&["a"]);
+    room.runbook(
+        "evil",
+        "    on_failure: hold\n    steps:\n      - { id: s, name: S, run: \"printf 'x\\\\033[2Jy\\\\n'; printf '\\\\033]0;t\\\\007' >&2; exit 1\", undo: { none: x } }\n",
+    );
+    let ran = room.run(&["run", "evil.yml", "--yes", "-vv"]).code(1);
+    assert!(!ran.err.contains('\u{1b}'), "{}", ran.err);
+    let logs = room.run(&["logs", "last"]).code(0).shows("\\x1b[2J");
+    assert!(!logs.out.contains('\u{1b}'));
+}
+
+#[test]
+fn old_runs_that_owe_nothing_go_and_others_stay() {
+    let room = Room::alone(&["a"]);
+    room.runbook("note", NOTE);
+    room.runbook("bad", "    on_failure: hold\n    drain: [{ id: d, name: D, run: 'true' }]\n    steps: [{ id: s, name: S, run: 'false', undo: { none: x } }]\n    verify: [{ id: v, name: V, read_only: true, run: 'true' }]\n    undrain: [{ id: u, name: U, run: 'true' }]\n");
+    room.run(&["run", "note.yml", "--yes"]).code(0);
+    room.run(&["run", "bad.yml", "--yes"]).code(1).says("Owed:").says("undrain:one/a");
+    room.run(&["runs", "--prune"]).code(0).says("0 removed, 2 kept");
+    room.run(&["runs", "--prune", "--older-than", "0s"]).code(0).says("1 removed, 1 kept");
+    room.run(&["owed"]).code(0).shows("undrain:one/a");
+}
