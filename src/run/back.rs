@@ -12,6 +12,7 @@ use crate::plan::{OnFailure, PlannedPhase, Stage};
 impl<'a> Decider<'a> {
     /// Phases newest first; in a phase batch by batch in reverse, `parallel` hosts at a time.
     pub(super) fn backward(&self) -> Part {
+        let mut reached = "";
         for phase in self.plan.phases().rev() {
             let Some(pr) = self.run.phases.get(&phase.id) else {
                 continue;
@@ -26,12 +27,23 @@ impl<'a> Decider<'a> {
                 return Part::Do(list);
             }
             // An older phase begins only when every changed host of the newer one is back.
-            let stuck = |l: &Line| l.changed() && l.ended != Some(HostState::RolledBack);
-            if pr.lines.values().any(stuck) {
-                break;
+            let stuck: Vec<&Line> = pr
+                .lines
+                .values()
+                .filter(|l| l.changed() && l.ended != Some(HostState::RolledBack))
+                .collect();
+            if stuck.is_empty() {
+                continue;
             }
+            // Past the point of no return it never will be. Else somebody may yet put it right, and `resume` goes on: what it would
+            // take back then is not closed now.
+            let for_ever = |l: &&Line| l.is_closed() || unwind::owed(phase, l).no_return.is_some();
+            if !stuck.iter().all(for_ever) {
+                reached = phase.id.as_str();
+            }
+            break;
         }
-        if let Part::Do(list) = self.clean_all() {
+        if let Part::Do(list) = self.clean_from(reached) {
             return Part::Do(list);
         }
         self.steady("", Occasion::End, self.anything_touched())

@@ -12,7 +12,13 @@ use crate::plan::{PlannedPhase, PlannedStep, Stage};
 impl<'a> Decider<'a> {
     /// Cleanup of every phase, then its bracket: the end of a run.
     pub(super) fn clean_all(&self) -> Part {
-        for phase in self.plan.phases() {
+        self.clean_from("")
+    }
+
+    /// As `clean_all`, from this phase on; empty: from the first.
+    pub(super) fn clean_from(&self, first: &str) -> Part {
+        let earlier = |id: &str| !first.is_empty() && id != first;
+        for phase in self.plan.phases().skip_while(|p| earlier(&p.id)) {
             let Some(pr) = self.run.phases.get(&phase.id) else {
                 continue;
             };

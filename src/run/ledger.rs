@@ -48,7 +48,8 @@ pub enum Owed {
 /// Everything the run owes now, phases in order, hosts in order.
 pub fn obligations(plan: &Plan, run: &Run) -> Vec<Obligation> {
     let mut owed = Vec::new();
-    for phase in plan.phases() {
+    // A dry run sent nothing that changes.
+    for phase in plan.phases().filter(|_| !run.dry) {
         let Some(pr) = run.phases.get(&phase.id) else { continue };
         for host in &phase.hosts {
             if let Some(line) = pr.lines.get(host) {

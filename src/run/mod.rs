@@ -327,7 +327,10 @@ impl Line {
 
     /// True while it is out of service, or may be: a drain began, and it has not ended back in service.
     pub fn is_out(&self) -> bool {
-        let drained = self.slots.iter().any(|(s, r)| s.stage == Stage::Drain && r.begun > 0);
+        let drained = self
+            .slots
+            .iter()
+            .any(|(s, r)| s.stage == Stage::Drain && r.begun > 0 && r.changes);
         let back = matches!(
             self.ended,
             Some(HostState::Ok | HostState::Warned | HostState::RolledBack)

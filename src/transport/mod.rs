@@ -279,7 +279,7 @@ pub trait Session: Send + Sync {
     /// The journal has the end of these attempts: their traces may go. May be put off and batched.
     fn acknowledge<'a>(&'a self, keys: Vec<LatchKey>) -> Pending<'a, ()>;
 
-    /// Writes a file.
+    /// Writes a file, whole or not at all. Through a link, if the destination is one.
     fn put<'a>(&'a self, file: Put) -> Pending<'a, Result<(), String>>;
 
     /// Reads a file, at most `max_bytes`, into the sink (stream `Out`).
@@ -297,7 +297,8 @@ pub trait Session: Send + Sync {
     /// Gives it back, if this run holds it.
     fn unlock<'a>(&'a self, run: &'a RunId) -> Pending<'a, Result<(), String>>;
 
-    /// Removes the run's directory. After this nothing of ours is left, if no lock is.
+    /// Removes the run's directories, also of the users it became. After this nothing of ours is left, if no lock is; a later
+    /// request is [`How::NotSent`], `unlock` still works.
     fn leave<'a>(&'a self) -> Pending<'a, Result<(), String>>;
 
     /// Ends the connection. Idempotent.

@@ -2,6 +2,8 @@
 //!
 //! `PITSTOP_SEED=N` runs one seed and tells its story; `PITSTOP_RUNS=N` sets how many are run.
 
+use std::collections::BTreeMap;
+
 use super::check::Checker;
 use super::sample::*;
 use super::sim::*;
@@ -235,6 +237,11 @@ fn people(sim: &mut Sim<Chance>, d: &mut Dice) {
 
 /// One life of one run; the violations, with the story.
 pub fn life(seed: u64) -> Result<Sim<impl World>, String> {
+    spoilt(seed, |_| {})
+}
+
+/// As `life`, but the decider is given another plan than the checker.
+fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World>, String> {
     let mut d = Dice::new(seed);
     let plan = random_plan(&mut d);
     let bad = d.of(&[6, 12, 40, 1000]);
@@ -243,6 +250,11 @@ pub fn life(seed: u64) -> Result<Sim<impl World>, String> {
         bad,
     };
     let mut sim = Sim::new(plan, world);
+    for item in &mut sim.plan.items {
+        if let PlanItem::Phase(p) = item {
+            spoil(p);
+        }
+    }
     for _ in 0..d.roll(4) {
         let at = 2 + d.roll(90);
         sim.faults.push(if d.one_in(3) {
@@ -276,35 +288,85 @@ pub fn life(seed: u64) -> Result<Sim<impl World>, String> {
     }
 }
 
-fn count(default: u64) -> u64 {
-    std::env::var("PITSTOP_RUNS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(default)
+/// Seeds of one test; all four together are a run of the suite. A soak sets `PITSTOP_RUNS`.
+fn seeds(quarter: u64) -> std::ops::Range<u64> {
+    let all: u64 = std::env::var("PITSTOP_RUNS").map_or(8_000, |n| n.parse().unwrap());
+    quarter * all / 4..(quarter + 1) * all / 4
 }
 
-#[test]
-fn every_promise_holds_in_random_runs_with_faults() {
+fn every_promise_holds(quarter: u64) {
     if let Ok(seed) = std::env::var("PITSTOP_SEED") {
         match life(seed.parse().unwrap()) {
-            Ok(sim) => eprintln!("{}", sim.story()),
+            Ok(sim) => println!("{}", sim.story()),
             Err(why) => panic!("seed {seed}: {why}"),
         }
         return;
     }
-    let runs = count(20_000);
-    let mut kinds: std::collections::BTreeMap<String, (u64, u64)> = Default::default();
-    for seed in 0..runs {
-        let result = std::panic::catch_unwind(|| life(seed));
-        let why = match result {
+    // Promise → how often it was broken, and the first seed.
+    let mut broken: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for seed in seeds(quarter) {
+        let why = match std::panic::catch_unwind(|| life(seed)) {
             Ok(Ok(_)) => continue,
             Ok(Err(why)) => why,
             Err(e) => e.downcast_ref::<String>().cloned().unwrap_or_default(),
         };
         let first = why.lines().next().unwrap_or_default();
-        let kind = first.split(": ").next().unwrap_or_default().to_owned();
-        let k = kinds.entry(kind).or_insert((0, seed));
-        k.0 += 1;
+        let promise = first.split(": ").next().unwrap_or_default().to_owned();
+        broken.entry(promise).or_insert((0, seed)).0 += 1;
     }
-    assert!(kinds.is_empty(), "broken promise → (how often, first seed): {kinds:#?}");
+    assert!(
+        broken.is_empty(),
+        "broken promise → (how often, first seed): {broken:#?}"
+    );
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults_1() {
+    every_promise_holds(0);
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults_2() {
+    every_promise_holds(1);
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults_3() {
+    every_promise_holds(2);
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults_4() {
+    every_promise_holds(3);
+}
+
+/// The control: a decider that goes by other rules than the plan's is found out.
+fn is_found(promise: &str, spoil: impl Fn(&mut PlannedPhase) + Copy) {
+    let found = |seed| spoilt(seed, spoil).err().is_some_and(|why| why.contains(promise));
+    assert!((0..500).any(found), "nobody noticed: {promise}");
+}
+
+#[test]
+fn a_decider_that_keeps_other_rules_is_found_out() {
+    is_found("good only after a verify", |p| p.stages.verify.clear());
+    is_found("started hosts never grow past max_fail", |p| {
+        p.rollout.max_fail = Size::Percent(100);
+        p.rollout.batches.truncate(1);
+    });
+    is_found("at most `parallel` hosts at a time", |p| p.rollout.parallel = 10);
+    is_found("no step under live traffic", |p| p.stages.drain.retain(|s| s.once));
+    is_found("undo in reverse order of starting", |p| {
+        for s in &mut p.stages.steps {
+            if let PlannedUndo::Steps(list) = &mut s.undo {
+                list.reverse();
+            }
+        }
+    });
+    is_found("not past the point of no return", |p| {
+        for s in &mut p.stages.steps {
+            if matches!(s.undo, PlannedUndo::None(_)) {
+                s.undo = PlannedUndo::NotNeeded;
+            }
+        }
+    });
 }
