@@ -169,6 +169,9 @@ pub trait Sink: Send {
     fn skip(&mut self, stream: Stream, bytes: u64) {
         let _ = (stream, bytes);
     }
+
+    /// After a lost link the output is delivered again from its first byte: what came so far is to be forgotten.
+    fn restart(&mut self) {}
 }
 
 /// How many bytes of one stream of one command are given to the sink; past it they are only counted.
