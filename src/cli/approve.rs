@@ -66,7 +66,12 @@ struct What {
     #[arg(long, value_name = "ID")]
     gate: Option<String>,
     /// Sign with this private key
-    #[arg(long, value_name = "FILE", required_unless_present = "agent", conflicts_with = "agent")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "agent",
+        conflicts_with = "agent"
+    )]
     key: Option<PathBuf>,
     /// Sign with your key in the ssh agent; needs --operator
     #[arg(long)]
@@ -167,8 +172,14 @@ fn decide(what: &What, decision: Decision, rule: Option<Override>, console: &Con
         )
     })?;
     let file = approval.write(&matter.folder)?;
-    let word = if decision == Decision::Approve { "approved" } else { "rejected" };
-    console.screen.say(&format!("{principal} {word} {}: {}", matter.subject, file.display()));
+    let word = if decision == Decision::Approve {
+        "approved"
+    } else {
+        "rejected"
+    };
+    console
+        .screen
+        .say(&format!("{principal} {word} {}: {}", matter.subject, file.display()));
     if rule.is_none() {
         still_missing(&matter, now, console);
     } else {
@@ -202,7 +213,11 @@ fn of_plan(what: &What, rule: Option<Override>, now: Timestamp, console: &Consol
     };
     let root = super::project::room(&console.project_args(), Some(file))?;
     let folders = approval_folders(file, root.folder.root());
-    let until = plan.window.as_ref().filter(|w| w.start.is_some()).map(|w| permit::window(w, now).1);
+    let until = plan
+        .window
+        .as_ref()
+        .filter(|w| w.start.is_some())
+        .map(|w| permit::window(w, now).1);
     let mut expires = after(now, what.valid);
     if let Some(end) = until {
         // The plan is approved until its window is over, however far away that is.
@@ -226,7 +241,10 @@ fn of_run(what: &What, rule: Option<Override>, now: Timestamp, console: &Console
     let stored = Stored::find(console, &what.target)?;
     let name = stored.name(console);
     let Some(run) = stored.run.id.clone() else {
-        return Err(Problem::wrong("the run's journal has no beginning", format!("pitstop verify {name}")));
+        return Err(Problem::wrong(
+            "the run's journal has no beginning",
+            format!("pitstop verify {name}"),
+        ));
     };
     let operators: Vec<String> = stored.run.operators.iter().cloned().collect();
     let folder = stored.folder.approvals();
@@ -235,7 +253,11 @@ fn of_run(what: &What, rule: Option<Override>, now: Timestamp, console: &Console
     let folders = vec![folder.clone(), root.folder.root().join("approvals")];
     let next = format!("pitstop resume {name}");
     if rule.is_some() {
-        let groups = stored.plan.policy.as_ref().map(|p| p.approvers.keys().cloned().collect());
+        let groups = stored
+            .plan
+            .policy
+            .as_ref()
+            .map(|p| p.approvers.keys().cloned().collect());
         return Ok(Matter {
             requirement: Requirement {
                 need: 1,
@@ -261,9 +283,13 @@ fn of_run(what: &What, rule: Option<Override>, now: Timestamp, console: &Console
             format!("have it asked again: {next}"),
         ));
     }
-    let asked = permit::gates(&stored.plan).find(|g| gate == g.id || gate.rsplit_once('/').is_some_and(|(p, _)| p == g.id));
+    let asked =
+        permit::gates(&stored.plan).find(|g| gate == g.id || gate.rsplit_once('/').is_some_and(|(p, _)| p == g.id));
     let Some(asked) = asked else {
-        return Err(Problem::wrong(format!("the plan has no gate {gate}"), format!("pitstop status {name}")));
+        return Err(Problem::wrong(
+            format!("the plan has no gate {gate}"),
+            format!("pitstop status {name}"),
+        ));
     };
     Ok(Matter {
         requirement: asked.requirement.clone(),
@@ -287,11 +313,16 @@ fn open_gate(stored: &Stored, wanted: Option<&str>, name: &str) -> Result<(Strin
             format!("no gate of {name} waits"),
             format!("see how it stands: pitstop status {name}"),
         )),
-        (Some(id), all) => all.iter().find(|(gate, _)| gate == id).cloned().ok_or_else(|| {
-            Problem::refused(format!("the gate {id} does not wait"), format!("these do: {}", ids()))
-        }),
+        (Some(id), all) => all
+            .iter()
+            .find(|(gate, _)| gate == id)
+            .cloned()
+            .ok_or_else(|| Problem::refused(format!("the gate {id} does not wait"), format!("these do: {}", ids()))),
         (None, [one]) => Ok(one.clone()),
-        (None, _) => Err(Problem::wrong(format!("several gates wait: {}", ids()), "name one: --gate ID")),
+        (None, _) => Err(Problem::wrong(
+            format!("several gates wait: {}", ids()),
+            "name one: --gate ID",
+        )),
     }
 }
 
@@ -313,10 +344,16 @@ fn signer(
         return Ok(Signer::from_file(file, &ask)?);
     }
     let Some(socket) = std::env::var_os("SSH_AUTH_SOCK").filter(|v| !v.is_empty()) else {
-        return Err(Problem::wrong("there is no ssh agent: SSH_AUTH_SOCK is not set", "start one, or sign with --key FILE"));
+        return Err(Problem::wrong(
+            "there is no ssh agent: SSH_AUTH_SOCK is not set",
+            "start one, or sign with --key FILE",
+        ));
     };
     let Some(principal) = console.operator_named() else {
-        return Err(Problem::wrong("whose key of the agent?", "say who you are: --operator you@example.com"));
+        return Err(Problem::wrong(
+            "whose key of the agent?",
+            "say who you are: --operator you@example.com",
+        ));
     };
     let wanted = AgentKey::Principal {
         principal,
@@ -331,12 +368,17 @@ fn signer(
 async fn whose(signer: &Signer, allowed: &AllowedSigners, now: Timestamp) -> Result<String, Problem> {
     let probe = b"whose key is this?";
     let signature = signer.sign(crate::approval::NAMESPACE, probe).await?;
-    let verified = allowed.verify(crate::approval::NAMESPACE, probe, &signature, now).map_err(|why| {
-        Problem::refused(
-            format!("the key {} may not sign approvals: {why}", signer.fingerprint()),
-            format!("a line for the plan's allowed_signers would be: you@example.com {}", signer.public()),
-        )
-    })?;
+    let verified = allowed
+        .verify(crate::approval::NAMESPACE, probe, &signature, now)
+        .map_err(|why| {
+            Problem::refused(
+                format!("the key {} may not sign approvals: {why}", signer.fingerprint()),
+                format!(
+                    "a line for the plan's allowed_signers would be: you@example.com {}",
+                    signer.public()
+                ),
+            )
+        })?;
     let people: BTreeSet<&str> = verified.principals.iter().flat_map(|p| p.split(',')).collect();
     match people.into_iter().collect::<Vec<_>>().as_slice() {
         [one] if !one.contains(['*', '?', '!']) => Ok((*one).to_owned()),
@@ -349,7 +391,12 @@ async fn whose(signer: &Signer, allowed: &AllowedSigners, now: Timestamp) -> Res
 
 /// The first asked group that the person is in.
 fn role(requirement: &Requirement, policy: &PlannedPolicy, principal: &str) -> String {
-    let member = |group: &&String| policy.approvers.get(*group).is_some_and(|people| people.iter().any(|p| p == principal));
+    let member = |group: &&String| {
+        policy
+            .approvers
+            .get(*group)
+            .is_some_and(|people| people.iter().any(|p| p == principal))
+    };
     requirement.approvers.iter().find(member).cloned().unwrap_or_default()
 }
 

@@ -64,7 +64,11 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
     if args.paths.is_empty() {
         let room = project::room(&console.project_args(), None)?;
         let root = room.folder.root().to_path_buf();
-        let start = if room.found || console.global.project.is_some() { &root } else { &here[0] };
+        let start = if room.found || console.global.project.is_some() {
+            &root
+        } else {
+            &here[0]
+        };
         files += check_path(console, start, &mut diags)?;
     }
     for path in &args.paths {
@@ -85,10 +89,16 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
     let wrong = diags.0.iter().filter(|d| d.severity == Severity::Error).count();
     if wrong > 0 {
         let errors = crate::plan::page::count(wrong, "error", "errors");
-        screen.note(&format!("{} {checked} checked, {errors}", screen.paint(Tone::Bad, "wrong:")));
+        screen.note(&format!(
+            "{} {checked} checked, {errors}",
+            screen.paint(Tone::Bad, "wrong:")
+        ));
         return Ok(exit::WRONG);
     }
-    screen.note(&format!("{} {checked} checked, nothing is wrong", screen.paint(Tone::Good, "good:")));
+    screen.note(&format!(
+        "{} {checked} checked, nothing is wrong",
+        screen.paint(Tone::Good, "good:")
+    ));
     Ok(exit::GOOD)
 }
 
@@ -96,12 +106,19 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
 fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result<usize, Problem> {
     if !path.exists() {
         let what = format!("there is no file or folder {}", path.display());
-        return Err(Problem::wrong(what, "name a file, or a folder that holds some: pitstop check runbooks/"));
+        return Err(Problem::wrong(
+            what,
+            "name a file, or a folder that holds some: pitstop check runbooks/",
+        ));
     }
     let room = project::room(&console.project_args(), Some(path))?;
     let folder = &room.folder;
     let Some(inside) = inside(folder, path) else {
-        let what = format!("{} lies outside the project {}", path.display(), folder.root().display());
+        let what = format!(
+            "{} lies outside the project {}",
+            path.display(),
+            folder.root().display()
+        );
         return Err(Problem::wrong(what, "name the project it belongs to: --project DIR"));
     };
     if !path.is_dir() {
@@ -143,7 +160,12 @@ fn one(folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> boo
         Ok(bytes) => bytes,
         Err(error) => {
             let at = Span::new(&Source::new(path, ""), 0, 0);
-            diags.push(Diagnostic::error("PS0123", format!("cannot read `{path}`: {error}"), at, "this file"));
+            diags.push(Diagnostic::error(
+                "PS0123",
+                format!("cannot read `{path}`: {error}"),
+                at,
+                "this file",
+            ));
             return true;
         }
     };

@@ -30,19 +30,43 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub mode: Option<String>,
     /// The state directory (default: .pitstop beside pitstop.yml)
-    #[arg(long, global = true, value_name = "DIR", env = "PITSTOP_STATE", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "PITSTOP_STATE",
+        hide_env_values = true
+    )]
     pub state: Option<PathBuf>,
     /// The project: the folder with pitstop.yml (default: the nearest above the working directory)
     #[arg(long, global = true, value_name = "DIR")]
     pub project: Option<PathBuf>,
     /// When to use colour
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true
+    )]
     pub color: Color,
     /// Who you are, as in the policy's approvers
-    #[arg(long, global = true, value_name = "PRINCIPAL", env = "PITSTOP_OPERATOR", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PRINCIPAL",
+        env = "PITSTOP_OPERATOR",
+        hide_env_values = true
+    )]
     pub operator: Option<String>,
     /// What a run writes to stdout: nothing (human), or its events as JSON lines
-    #[arg(long, global = true, value_name = "FORM", default_value = "human", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORM",
+        default_value = "human",
+        hide_default_value = true
+    )]
     pub output: Output,
     /// Say less
     #[arg(short, long, global = true)]

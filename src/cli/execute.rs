@@ -83,7 +83,12 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|e| Problem::fault(format!("cannot start: {e}"), "free some memory or threads and try again"))
+        .map_err(|e| {
+            Problem::fault(
+                format!("cannot start: {e}"),
+                "free some memory or threads and try again",
+            )
+        })
 }
 
 /// Fetches every secret of the plan.
@@ -245,7 +250,11 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
         owed::lines(&owed).iter().for_each(|line| screen.say(line));
     }
     screen.note(&format!("Report: {}", folder.report().join("report.html").display()));
-    screen.note(&format!("Chain head: {} after {} records", stored.read.head.hash.hex(), stored.read.head.records));
+    screen.note(&format!(
+        "Chain head: {} after {} records",
+        stored.read.head.hash.hex(),
+        stored.read.head.records
+    ));
     for (command, what) in stored.next(&name) {
         screen.say(&format!("next: {command}   # {what}"));
     }

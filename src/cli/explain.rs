@@ -31,10 +31,15 @@ pub fn explain(args: &Args, console: &Console) -> Result<u8, Problem> {
     };
     let Some(code) = codes::find(wanted) else {
         let near = nearest(&wanted.to_uppercase(), codes::all().map(|c| c.code));
-        let help = near.map_or("list them all: pitstop explain".to_owned(), |n| format!("did you mean {n}?"));
+        let help = near.map_or("list them all: pitstop explain".to_owned(), |n| {
+            format!("did you mean {n}?")
+        });
         return Err(Problem::wrong(format!("there is no code `{wanted}`"), help));
     };
-    let mut out = format!("{}\n\n", screen.paint_data(Tone::Strong, &format!("{}: {}", code.code, code.title)));
+    let mut out = format!(
+        "{}\n\n",
+        screen.paint_data(Tone::Strong, &format!("{}: {}", code.code, code.title))
+    );
     out.push_str(&wrapped(code.text, screen.width().min(100)));
     for (title, text) in [("Wrong:", code.wrong), ("Right:", code.right)] {
         if !text.is_empty() {

@@ -57,7 +57,10 @@ pub fn hosts(args: &Args, console: &Console) -> Result<u8, Problem> {
         return Ok(exit::GOOD);
     }
     let rows: Vec<Vec<String>> = chosen.iter().map(|h| row(h)).collect();
-    screen.data(&table(&["HOST", "REACHED", "ADDRESS", "USER", "GROUPS", "LABELS"], &rows));
+    screen.data(&table(
+        &["HOST", "REACHED", "ADDRESS", "USER", "GROUPS", "LABELS"],
+        &rows,
+    ));
     let total = inventory.hosts().len();
     screen.note(&format!("{} of {total} hosts of {}", chosen.len(), inventory.name));
     Ok(exit::GOOD)

@@ -56,7 +56,12 @@ pub fn init(args: &Args, console: &Console) -> Result<u8, Problem> {
     if args.dir != Path::new(".") {
         screen.note(&format!("next: cd {}", args.dir.display()));
     }
-    for next in ["pitstop check", "pitstop plan runbooks/hello.yml", "pitstop run runbooks/hello.yml", "pitstop report last -o report.html"] {
+    for next in [
+        "pitstop check",
+        "pitstop plan runbooks/hello.yml",
+        "pitstop run runbooks/hello.yml",
+        "pitstop report last -o report.html",
+    ] {
         screen.note(&format!("next: {next}"));
     }
     Ok(exit::GOOD)
@@ -73,6 +78,7 @@ fn write(path: &Path, text: &str) -> Result<(), Problem> {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
         other => other.map_err(|e| Fault::new("make", path, e))?,
     };
-    file.write_all(text.as_bytes()).map_err(|e| Fault::new("write", path, e))?;
+    file.write_all(text.as_bytes())
+        .map_err(|e| Fault::new("write", path, e))?;
     Ok(())
 }

@@ -49,7 +49,12 @@ impl Live {
         let dumb = std::env::var("TERM").is_ok_and(|t| t == "dumb");
         let human = console.global.output == Output::Human && !screen.quiet();
         let redraw = console.terminal() && human && !dumb;
-        let who = plan.hosts.iter().map(|h| h.name.as_str().chars().count()).max().unwrap_or(0);
+        let who = plan
+            .hosts
+            .iter()
+            .map(|h| h.name.as_str().chars().count())
+            .max()
+            .unwrap_or(0);
         let live = Self(Arc::new(Mutex::new(State {
             lines: human || screen.quiet(),
             screen,
@@ -173,7 +178,11 @@ impl State {
             text.push_str(&format!("\x1b[{}A\r\x1b[J", self.drawn));
         }
         for Row { tone, text: row } in &rows {
-            let row = if self.screen.unicode() { row.clone() } else { picture::ascii(row) };
+            let row = if self.screen.unicode() {
+                row.clone()
+            } else {
+                picture::ascii(row)
+            };
             let cut = picture::cut(&row, width.saturating_sub(1));
             text.push_str(&self.screen.paint(*tone, &cut));
             text.push('\n');

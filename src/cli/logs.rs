@@ -74,7 +74,9 @@ fn wanted(args: &Args, key: &StepKey) -> bool {
 
 fn streams(stored: &Stored, result: &StepResult, console: &Console) {
     if !result.why.is_empty() {
-        console.screen.data(&format!("  why: {}\n", text::terminal_line(&result.why)));
+        console
+            .screen
+            .data(&format!("  why: {}\n", text::terminal_line(&result.why)));
     }
     for (name, kept) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
         stream(stored, name, kept, console);

@@ -157,7 +157,9 @@ fn tell(screen: &Screen, problem: &Problem) {
 fn catch_panics() {
     std::panic::set_hook(Box::new(|info| {
         use std::io::Write as _;
-        let place = info.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        let place = info
+            .location()
+            .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
         let text = info.payload_as_str().unwrap_or("no message");
         let mut err = std::io::stderr().lock();
         let _ = writeln!(

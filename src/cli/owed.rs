@@ -41,7 +41,9 @@ pub fn owed(args: &Args, console: &Console) -> Result<u8, Problem> {
             for id in store.runs()? {
                 match Stored::open(store.folder(&id)) {
                     Ok(stored) => runs.push(stored),
-                    Err(_) => screen.say(&format!("warning: {id} cannot be read; look with `pitstop verify {id}`")),
+                    Err(_) => screen.say(&format!(
+                        "warning: {id} cannot be read; look with `pitstop verify {id}`"
+                    )),
                 }
             }
         }

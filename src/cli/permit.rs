@@ -33,7 +33,10 @@ pub fn gates(plan: &Plan) -> impl Iterator<Item = &PlannedGate> {
 /// # Errors
 /// When nobody is named.
 pub fn operator(plan: &Plan, console: &Console) -> Result<(), Problem> {
-    let of_plan = plan.approval.as_ref().is_some_and(|r| r.not_operator && !r.approvers.is_empty());
+    let of_plan = plan
+        .approval
+        .as_ref()
+        .is_some_and(|r| r.not_operator && !r.approvers.is_empty());
     let of_gate = gates(plan).any(|g| g.requirement.not_operator && !g.requirement.approvers.is_empty());
     if (of_plan || of_gate) && console.operator_named().is_none() {
         return Err(Problem::refused(
@@ -58,7 +61,10 @@ pub fn terminal(plan: &Plan, console: &Console) -> Result<(), Problem> {
     };
     let stages = |p: &crate::plan::PlannedPhase| {
         let s = &p.stages;
-        [&s.precheck, &s.drain, &s.steps, &s.verify, &s.undrain, &s.cleanup].into_iter().flatten().any(manual)
+        [&s.precheck, &s.drain, &s.steps, &s.verify, &s.undrain, &s.cleanup]
+            .into_iter()
+            .flatten()
+            .any(manual)
     };
     if !console.terminal() && plan.phases().any(stages) {
         return Err(Problem::refused(
@@ -88,9 +94,19 @@ pub fn approved(
     }
     let operators = vec![console.operator()];
     let now = Timestamp::now();
-    let tally = gate::count(plan, digest, &Subject::Plan, requirement, operators, folders, &BTreeSet::new(), now);
+    let tally = gate::count(
+        plan,
+        digest,
+        &Subject::Plan,
+        requirement,
+        operators,
+        folders,
+        &BTreeSet::new(),
+        now,
+    );
     let ignored = |problem: Problem| {
-        let add = |p: Problem, (file, why): &(PathBuf, String)| p.also(format!("{} does not count: {why}", file.display()));
+        let add =
+            |p: Problem, (file, why): &(PathBuf, String)| p.also(format!("{} does not count: {why}", file.display()));
         tally.ignored.iter().fold(problem, add)
     };
     if let Some(no) = tally.rejected_by.first() {
@@ -105,7 +121,11 @@ pub fn approved(
             Some(file) => format!("pitstop approve {} --key ~/.ssh/id_ed25519", file.display()),
             None => "store the plan, have it approved, run it: pitstop plan RUNBOOK|CHANGE -o plan.json; pitstop approve plan.json --key FILE; pitstop run plan.json".to_owned(),
         };
-        let what = format!("the plan {} needs {}", digest.short(), missing(requirement, tally.missing));
+        let what = format!(
+            "the plan {} needs {}",
+            digest.short(),
+            missing(requirement, tally.missing)
+        );
         return Err(ignored(Problem::refused(what, help)));
     }
     Ok(tally.approved_by.iter().map(gate::answer).collect())
@@ -113,7 +133,11 @@ pub fn approved(
 
 /// `2 more approvals out of cm, leads`.
 pub fn missing(requirement: &Requirement, count: u32) -> String {
-    let more = if count == 1 { "1 more approval" } else { &format!("{count} more approvals") };
+    let more = if count == 1 {
+        "1 more approval"
+    } else {
+        &format!("{count} more approvals")
+    };
     format!("{more} out of {}", requirement.approvers.join(", "))
 }
 
@@ -127,7 +151,10 @@ fn typed(plan: &Plan, console: &Console) -> Result<Vec<Answer>, Problem> {
     }
     let question = format!("Type `{}` to approve the plan (recorded as unsigned): ", plan.runbook);
     if super::person::ask(&console.screen, &question).as_deref() != Some(plan.runbook.as_str()) {
-        return Err(Problem::refused("the plan was not approved", "run it again and type its name"));
+        return Err(Problem::refused(
+            "the plan was not approved",
+            "run it again and type its name",
+        ));
     }
     Ok(vec![Answer {
         decision: "approve".to_owned(),
@@ -140,7 +167,9 @@ fn typed(plan: &Plan, console: &Console) -> Result<Vec<Answer>, Problem> {
 pub fn window(window: &PlannedWindow, began: Timestamp) -> (Timestamp, Timestamp) {
     let opens = window.start.unwrap_or(began);
     let length = i64::try_from(window.duration_ms).unwrap_or(i64::MAX);
-    let closes = opens.checked_add(SignedDuration::from_millis(length)).unwrap_or(Timestamp::MAX);
+    let closes = opens
+        .checked_add(SignedDuration::from_millis(length))
+        .unwrap_or(Timestamp::MAX);
     (opens, closes)
 }
 
@@ -155,9 +184,15 @@ pub fn start_in_window(plan: &Plan, wait: bool, now: Timestamp) -> Result<Durati
     let (opens, closes) = window(planned, now);
     let zone = &planned.timezone;
     let cutoff = i64::try_from(planned.cutoff_ms).unwrap_or(i64::MAX);
-    let last = closes.checked_sub(SignedDuration::from_millis(cutoff)).unwrap_or(closes);
+    let last = closes
+        .checked_sub(SignedDuration::from_millis(cutoff))
+        .unwrap_or(closes);
     if now >= last {
-        let what = if now >= closes { "is over since" } else { "takes no further host; it ends" };
+        let what = if now >= closes {
+            "is over since"
+        } else {
+            "takes no further host; it ends"
+        };
         return Err(Problem::refused(
             format!("the window of the plan {what} {}", day(closes, zone)),
             "plan it for another window: pitstop plan RUNBOOK|CHANGE --start TIME",
@@ -176,7 +211,13 @@ pub fn start_in_window(plan: &Plan, wait: bool, now: Timestamp) -> Result<Durati
 }
 
 /// Signed overrides of the window for a run; anybody of any group of the policy but its operators may give one.
-pub fn overrides(plan: &Plan, digest: &Digest, subject: &Subject, operators: Vec<String>, folders: &[PathBuf]) -> Vec<Answer> {
+pub fn overrides(
+    plan: &Plan,
+    digest: &Digest,
+    subject: &Subject,
+    operators: Vec<String>,
+    folders: &[PathBuf],
+) -> Vec<Answer> {
     let Some(policy) = &plan.policy else {
         return Vec::new();
     };
@@ -190,7 +231,10 @@ pub fn overrides(plan: &Plan, digest: &Digest, subject: &Subject, operators: Vec
         until: None,
     };
     let now = Timestamp::now();
-    let votes: Vec<approval::Vote> = found.iter().filter_map(|a| a.judge(&wanted, &allowed, now).ok()).collect();
+    let votes: Vec<approval::Vote> = found
+        .iter()
+        .filter_map(|a| a.judge(&wanted, &allowed, now).ok())
+        .collect();
     let asked = Asked {
         need: 1,
         approvers: policy.approvers.keys().cloned().collect(),

@@ -47,7 +47,9 @@ pub fn ask(screen: &Screen, question: &str) -> Option<String> {
 /// # Errors
 /// When there is no terminal to ask on.
 pub fn secret(question: &str) -> Result<Secret, String> {
-    rpassword::prompt_password(question).map(Secret::new).map_err(|e| e.to_string())
+    rpassword::prompt_password(question)
+        .map(Secret::new)
+        .map_err(|e| e.to_string())
 }
 
 /// The person as the engine sees one.
@@ -68,15 +70,31 @@ impl Terminal {
 
     fn show(&self, question: &Question) {
         let live = &self.live;
-        live.say(Tone::Warn, &format!("Gate {}: {}", question.gate, terminal_line(&question.title)));
-        live.say(Tone::Plain, &format!("  waits for {}, until {:.0}", terminal_line(&question.needs), question.expires));
+        live.say(
+            Tone::Warn,
+            &format!("Gate {}: {}", question.gate, terminal_line(&question.title)),
+        );
+        live.say(
+            Tone::Plain,
+            &format!(
+                "  waits for {}, until {:.0}",
+                terminal_line(&question.needs),
+                question.expires
+            ),
+        );
         for line in &question.shown {
             live.say(Tone::Plain, &format!("  evidence: {}", terminal_line(line)));
         }
         if !question.typed {
-            let command = format!("pitstop approve {} --gate {} --key ~/.ssh/id_ed25519", self.run, question.gate);
+            let command = format!(
+                "pitstop approve {} --gate {} --key ~/.ssh/id_ed25519",
+                self.run, question.gate
+            );
             live.say(Tone::Plain, &format!("  to say yes: {command}"));
-            live.say(Tone::Plain, &format!("  to say no:  {}", command.replacen("approve", "reject", 1)));
+            live.say(
+                Tone::Plain,
+                &format!("  to say no:  {}", command.replacen("approve", "reject", 1)),
+            );
         }
     }
 }
@@ -95,7 +113,8 @@ impl Approver for Terminal {
             }
             let _paused = self.live.pause();
             loop {
-                self.live.prompt(&format!("  type `{}` to go on, or `no` to reject: ", question.gate));
+                self.live
+                    .prompt(&format!("  type `{}` to go on, or `no` to reject: ", question.gate));
                 let Some(typed) = self.next_line().await else {
                     // The input has ended: nobody can answer here any more.
                     return std::future::pending().await;
@@ -117,7 +136,8 @@ impl Approver for Terminal {
                 self.live.say(Tone::Plain, &format!("  {line}"));
             }
             loop {
-                self.live.prompt("  type `done` or `failed`, and what there is to note: ");
+                self.live
+                    .prompt("  type `done` or `failed`, and what there is to note: ");
                 let Some(typed) = self.next_line().await else {
                     return std::future::pending().await;
                 };

@@ -99,11 +99,15 @@ impl ChangeFlags {
         let mut args = console.project_args();
         for text in &self.set_file {
             let Some((key, file)) = text.split_once('=') else {
-                return Err(Problem::wrong(format!("`{text}` sets nothing"), "write --set-file NAME=FILE"));
+                return Err(Problem::wrong(
+                    format!("`{text}` sets nothing"),
+                    "write --set-file NAME=FILE",
+                ));
             };
             let value = std::fs::read_to_string(file)
                 .map_err(|e| Problem::wrong(format!("cannot read {file}: {e}"), "name a text file"))?;
-            args.sets.push(format!("{key}={}", value.trim_end_matches(['\r', '\n'])));
+            args.sets
+                .push(format!("{key}={}", value.trim_end_matches(['\r', '\n'])));
         }
         args.skips.clone_from(&self.skip);
         args.start.clone_from(&self.start);
@@ -231,8 +235,14 @@ fn diff(args: &Args, console: &Console) -> Result<u8, Problem> {
     let (a, b) = (any(a)?, any(b)?);
     let differences = page::diff(&a.plan, &b.plan);
     match args.format {
-        Format::Json => console.screen.data(&format!("{}\n", serde_json::to_string_pretty(&differences)?)),
+        Format::Json => console
+            .screen
+            .data(&format!("{}\n", serde_json::to_string_pretty(&differences)?)),
         _ => console.screen.data(&page::diff_text(&differences)),
     }
-    Ok(if differences.is_empty() { exit::GOOD } else { exit::PERSON })
+    Ok(if differences.is_empty() {
+        exit::GOOD
+    } else {
+        exit::PERSON
+    })
 }

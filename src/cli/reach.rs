@@ -103,7 +103,12 @@ impl Means<'_> {
             password: self.secret(host.password.as_deref()),
             identities: self.paths(&host.identity),
             known_hosts: self.paths(&host.known_hosts),
-            jump: host.jump.as_deref().map(|j| self.jump(host, j, depth)).transpose()?.map(Box::new),
+            jump: host
+                .jump
+                .as_deref()
+                .map(|j| self.jump(host, j, depth))
+                .transpose()?
+                .map(Box::new),
             privilege: Privilege {
                 method,
                 password: self.secret(host.become_password.as_deref()),
@@ -115,13 +120,18 @@ impl Means<'_> {
 
     fn jump(&self, host: &PlannedHost, text: &str, depth: usize) -> Result<Endpoint, Problem> {
         if depth >= MOST_JUMPS {
-            let what = format!("the bastions of {} go in a circle, or are more than {MOST_JUMPS}", host.name);
+            let what = format!(
+                "the bastions of {} go in a circle, or are more than {MOST_JUMPS}",
+                host.name
+            );
             return Err(Problem::wrong(what, "look at `jump` in the inventory"));
         }
         if let Some(bastion) = self.plan.host(&HostName::new(text)) {
             return self.endpoint(bastion, depth + 1);
         }
-        let (user, place) = text.rsplit_once('@').map_or((None, text), |(u, p)| (Some(u.to_owned()), p));
+        let (user, place) = text
+            .rsplit_once('@')
+            .map_or((None, text), |(u, p)| (Some(u.to_owned()), p));
         let (address, port) = match place.rsplit_once(':').map(|(a, p)| (a, p.parse::<u16>())) {
             Some((address, Ok(port))) => (address, port),
             _ => (place, 22),

@@ -61,7 +61,9 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         && stored.owed().is_empty()
         && !args.rollback
     {
-        screen.say(&format!("{id} is over and owes nothing: there is nothing to go on with"));
+        screen.say(&format!(
+            "{id} is over and owes nothing: there is nothing to go on with"
+        ));
         return Ok(exit);
     }
     if stored.run.dry {
@@ -78,7 +80,9 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
     let runtime = execute::runtime()?;
     let (secrets, redactor) = execute::secrets(&stored.plan, &root, console, &runtime)?;
     let now = Timestamp::now();
-    let _lock = store_of(&stored).map(|store| store.lock(&lock_name(&stored.plan), now)).transpose()?;
+    let _lock = store_of(&stored)
+        .map(|store| store.lock(&lock_name(&stored.plan), now))
+        .transpose()?;
     let opened = Journal::open(stored.folder.path(), now)?;
     if let (Some(torn), Some(place)) = (&opened.read.torn, &opened.set_aside) {
         screen.say(&format!(
@@ -89,7 +93,10 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
     }
     let back = if args.rollback { " to go back" } else { "" };
     let title = crate::text::terminal_line(&stored.plan.title);
-    screen.say(&format!("{}{back}: {title}", screen.paint(Tone::Strong, &format!("run {id} is resumed"))));
+    screen.say(&format!(
+        "{}{back}: {title}",
+        screen.paint(Tone::Strong, &format!("run {id} is resumed"))
+    ));
     let job = Job {
         plan: stored.plan,
         digest: stored.digest,
@@ -119,8 +126,14 @@ fn same_plan(stored: &Stored) -> Result<(), Problem> {
     }
     let began = stored.run.plan.as_ref().map_or("none", Digest::short);
     Err(Problem::refused(
-        format!("plan.json ({}) is not the plan that the run began with ({began})", Digest::of(&bytes).short()),
-        format!("put it back from a copy, then: pitstop verify {}", stored.folder.path().display()),
+        format!(
+            "plan.json ({}) is not the plan that the run began with ({began})",
+            Digest::of(&bytes).short()
+        ),
+        format!(
+            "put it back from a copy, then: pitstop verify {}",
+            stored.folder.path().display()
+        ),
     ))
 }
 
@@ -171,5 +184,7 @@ fn root(console: &Console, stored: &Stored) -> PathBuf {
 /// The store that a run's folder lies in; a copy elsewhere has none.
 fn store_of(stored: &Stored) -> Option<Store> {
     let runs = stored.folder.path().parent()?;
-    (runs.file_name()? == "runs").then(|| runs.parent().map(Store::at)).flatten()
+    (runs.file_name()? == "runs")
+        .then(|| runs.parent().map(Store::at))
+        .flatten()
 }

@@ -175,7 +175,10 @@ fn planned_files(plan: &Plan, folder: &Folder) -> Result<BTreeMap<String, Vec<u8
 fn same_policy(plan: &Plan, file: &Path, room: &project::Room, console: &Console) -> Result<(), Problem> {
     let today = project::load(&console.project_args(), &room.folder.root().join(&plan.path));
     let Ok(today) = today else {
-        console.screen.note(&format!("note: {} has changed since the plan was made; the plan runs as frozen", plan.path));
+        console.screen.note(&format!(
+            "note: {} has changed since the plan was made; the plan runs as frozen",
+            plan.path
+        ));
         return Ok(());
     };
     let same = match (&today.policy, &plan.policy) {
@@ -201,7 +204,10 @@ fn wait_for_window(plan: &Plan, wait: bool, console: &Console) -> Result<(), Pro
         return Ok(());
     }
     let ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    console.screen.note(&format!("waiting {} for the window to open (interrupt: nothing has begun)", page::duration(ms)));
+    console.screen.note(&format!(
+        "waiting {} for the window to open (interrupt: nothing has begun)",
+        page::duration(ms)
+    ));
     // The wall clock decides, not one long sleep: a suspended machine wakes late.
     while !permit::start_in_window(plan, true, Timestamp::now())?.is_zero() {
         std::thread::sleep(left.min(Duration::from_millis(500)));
@@ -239,8 +245,12 @@ fn claim(key: Option<&str>, store: &Store, id: &RunId) -> Result<Option<RunId>, 
 
 fn fresh_id(now: Timestamp) -> Result<RunId, Problem> {
     let mut random = [0; 6];
-    getrandom::fill(&mut random)
-        .map_err(|e| Problem::fault(format!("this machine gives no random numbers: {e}"), "getrandom(2) must work here"))?;
+    getrandom::fill(&mut random).map_err(|e| {
+        Problem::fault(
+            format!("this machine gives no random numbers: {e}"),
+            "getrandom(2) must work here",
+        )
+    })?;
     Ok(RunId::new(now, random))
 }
 

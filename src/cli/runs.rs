@@ -48,7 +48,12 @@ pub fn runs(args: &Args, console: &Console) -> Result<u8, Problem> {
     for id in store.runs()? {
         let Ok(stored) = Stored::open(store.folder(&id)) else {
             let unread = "cannot be read";
-            rows.push(vec![id.to_string(), unread.to_owned(), "?".to_owned(), format!("pitstop verify {id}")]);
+            rows.push(vec![
+                id.to_string(),
+                unread.to_owned(),
+                "?".to_owned(),
+                format!("pitstop verify {id}"),
+            ]);
             list.push(json!({ "run": id, "standing": unread }));
             continue;
         };
@@ -98,8 +103,12 @@ fn prune(args: &Args, console: &Console, store: &Store) -> Result<u8, Problem> {
 /// Over, old, owing nothing. A folder without a journal never began anything.
 fn may_go(folder: &RunFolder, now: Timestamp, age: SignedDuration) -> bool {
     let never_began = !folder.path().join(crate::journal::JOURNAL).exists();
-    let born = folder.id().and_then(|id| jiff::civil::DateTime::strptime("%Y%m%d-%H%M%S", id.as_str().get(..15)?).ok());
-    let born = born.and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC).ok()).map(|z| z.timestamp());
+    let born = folder
+        .id()
+        .and_then(|id| jiff::civil::DateTime::strptime("%Y%m%d-%H%M%S", id.as_str().get(..15)?).ok());
+    let born = born
+        .and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC).ok())
+        .map(|z| z.timestamp());
     let old = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) >= age);
     if never_began {
         return old(born);
@@ -109,7 +118,10 @@ fn may_go(folder: &RunFolder, now: Timestamp, age: SignedDuration) -> bool {
     };
     let over = matches!(
         stored.run.ended,
-        Some((Verdict::Done | Verdict::Failed | Verdict::RolledBack | Verdict::Stuck, _))
+        Some((
+            Verdict::Done | Verdict::Failed | Verdict::RolledBack | Verdict::Stuck,
+            _
+        ))
     );
     over && owes_nothing(folder) && old(stored.last())
 }
@@ -120,7 +132,9 @@ fn may_go(folder: &RunFolder, now: Timestamp, age: SignedDuration) -> bool {
 /// What to write instead.
 pub fn age(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = number.parse().map_err(|_| "write a number and a unit, as 30d".to_owned())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "write a number and a unit, as 30d".to_owned())?;
     let seconds = match unit {
         "s" => 1,
         "m" => 60,

@@ -80,7 +80,11 @@ impl Candidate {
     /// The ways to name it, shortest first.
     fn names(&self) -> [String; 3] {
         let (host, phase, step) = (&self.host, &self.phase, &self.slot.step);
-        let nth = if self.slot.nth > 0 { format!("#{}", self.slot.nth + 1) } else { String::new() };
+        let nth = if self.slot.nth > 0 {
+            format!("#{}", self.slot.nth + 1)
+        } else {
+            String::new()
+        };
         let stage = self.slot.stage.as_str();
         [
             format!("{host}/{step}{nth}"),
@@ -101,7 +105,9 @@ pub fn settle(args: &Args, console: &Console) -> Result<u8, Problem> {
     // With the lock: what is judged is what is written after.
     let opened = Journal::open(stored.folder.path(), now)?;
     if let Some(place) = &opened.set_aside {
-        console.screen.say(&format!("warning: a torn last record lies in {} now", place.display()));
+        console
+            .screen
+            .say(&format!("warning: a torn last record lies in {} now", place.display()));
     }
     let run = Run::fold(opened.read.facts());
     let by = console.operator();
@@ -112,7 +118,12 @@ pub fn settle(args: &Args, console: &Console) -> Result<u8, Problem> {
     };
     opened.journal.append(now, &event).wait()?;
     let screen = &console.screen;
-    screen.say(&format!("{} is settled: {} ({})", args.what, args.word.verdict(), args.reason));
+    screen.say(&format!(
+        "{} is settled: {} ({})",
+        args.what,
+        args.word.verdict(),
+        args.reason
+    ));
     screen.note(&format!("next: pitstop resume {name}"));
     Ok(exit::GOOD)
 }
@@ -135,7 +146,9 @@ fn decided(args: &Args, run: &Run, by: String) -> Result<Event, Problem> {
     let mut fitting: Vec<&Candidate> = all.iter().filter(|c| c.names().contains(&args.what)).collect();
     // Of several passes of one step the newest is meant.
     fitting.sort_by_key(|c| std::cmp::Reverse(c.order));
-    fitting.dedup_by(|a, b| a.phase == b.phase && a.slot.stage == b.slot.stage && a.host == b.host && a.slot.nth == b.slot.nth);
+    fitting.dedup_by(|a, b| {
+        a.phase == b.phase && a.slot.stage == b.slot.stage && a.host == b.host && a.slot.nth == b.slot.nth
+    });
     match fitting.as_slice() {
         [one] => Ok(Event::Decided {
             phase: one.phase.clone(),
@@ -150,7 +163,12 @@ fn decided(args: &Args, run: &Run, by: String) -> Result<Event, Problem> {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let mut problem = not_found("can settle", &args.what, &names);
             for c in &all {
-                problem = problem.also(format!("  {}  ({} in {})", c.names()[0], c.outcome, c.slot.stage.as_str()));
+                problem = problem.also(format!(
+                    "  {}  ({} in {})",
+                    c.names()[0],
+                    c.outcome,
+                    c.slot.stage.as_str()
+                ));
             }
             Err(problem)
         }

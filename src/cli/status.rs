@@ -45,7 +45,9 @@ pub fn status(args: &Args, console: &Console) -> Result<u8, Problem> {
     }
     let stored = Stored::find(console, &args.run)?;
     if args.json {
-        console.screen.data(&format!("{}\n", serde_json::to_string_pretty(&as_json(&stored))?));
+        console
+            .screen
+            .data(&format!("{}\n", serde_json::to_string_pretty(&as_json(&stored))?));
         return Ok(exit::GOOD);
     }
     let screen = &console.screen;
@@ -61,7 +63,10 @@ fn page(stored: &Stored, console: &Console) -> String {
     let screen = &console.screen;
     let zone = stored.plan.window.as_ref().map_or("UTC", |w| w.timezone.as_str());
     let dry = if stored.run.dry { " (dry run)" } else { "" };
-    let mut out = format!("{}\n", screen.paint_data(Tone::Strong, &format!("{}{dry}", stored.id())));
+    let mut out = format!(
+        "{}\n",
+        screen.paint_data(Tone::Strong, &format!("{}{dry}", stored.id()))
+    );
     let mut fact = |name: &str, value: String| out.push_str(&format!("{name:10}{value}\n"));
     fact("title", terminal_line(&stored.plan.title));
     fact("runbook", terminal_line(&stored.plan.path));
@@ -91,7 +96,12 @@ fn page(stored: &Stored, console: &Console) -> String {
         .iter()
         .map(|s| {
             let why = stored.run.line(&s.phase, &s.host).map_or("", |l| l.why.as_str());
-            vec![s.host.to_string(), s.phase.clone(), s.state.as_str().to_owned(), terminal_line(why)]
+            vec![
+                s.host.to_string(),
+                s.phase.clone(),
+                s.state.as_str().to_owned(),
+                terminal_line(why),
+            ]
         })
         .collect();
     out.push_str(&table(&["HOST", "PHASE", "STATE", "WHY"], &rows));
@@ -157,7 +167,11 @@ fn config(console: &Console) -> Result<u8, Problem> {
     let given = console.project_args();
     let room = project::room(&given, None)?;
     let or = |set: bool, flag: &str, other: &str| if set { flag.to_owned() } else { other.to_owned() };
-    let found = if room.found { "the nearest pitstop.yml" } else { "default: no pitstop.yml was found" };
+    let found = if room.found {
+        "the nearest pitstop.yml"
+    } else {
+        "default: no pitstop.yml was found"
+    };
     let named = room.settings.inventory.as_ref().map(|i| i.value.clone());
     let inventory_from = match (&given.inventory, &named) {
         (Some(_), _) => "--inventory",
@@ -180,14 +194,24 @@ fn config(console: &Console) -> Result<u8, Problem> {
         ],
         vec![
             "policy".to_owned(),
-            policy.clone().unwrap_or_else(|| "policy.yml, if it is there".to_owned()),
+            policy
+                .clone()
+                .unwrap_or_else(|| "policy.yml, if it is there".to_owned()),
             or(policy.is_some(), "pitstop.yml", "default"),
         ],
-        vec!["state".to_owned(), store.root().display().to_string(), room.state.1.to_owned()],
+        vec![
+            "state".to_owned(),
+            store.root().display().to_string(),
+            room.state.1.to_owned(),
+        ],
         vec![
             "operator".to_owned(),
             console.operator(),
-            or(console.operator_named().is_some(), "--operator or PITSTOP_OPERATOR", "default: the login name"),
+            or(
+                console.operator_named().is_some(),
+                "--operator or PITSTOP_OPERATOR",
+                "default: the login name",
+            ),
         ],
     ];
     console.screen.data(&table(&["SETTING", "VALUE", "FROM"], &rows));

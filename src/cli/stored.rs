@@ -14,8 +14,8 @@ use crate::run::ledger::{self, Obligation, Owed};
 use crate::run::verdict::states;
 use crate::run::{GateState, Run};
 
-use super::problem::Problem;
 use super::console::Console;
+use super::problem::Problem;
 
 /// A run that was read without its lock.
 pub struct Stored {
@@ -171,7 +171,10 @@ impl Standing {
 /// What a person can do with a run that is not (well) over.
 pub fn next_commands(plan: &Plan, run: &Run, name: &str) -> Vec<(String, &'static str)> {
     let mut list = Vec::new();
-    let over = matches!(run.ended, Some((Verdict::Done | Verdict::Failed | Verdict::RolledBack, _)));
+    let over = matches!(
+        run.ended,
+        Some((Verdict::Done | Verdict::Failed | Verdict::RolledBack, _))
+    );
     let owed = ledger::obligations(plan, run);
     for (gate, _) in run.gates.iter().filter(|(_, g)| g.state == GateState::Open) {
         let command = format!("pitstop approve {name} --gate {gate} --key ~/.ssh/id_ed25519");
@@ -185,9 +188,14 @@ pub fn next_commands(plan: &Plan, run: &Run, name: &str) -> Vec<(String, &'stati
     }
     if !over || !owed.is_empty() {
         list.push((format!("pitstop resume {name}"), "goes on"));
-        let changed = states(plan, run).iter().any(|s| s.changed && s.state != HostState::RolledBack);
+        let changed = states(plan, run)
+            .iter()
+            .any(|s| s.changed && s.state != HostState::RolledBack);
         if changed && !run.dry {
-            list.push((format!("pitstop resume {name} --rollback"), "takes back what can be taken back"));
+            list.push((
+                format!("pitstop resume {name} --rollback"),
+                "takes back what can be taken back",
+            ));
         }
     }
     if !owed.is_empty() {
@@ -201,7 +209,9 @@ pub fn next_commands(plan: &Plan, run: &Run, name: &str) -> Vec<(String, &'stati
 /// # Errors
 /// When it cannot be read or is no plan.
 pub fn read_plan(folder: &RunFolder) -> Result<Plan, Problem> {
-    let bytes = folder.read_plan().map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
+    let bytes = folder
+        .read_plan()
+        .map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
     parse_plan(&bytes, &folder.plan().display().to_string())
 }
 
@@ -210,8 +220,12 @@ pub fn read_plan(folder: &RunFolder) -> Result<Plan, Problem> {
 /// # Errors
 /// When it is no plan of a known version.
 pub fn parse_plan(bytes: &[u8], name: &str) -> Result<Plan, Problem> {
-    let plan: Plan = serde_json::from_slice(bytes)
-        .map_err(|error| Problem::wrong(format!("{name} is no plan: {error}"), "make one: pitstop plan RUNBOOK -o FILE"))?;
+    let plan: Plan = serde_json::from_slice(bytes).map_err(|error| {
+        Problem::wrong(
+            format!("{name} is no plan: {error}"),
+            "make one: pitstop plan RUNBOOK -o FILE",
+        )
+    })?;
     if plan.schema != crate::plan::SCHEMA {
         let what = format!("{name} is a plan of another version ({})", plan.schema);
         return Err(Problem::wrong(what, "make it again: pitstop plan RUNBOOK -o FILE"));

@@ -45,11 +45,22 @@ pub fn verify(args: &Args, console: &Console) -> Result<u8, Problem> {
     plan(&stored, &mut found);
     approvals(&stored, &mut found);
     let screen = &console.screen;
-    let mark = |tone, word: &str, text: &String| format!("{} {}\n", screen.paint_data(tone, word), crate::text::terminal(text));
+    let mark = |tone, word: &str, text: &String| {
+        format!("{} {}\n", screen.paint_data(tone, word), crate::text::terminal(text))
+    };
     let mut out = format!("{}\n", stored.folder.path().display());
-    found.good.iter().for_each(|t| out.push_str(&mark(Tone::Good, "good ", t)));
-    found.note.iter().for_each(|t| out.push_str(&mark(Tone::Warn, "note ", t)));
-    found.bad.iter().for_each(|t| out.push_str(&mark(Tone::Bad, "WRONG", t)));
+    found
+        .good
+        .iter()
+        .for_each(|t| out.push_str(&mark(Tone::Good, "good ", t)));
+    found
+        .note
+        .iter()
+        .for_each(|t| out.push_str(&mark(Tone::Warn, "note ", t)));
+    found
+        .bad
+        .iter()
+        .for_each(|t| out.push_str(&mark(Tone::Bad, "WRONG", t)));
     screen.data(&out);
     Ok(if found.bad.is_empty() { exit::GOOD } else { exit::PERSON })
 }
@@ -58,20 +69,35 @@ fn chain(stored: &Stored, found: &mut Found) -> Result<(), Problem> {
     let planned = stored.plan.files.values().map(|f| f.digest.clone());
     let report = verify_journal(&stored.folder, planned).map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
     if let Some(damage) = &report.damage {
-        found.bad.push(format!("journal: record {} is not what was written: {}", damage.record, damage.why));
+        found.bad.push(format!(
+            "journal: record {} is not what was written: {}",
+            damage.record, damage.why
+        ));
     } else {
         let (records, hash) = (report.head.records, report.head.hash.hex());
-        found.good.push(format!("journal: {records} records follow each other; the chain's head is {hash}"));
+        found.good.push(format!(
+            "journal: {records} records follow each other; the chain's head is {hash}"
+        ));
     }
     if let Some(torn) = &report.torn {
-        let why = if torn.whole_line { "it may have been damaged later" } else { "a crash leaves that" };
-        found.note.push(format!("journal: the last record {} is not whole ({}); {why}", torn.record, torn.why));
+        let why = if torn.whole_line {
+            "it may have been damaged later"
+        } else {
+            "a crash leaves that"
+        };
+        found.note.push(format!(
+            "journal: the last record {} is not whole ({}); {why}",
+            torn.record, torn.why
+        ));
     }
     for p in &report.problems {
         found.bad.push(format!("{}: {}", p.path.display(), p.why));
     }
     if report.good_files > 0 {
-        found.good.push(format!("files: {} have the content that the journal and the plan name", report.good_files));
+        found.good.push(format!(
+            "files: {} have the content that the journal and the plan name",
+            report.good_files
+        ));
     }
     for path in &report.unnamed {
         found.note.push(format!("{}: nothing names it", path.display()));
@@ -82,14 +108,18 @@ fn chain(stored: &Stored, found: &mut Found) -> Result<(), Problem> {
 fn plan(stored: &Stored, found: &mut Found) {
     match &stored.run.plan {
         Some(named) if *named == stored.digest => {
-            found.good.push(format!("plan: {} is the one that the run began with", named.short()));
+            found
+                .good
+                .push(format!("plan: {} is the one that the run began with", named.short()));
         }
         Some(named) => found.bad.push(format!(
             "plan: the folder has {}, the run began with {}",
             stored.digest.short(),
             named.short()
         )),
-        None => found.bad.push("plan: the journal does not say which plan the run began with".to_owned()),
+        None => found
+            .bad
+            .push("plan: the journal does not say which plan the run began with".to_owned()),
     }
 }
 
@@ -118,11 +148,16 @@ fn approvals(stored: &Stored, found: &mut Found) {
         for answer in answers {
             let who = &answer.principal;
             if answer.key.is_empty() {
-                found.note.push(format!("approval of {who}: typed at the terminal, not signed"));
+                found
+                    .note
+                    .push(format!("approval of {who}: typed at the terminal, not signed"));
                 continue;
             }
             let Some(file) = files.iter().find(|f| f.statement.nonce == answer.statement) else {
-                found.bad.push(format!("approval of {who}: its signed statement is not in {}", folder.display()));
+                found.bad.push(format!(
+                    "approval of {who}: its signed statement is not in {}",
+                    folder.display()
+                ));
                 continue;
             };
             let subject = match (gate, &stored.run.id) {
@@ -141,12 +176,16 @@ fn approvals(stored: &Stored, found: &mut Found) {
             };
             match file.judge(&wanted, &allowed, r.fact.at) {
                 Ok(vote) if vote.fingerprint == answer.key => good += 1,
-                Ok(_) => found.bad.push(format!("approval of {who}: signed by another key than the journal says")),
+                Ok(_) => found.bad.push(format!(
+                    "approval of {who}: signed by another key than the journal says"
+                )),
                 Err(why) => found.bad.push(format!("approval of {who}: {why}")),
             }
         }
     }
     if good > 0 {
-        found.good.push(format!("approvals: {good} signatures are good, by keys that were allowed when they counted"));
+        found.good.push(format!(
+            "approvals: {good} signatures are good, by keys that were allowed when they counted"
+        ));
     }
 }

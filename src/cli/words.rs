@@ -79,39 +79,74 @@ pub fn line(plan: &Plan, stamped: &Stamped) -> Option<Line> {
     match &stamped.event {
         Event::Settled { key, outcome, result } => Some(settled(plan, key, *outcome, result)),
         Event::Intended { key, on, call, .. } => {
-            let on = if key.host.as_ref() == Some(on) { String::new() } else { format!(" on {on}") };
-            Some(line_of(Tone::Dim, who(key), format!("{}  begins{on}: {}", step_name(plan, key), first_line(call)), 2))
+            let on = if key.host.as_ref() == Some(on) {
+                String::new()
+            } else {
+                format!(" on {on}")
+            };
+            Some(line_of(
+                Tone::Dim,
+                who(key),
+                format!("{}  begins{on}: {}", step_name(plan, key), first_line(call)),
+                2,
+            ))
         }
         Event::Skipped { key, reason, .. } => {
             let what = format!("{}  skipped: {}", step_name(plan, key), terminal_line(reason));
             Some(line_of(Tone::Dim, who(key), what, 1))
         }
-        Event::NeverBegan { key } => {
-            Some(line_of(Tone::Warn, who(key), format!("{}  had never begun", step_name(plan, key)), 0))
-        }
-        Event::Connected { host, facts } => {
-            at(host, Tone::Dim, format!("connected, {} {}", facts.distro, facts.version), 1)
-        }
+        Event::NeverBegan { key } => Some(line_of(
+            Tone::Warn,
+            who(key),
+            format!("{}  had never begun", step_name(plan, key)),
+            0,
+        )),
+        Event::Connected { host, facts } => at(
+            host,
+            Tone::Dim,
+            format!("connected, {} {}", facts.distro, facts.version),
+            1,
+        ),
         Event::PhaseBegan { phase } => {
             let title = plan.phase(phase).map_or("", |p| p.title.as_str());
             run(Tone::Strong, format!("phase {phase}: {}", terminal_line(title)), 0)
         }
         Event::BatchBegan { phase, batch, hosts } => {
             let names: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
-            run(Tone::Plain, format!("phase {phase}, batch {batch}: {}", names.join(", ")), 0)
+            run(
+                Tone::Plain,
+                format!("phase {phase}, batch {batch}: {}", names.join(", ")),
+                0,
+            )
         }
-        Event::SoakBegan { phase, batch, soak_ms } if *soak_ms > 0 => {
-            run(Tone::Plain, format!("phase {phase}, batch {batch} soaks for {}", duration(*soak_ms)), 0)
-        }
+        Event::SoakBegan { phase, batch, soak_ms } if *soak_ms > 0 => run(
+            Tone::Plain,
+            format!("phase {phase}, batch {batch} soaks for {}", duration(*soak_ms)),
+            0,
+        ),
         Event::SteadyAnswered { ok, .. } => match ok {
             true => run(Tone::Good, "the steady state holds".to_owned(), 1),
             false => run(Tone::Bad, "the steady state is false".to_owned(), 0),
         },
         Event::Turned { host, why, .. } => at(host, Tone::Warn, format!("goes back: {}", terminal_line(why)), 0),
         Event::Reopened { host, .. } => at(host, Tone::Plain, "is looked at again".to_owned(), 0),
-        Event::HostEnded { host, state, why, phase } => {
-            let why = if why.is_empty() { String::new() } else { format!(": {}", terminal_line(why)) };
-            at(host, state_tone(*state), format!("phase {phase} ended {}{why}", state.as_str()), 0)
+        Event::HostEnded {
+            host,
+            state,
+            why,
+            phase,
+        } => {
+            let why = if why.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", terminal_line(why))
+            };
+            at(
+                host,
+                state_tone(*state),
+                format!("phase {phase} ended {}{why}", state.as_str()),
+                0,
+            )
         }
         other => of_run(other),
     }
@@ -122,7 +157,11 @@ fn of_run(event: &Event) -> Option<Line> {
     let (tone, what, level) = match event {
         Event::Started { run, dry, operator, .. } => {
             let dry = if *dry { " (dry run)" } else { "" };
-            (Tone::Strong, format!("{run} started by {}{dry}", terminal_line(operator)), 0)
+            (
+                Tone::Strong,
+                format!("{run} started by {}{dry}", terminal_line(operator)),
+                0,
+            )
         }
         Event::Resumed { operator, back, .. } => {
             let back = if *back { " to go back" } else { "" };
@@ -133,7 +172,11 @@ fn of_run(event: &Event) -> Option<Line> {
         }
         Event::GateAnswered { gate, answer } => {
             let said = if answer.decision == "approve" { "yes" } else { "no" };
-            (Tone::Plain, format!("gate {gate}: {} says {said}", terminal_line(&answer.principal)), 0)
+            (
+                Tone::Plain,
+                format!("gate {gate}: {} says {said}", terminal_line(&answer.principal)),
+                0,
+            )
         }
         Event::GatePassed { gate } => (Tone::Good, format!("gate {gate} is passed"), 0),
         Event::GateClosed { gate, why } => {
@@ -153,17 +196,32 @@ fn of_run(event: &Event) -> Option<Line> {
             };
             (Tone::Warn, text.to_owned(), 0)
         }
-        Event::Decided { host, slot, verdict, by, reason, .. } => {
+        Event::Decided {
+            host,
+            slot,
+            verdict,
+            by,
+            reason,
+            ..
+        } => {
             let (by, reason) = (terminal_line(by), terminal_line(reason));
-            (Tone::Warn, format!("{by} says {host}/{} is {verdict}: {reason}", slot.step), 0)
+            (
+                Tone::Warn,
+                format!("{by} says {host}/{} is {verdict}: {reason}", slot.step),
+                0,
+            )
         }
-        Event::Forgiven { obligation, by, .. } => {
-            (Tone::Warn, format!("{} says {} is done", terminal_line(by), terminal_line(obligation)), 0)
-        }
+        Event::Forgiven { obligation, by, .. } => (
+            Tone::Warn,
+            format!("{} says {} is done", terminal_line(by), terminal_line(obligation)),
+            0,
+        ),
         Event::Noted { text } => (Tone::Plain, terminal_line(text), 0),
-        Event::Ended { verdict, exit, .. } => {
-            (verdict_tone(*verdict), format!("ended: {} (exit {exit})", verdict.as_str()), 0)
-        }
+        Event::Ended { verdict, exit, .. } => (
+            verdict_tone(*verdict),
+            format!("ended: {} (exit {exit})", verdict.as_str()),
+            0,
+        ),
         _ => return None,
     };
     Some(line_of(tone, "run".to_owned(), what, level))
@@ -180,9 +238,21 @@ fn settled(plan: &Plan, key: &StepKey, outcome: Outcome, result: &StepResult) ->
         Outcome::Skipped => (Tone::Dim, "skipped"),
         other => (Tone::Bad, other.as_str()),
     };
-    let attempt = if key.attempt > 1 { format!(", attempt {}", key.attempt) } else { String::new() };
-    let why = if result.why.is_empty() { String::new() } else { format!("  {}", terminal_line(&result.why)) };
-    let what = format!("{}  {word}{attempt}  {}{why}", step_name(plan, key), duration(result.duration_ms));
+    let attempt = if key.attempt > 1 {
+        format!(", attempt {}", key.attempt)
+    } else {
+        String::new()
+    };
+    let why = if result.why.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", terminal_line(&result.why))
+    };
+    let what = format!(
+        "{}  {word}{attempt}  {}{why}",
+        step_name(plan, key),
+        duration(result.duration_ms)
+    );
     let quiet = outcome == Outcome::Ok && !result.warned && matches!(key.stage, Stage::Steady);
     line_of(tone, who(key), what, u8::from(quiet))
 }

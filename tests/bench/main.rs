@@ -51,12 +51,20 @@ fn main() {
         }
     }
     println!("{HOSTS} hosts x {STEPS} steps, median of {RUNS}, all in one run");
-    println!("{:<26} {:>8} {:>10} {:>16} {:>7}", "", "wall s", "ctl CPU s", "CPU ms/host-step", "wall x");
+    println!(
+        "{:<26} {:>8} {:>10} {:>16} {:>7}",
+        "", "wall s", "ctl CPU s", "CPU ms/host-step", "wall x"
+    );
     let base = median(costs.first().unwrap()).wall;
     for ((name, _), costs) in rows.iter().zip(&costs) {
         let cost = median(costs);
         let each = cost.cpu * 1000.0 / (HOSTS * STEPS) as f64;
-        println!("{name:<26} {:>8.3} {:>10.3} {each:>16.3} {:>7.2}", cost.wall, cost.cpu, cost.wall / base);
+        println!(
+            "{name:<26} {:>8.3} {:>10.3} {each:>16.3} {:>7.2}",
+            cost.wall,
+            cost.cpu,
+            cost.wall / base
+        );
     }
 }
 
@@ -136,7 +144,10 @@ fn control_master(dir: &Path, hosts: &[Sshd]) -> String {
 
 /// Wall time, and CPU time of everything the script started and waited for.
 fn timed(dir: &Path, script: &str) -> Cost {
-    let timed = format!("TIMEFORMAT='%R %U %S'; time bash -c {} >/dev/null 2>words", quote(script));
+    let timed = format!(
+        "TIMEFORMAT='%R %U %S'; time bash -c {} >/dev/null 2>words",
+        quote(script)
+    );
     let out = Command::new("bash")
         .args(["-c", &timed])
         .current_dir(dir)
@@ -149,7 +160,10 @@ fn timed(dir: &Path, script: &str) -> Cost {
     assert!(out.status.success(), "{script}\n{}", words());
     let numbers: Vec<f64> = said.split_whitespace().filter_map(|w| w.parse().ok()).collect();
     match numbers.as_slice() {
-        [wall, user, sys] => Cost { wall: *wall, cpu: user + sys },
+        [wall, user, sys] => Cost {
+            wall: *wall,
+            cpu: user + sys,
+        },
         _ => panic!("no times in {said:?}"),
     }
 }
