@@ -45,6 +45,7 @@ pub(super) async fn run(job: &Job, command: &Command, hands: &Hands, sink: &mut 
                     return End::Unknown { why, stopped: false };
                 }
                 // Read-only: it is simply run again, within its limit.
+                sink.restart();
                 if began.elapsed() >= job.timeout || hands.reopen(&job.on, job.timeout - began.elapsed()).await.is_err()
                 {
                     return End::Unreachable(format!("the link was lost while it ran: {why}"));
@@ -87,11 +88,15 @@ async fn ask(job: &Job, hands: &Hands, sink: &mut dyn Sink, began: Instant, why:
                 };
             }
         };
+        sink.restart();
         let answer = session.probe(key, &job.boot, job.become_user.as_deref(), sink).await;
         let how = match answer {
             Probe::Done(status) => return End::Exited(status),
             Probe::Never => return End::NeverBegan,
-            Probe::Running => session.follow(key, request(job, command, left), sink).await,
+            Probe::Running => {
+                sink.restart();
+                session.follow(key, request(job, command, left), sink).await
+            }
             Probe::Orphan => {
                 let why = "its recorder is dead and processes of it still run on the host".to_owned();
                 return End::Unknown { why, stopped: false };

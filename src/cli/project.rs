@@ -399,3 +399,7 @@ pub fn inventory(args: &ProjectArgs, room: &Room, diags: &mut Diagnostics) -> Op
 #[cfg(test)]
 #[path = "project_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "planning_tests.rs"]
+mod planning;

@@ -39,7 +39,7 @@ pub(super) fn outcome(
             if step.ok_codes.contains(&rc) {
                 Ok(())
             } else {
-                Err((Outcome::Failed, exit_words(rc)))
+                Err((Outcome::Failed, exit_words(rc, &result)))
             }
         }
         End::Failed(why) => Err((Outcome::Failed, why)),
@@ -132,11 +132,21 @@ fn http_success(result: &StepResult) -> Result<(), String> {
     }
 }
 
-fn exit_words(rc: i32) -> String {
-    match rc {
+/// The exit code, and the last words of the command: stderr first, for that is what it is for.
+fn exit_words(rc: i32, result: &StepResult) -> String {
+    let code = match rc {
         129..=159 => format!("exit code {rc} (ended by signal {})", rc - 128),
         _ => format!("exit code {rc}"),
-    }
+    };
+    let last = |text: &str| {
+        text.lines()
+            .rev()
+            .map(str::trim)
+            .find(|l| !l.is_empty())
+            .map(|l| l.chars().take(160).collect())
+    };
+    let words: Option<String> = last(&result.stderr.text).or_else(|| last(&result.stdout.text));
+    words.map_or(code.clone(), |w| format!("{code}: {w}"))
 }
 
 /// What `as` makes of a text.

@@ -19,6 +19,7 @@ use crate::journal::files;
 use crate::journal::output::{Finished as Stored, Spool};
 use crate::plan::{Call, OnUnknown, Place, PlannedStep, Value};
 use crate::run::event::{Event, Kept, Outcome, StepKey, StepResult};
+use crate::secret::{Redactor, Secret};
 use crate::transport::{LatchKey, Sink, Stream};
 
 /// Most that is kept of one stream of one step.
@@ -49,6 +50,20 @@ pub(super) struct Finished {
 struct Streams {
     out: Spool,
     err: Spool,
+    output: PathBuf,
+    redactor: Redactor,
+}
+
+impl Streams {
+    fn new(output: PathBuf, redactor: Redactor) -> Self {
+        let spool = || Spool::new(&output, &redactor, KEEP_MAX);
+        Self {
+            out: spool(),
+            err: spool(),
+            output,
+            redactor,
+        }
+    }
 }
 
 impl Sink for Streams {
@@ -57,6 +72,10 @@ impl Sink for Streams {
             Stream::Out => self.out.take(bytes),
             Stream::Err => self.err.take(bytes),
         }
+    }
+
+    fn restart(&mut self) {
+        *self = Self::new(self.output.clone(), self.redactor.clone());
     }
 }
 
@@ -306,8 +325,8 @@ impl Driver {
         key: &StepKey,
         on: HostName,
         facts: &Facts,
-        env: Vec<(String, crate::secret::Secret)>,
-        stdin: Option<crate::secret::Secret>,
+        env: Vec<(String, Secret)>,
+        stdin: Option<Secret>,
         work: Work,
     ) -> Job {
         let changes = !step.read_only;
@@ -369,13 +388,9 @@ impl Driver {
     }
 
     pub(super) fn task(&self, step: &PlannedStep, key: StepKey) -> Task {
-        let spool = || Spool::new(&self.setup.folder.output(), &self.setup.redactor, KEEP_MAX);
         Task {
             key,
-            streams: Streams {
-                out: spool(),
-                err: spool(),
-            },
+            streams: Streams::new(self.setup.folder.output(), self.setup.redactor.clone()),
             show: !step.sensitive,
             evidence: step.evidence.clone(),
             output: self.setup.folder.output(),
@@ -472,7 +487,7 @@ impl Driver {
     }
 }
 
-fn redact_value(value: &mut Value, redactor: &crate::secret::Redactor) {
+fn redact_value(value: &mut Value, redactor: &Redactor) {
     match value {
         Value::Text(text) => *text = redactor.redact_text(text),
         Value::List(items) => items.iter_mut().for_each(|v| redact_value(v, redactor)),
@@ -509,7 +524,7 @@ pub(super) struct Task {
     show: bool,
     evidence: Vec<String>,
     output: PathBuf,
-    redactor: crate::secret::Redactor,
+    redactor: Redactor,
     began: Timestamp,
     send: tokio::sync::mpsc::UnboundedSender<Message>,
 }
@@ -547,10 +562,7 @@ impl Task {
             let Ok(session) = hands.session(&job.on).await else {
                 break;
             };
-            let mut streams = Streams {
-                out: Spool::new(&self.output, &self.redactor, KEEP_MAX),
-                err: Spool::new(&self.output, &self.redactor, KEEP_MAX),
-            };
+            let mut streams = Streams::new(self.output.clone(), self.redactor.clone());
             if session
                 .get(path, KEEP_MAX, job.become_user.as_deref(), &mut streams)
                 .await

@@ -123,14 +123,16 @@ impl<'a, 'd> Binder<'a, 'd> {
         self.bind_targets();
         self.bind_skips();
         let limit = self.limit();
-        if self.diags.has_errors() {
+        let hosts_unclear = self.diags.has_errors();
+        let window = self.window();
+        // What follows from wrong sets would be blamed on the phases.
+        if hosts_unclear {
             return None;
         }
         let kept = self.kept(limit.as_ref());
         let steady_state = self.steady(&runbook.steady_state);
         let items = kept.iter().filter_map(|item| self.item(item)).collect();
         let policy = self.policy();
-        let window = self.window();
         let objectives = self.objectives();
         let (secrets, providers) = self.secrets();
         let mut plan = Plan {

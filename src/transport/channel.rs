@@ -9,11 +9,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 use super::{Pending, Stream};
 
 /// Bytes that wait in memory for the one who drains a channel; what comes beyond is dropped and counted.
 const WAITING: usize = 64 << 20;
+
+/// When a wait of `limit` from now ends. No limit is taken for longer than a year, which an instant can always hold.
+pub(super) fn ends(limit: Duration) -> Instant {
+    Instant::now() + limit.min(Duration::from_secs(366 * 24 * 3600))
+}
 
 /// Opens channels on one host.
 pub(super) trait Channels: Send + Sync {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::channel::Channels;
+use super::channel::{Channels, ends};
 use super::lanes::{State, User};
 use super::latch::{ANSWER, Alive, LONGEST_COMMAND, Lane, Pulled, Reply};
 use super::shell::{self, quote};
@@ -113,7 +113,7 @@ impl Host {
             Ok(Err(why)) => return How::NotSent(why),
             Err(_) => return How::NotSent("what it needs did not arrive within its limit".to_owned()),
         };
-        let deadline = Instant::now() + request.timeout;
+        let deadline = ends(request.timeout);
         if !lane.send_step(key, &text, &self.take_settled(user)) {
             return How::NotSent("the connection had ended".to_owned());
         }
@@ -173,7 +173,7 @@ impl Host {
         sink: &mut dyn Sink,
     ) -> How {
         let user = request.become_user.as_deref();
-        let deadline = Instant::now() + request.timeout;
+        let deadline = ends(request.timeout);
         let mut cancel = request.cancel.clone();
         let mut wait = Duration::from_millis(50);
         loop {

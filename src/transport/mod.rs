@@ -169,6 +169,9 @@ pub trait Sink: Send {
     fn skip(&mut self, stream: Stream, bytes: u64) {
         let _ = (stream, bytes);
     }
+
+    /// After a lost link the output is delivered again from its first byte: what came so far is to be forgotten.
+    fn restart(&mut self) {}
 }
 
 /// How many bytes of one stream of one command are given to the sink; past it they are only counted.
@@ -279,7 +282,7 @@ pub trait Session: Send + Sync {
     /// The journal has the end of these attempts: their traces may go. May be put off and batched.
     fn acknowledge<'a>(&'a self, keys: Vec<LatchKey>) -> Pending<'a, ()>;
 
-    /// Writes a file.
+    /// Writes a file, whole or not at all. Through a link, if the destination is one.
     fn put<'a>(&'a self, file: Put) -> Pending<'a, Result<(), String>>;
 
     /// Reads a file, at most `max_bytes`, into the sink (stream `Out`).
@@ -297,7 +300,8 @@ pub trait Session: Send + Sync {
     /// Gives it back, if this run holds it.
     fn unlock<'a>(&'a self, run: &'a RunId) -> Pending<'a, Result<(), String>>;
 
-    /// Removes the run's directory. After this nothing of ours is left, if no lock is.
+    /// Removes the run's directories, also of the users it became. After this nothing of ours is left, if no lock is; a later
+    /// request is [`How::NotSent`], `unlock` still works.
     fn leave<'a>(&'a self) -> Pending<'a, Result<(), String>>;
 
     /// Ends the connection. Idempotent.

@@ -3,9 +3,7 @@
 //! Owns: one command on one fresh channel, its text on standard input and never on a command line. Must not: promise what
 //! only a record on the host can: after a lost link the answer is [`How::Unknown`].
 
-use tokio::time::Instant;
-
-use super::channel::{Channel, Event};
+use super::channel::{Channel, Event, ends};
 use super::host::{Host, cancelled};
 use super::latch::{ANSWER, FUNCTIONS, LONGEST_COMMAND};
 use super::shell::{self, quote};
@@ -54,7 +52,7 @@ pub(super) async fn run(host: &Host, request: &Request, sink: &mut dyn Sink) -> 
         Ok(prepared) => prepared,
         Err(why) => return How::NotSent(why),
     };
-    let deadline = Instant::now() + request.timeout;
+    let deadline = ends(request.timeout);
     if !channel.send(format!("{RUN}_p {nonce} {} {nonce}\n", quote(&text))) {
         return How::NotSent("the connection had ended".to_owned());
     }

@@ -191,6 +191,7 @@ async fn begin(
 struct Before {
     line: Vec<u8>,
     text: Vec<u8>,
+    seen: usize,
     over: bool,
 }
 
@@ -199,17 +200,20 @@ impl Before {
         Self {
             line: format!("{marker}\n").into_bytes(),
             text: Vec::new(),
+            seen: 0,
             over: false,
         }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
         self.text.extend_from_slice(bytes);
-        if self.over && self.text.len() > LONGEST_START {
-            return Err("the host said more than was asked for".to_owned());
-        }
+        self.seen += bytes.len();
         if self.over {
-            return Ok(());
+            return if self.text.len() > LONGEST_START {
+                Err(TOO_MUCH.to_owned())
+            } else {
+                Ok(())
+            };
         }
         if let Some(at) = self
             .text
@@ -218,6 +222,8 @@ impl Before {
         {
             self.text.drain(..at + self.line.len());
             self.over = true;
+        } else if self.seen > LONGEST_NOISE {
+            return Err(TOO_MUCH.to_owned());
         } else {
             let keep = self.text.len().saturating_sub(NOISE);
             self.text.drain(..keep);
@@ -226,9 +232,11 @@ impl Before {
     }
 }
 
-/// How much of what came before the marker is kept, and how much behind one may wait for the other.
+/// How much of what came before the marker is kept, how much may come, and how much behind one may wait for the other.
 const NOISE: usize = 64 << 10;
+const LONGEST_NOISE: usize = 1 << 20;
 const LONGEST_START: usize = 16 << 20;
+const TOO_MUCH: &str = "the login shell said more than a shell says before it begins";
 
 fn refused(user: Option<&str>, err: &[u8], how: &str) -> String {
     let said = String::from_utf8_lossy(err);

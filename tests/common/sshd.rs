@@ -96,13 +96,16 @@ impl Sshd {
         }
     }
 
+    /// The server's processes of the connections that are open.
+    pub fn sessions(&self) -> Vec<u32> {
+        let is_sshd =
+            |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c.starts_with("sshd"));
+        descendants(self.child.id()).into_iter().filter(is_sshd).collect()
+    }
+
     /// Kills every session of this server with SIGKILL, as a broken link would.
     pub fn cut(&self) {
-        for pid in descendants(self.child.id()) {
-            if std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|c| c.starts_with("sshd")) {
-                kill(pid);
-            }
-        }
+        self.sessions().into_iter().for_each(kill);
     }
 }
 
@@ -202,7 +205,8 @@ fn descendants(of: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-fn kill(pid: u32) {
+/// SIGKILL.
+pub fn kill(pid: u32) {
     let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) else {
         return;
     };

@@ -279,6 +279,49 @@ fn zombie(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| s.contains(") Z "))
 }
 
+pub async fn an_empty_claim_is_fenced_before_it_counts_as_never(room: Room) {
+    let _first = room.connect().await;
+    let session = room.connect().await;
+    let key = LatchKey::of("half");
+    let stem = Path::new(&session.facts().run_dir).join(&key.0);
+    // As a runner leaves it that is killed between the open and the write.
+    std::fs::write(stem.with_extension("s"), "").unwrap();
+    let boot = session.facts().boot.clone();
+    assert_eq!(
+        session.probe(&key, &boot, None, &mut Kept::default()).await,
+        Probe::Never
+    );
+    assert!(
+        stem.with_extension("n").exists(),
+        "whoever resumes in the middle of its claim sees this"
+    );
+    let sign = room.home.join("ran");
+    let how = run(&session, latched(&format!("echo x >{}", sign.display()), "half"))
+        .await
+        .0;
+    assert!(matches!(how, How::NotSent(_)) && !sign.exists(), "{how:?}");
+    session.leave().await.unwrap();
+}
+
+pub async fn a_directory_that_is_a_link_is_not_used(room: Room) {
+    let session = room.connect().await;
+    let base = Path::new(&session.facts().run_dir).parent().unwrap().to_owned();
+    session.leave().await.unwrap();
+    session.close().await;
+    let elsewhere = room.home.join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &base).unwrap();
+    let session = room.connect().await;
+    assert!(
+        session.facts().run_dir.starts_with("/var/tmp/.pitstop-"),
+        "{}",
+        session.facts().run_dir
+    );
+    assert_eq!(run(&session, latched("exit 3", "link")).await.0, How::Exited(3));
+    session.leave().await.unwrap();
+    assert_eq!(files(&elsewhere), Vec::<PathBuf>::new());
+}
+
 pub async fn after_a_cut_the_end_and_the_whole_output_are_known(room: Room) {
     let session = room.connect().await;
     let boot = session.facts().boot.clone();

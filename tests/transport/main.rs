@@ -36,6 +36,8 @@ contract!(
     a_cancelled_command_is_proven_stopped,
     a_key_starts_at_most_once,
     a_probe_tells_how_an_attempt_stands,
+    an_empty_claim_is_fenced_before_it_counts_as_never,
+    a_directory_that_is_a_link_is_not_used,
     after_a_cut_the_end_and_the_whole_output_are_known,
     a_lost_directory_never_proves_that_a_step_did_not_begin,
     a_file_arrives_whole_with_its_mode_or_not_at_all,

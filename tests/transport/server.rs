@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pitstop::transport::{ConnectError, Endpoint, How, LatchKey, Probe, Session, SshOptions, SshTransport, Transport};
 
-use crate::common::sshd::{Sshd, keygen};
+use crate::common::sshd::{Sshd, keygen, kill};
 use crate::room::{Kept, fresh_run, latched, lines, options, request, run};
 
 async fn connect(to: &Endpoint) -> Result<Arc<dyn Session>, ConnectError> {
@@ -235,13 +235,18 @@ async fn a_link_cut_at_any_instant_starts_nothing_twice_and_hides_no_end() {
             &format!("echo {n} >>{}; sleep 0.00{}; exit 7", starts.display(), n % 10),
             &format!("storm/{n}"),
         );
+        let link = sshd.sessions();
         let work = tokio::spawn({
             let (session, ask) = (session.clone(), ask.clone());
             async move { run(&session, ask).await.0 }
         });
-        // The instant is the fault, nothing waits for it.
-        tokio::time::sleep(Duration::from_micros(u64::from(instant) * 60)).await;
-        sshd.cut();
+        // The instant is the fault, nothing waits for it: at once, within 3 ms, within 15 ms.
+        match n % 4 {
+            0 => {}
+            1 | 2 => tokio::time::sleep(Duration::from_micros(u64::from(instant) * 12)).await,
+            _ => tokio::time::sleep(Duration::from_micros(u64::from(instant) * 60)).await,
+        }
+        link.into_iter().for_each(kill);
         let how = work.await.unwrap();
         session = transport.connect(&to).await.unwrap();
         let end = match how {
@@ -326,6 +331,32 @@ async fn hosts_behind_a_bastion_share_one_login_at_it() {
     transport.connect(&to).await.unwrap().leave().await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_hosts_behind_a_dead_bastion_cost_one_limit() {
+    let host = Sshd::start();
+    let limit = Duration::from_secs(1);
+    let dead = Endpoint {
+        port: odd_server(b"", true),
+        connect_timeout: limit,
+        ..host.endpoint(&fresh_run())
+    };
+    let to = Endpoint {
+        jump: Some(Box::new(dead)),
+        connect_timeout: limit,
+        ..host.endpoint(&fresh_run())
+    };
+    let transport = Arc::new(SshTransport::new(options()));
+    let begun = Instant::now();
+    let work = (0..12).map(|_| {
+        let (transport, to) = (transport.clone(), to.clone());
+        tokio::spawn(async move { transport.connect(&to).await.err().map(|e| e.transient) })
+    });
+    for task in work.collect::<Vec<_>>() {
+        assert_eq!(task.await.unwrap(), Some(true));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 /// A server that answers each connection with these bytes, and then with `then`.
 fn odd_server(first: &'static [u8], hold: bool) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -381,7 +412,7 @@ async fn a_server_that_is_silent_odd_or_gone_costs_no_more_than_the_limit() {
 
 #[tokio::test]
 async fn a_login_shell_that_never_begins_is_told_within_the_limit() {
-    let sshd = Sshd::with("ForceCommand sleep 604");
+    let sshd = Sshd::with("ForceCommand cat >/dev/null");
     let to = Endpoint {
         connect_timeout: Duration::from_secs(1),
         ..sshd.endpoint(&fresh_run())
@@ -394,6 +425,13 @@ async fn a_login_shell_that_never_begins_is_told_within_the_limit() {
     let sshd = Sshd::with("ForceCommand echo this account is restricted >&2; exit 1");
     let e = refusal(&sshd.endpoint(&fresh_run())).await;
     assert!(e.cause.contains("status 1") && e.cause.contains("restricted"), "{e:?}");
+    let sshd = Sshd::with("ForceCommand yes");
+    let begun = Instant::now();
+    let e = refusal(&sshd.endpoint(&fresh_run())).await;
+    assert!(
+        e.cause.contains("said more") && begun.elapsed() < Duration::from_secs(10),
+        "{e:?}"
+    );
 }
 
 #[tokio::test]

@@ -285,7 +285,7 @@ async fn a_password_for_sudo_goes_to_its_question_and_nowhere_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_question_that_is_not_the_password_s_fails_in_seconds() {
-    let sshd = Sshd::start();
+    let sshd = Sshd::with("PermitUserEnvironment yes");
     std::fs::create_dir(sshd.path("bin")).unwrap();
     std::fs::write(
         sshd.path("bin/sudo"),
@@ -293,11 +293,9 @@ async fn a_question_that_is_not_the_password_s_fails_in_seconds() {
     )
     .unwrap();
     assert!(program("chmod", &["755", &sshd.path("bin/sudo").display().to_string()]));
-    std::fs::write(
-        sshd.home().join(".bashrc"),
-        format!("PATH={}:$PATH\n", sshd.path("bin").display()),
-    )
-    .unwrap();
+    let key = std::fs::read_to_string(sshd.path("id.pub")).unwrap();
+    let path = format!("environment=\"PATH={}:/usr/bin:/bin\"", sshd.path("bin").display());
+    std::fs::write(sshd.path("authorized_keys"), format!("{path} {key}")).unwrap();
     let mut to = sshd.endpoint(&fresh_run());
     to.privilege.password = Some(Secret::new(PASSWORD.to_owned()));
     let session = connect(&to).await;

@@ -47,7 +47,8 @@ impl Binder<'_, '_> {
             undrain: list(Stage::Undrain, &s.undrain),
             cleanup: list(Stage::Cleanup, &s.cleanup),
         };
-        if !stages.drain.is_empty() && hosts.len() > 1 && rollout.as_ref().is_some_and(|r| r.batches.is_empty()) {
+        let drains = s.drain.iter().any(|d| self.in_mode(&d.only_in));
+        if drains && hosts.len() > 1 && rollout.as_ref().is_some_and(|r| r.batches.is_empty()) {
             let d = Diagnostic::error(
                 "PS0621",
                 format!(

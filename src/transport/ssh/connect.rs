@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::SshTransport;
 use super::hostkey::{KnownHosts, Verdict, name_of};
+use crate::transport::channel::ends;
 use crate::transport::{ConnectError, Endpoint};
 
 const KEEPALIVE: Duration = Duration::from_secs(15);
@@ -140,7 +141,7 @@ impl SshTransport {
                 Err(failed) => failed,
             };
             drop(turn);
-            let end = *give_up.get_or_insert_with(|| Instant::now() + to.connect_timeout);
+            let end = *give_up.get_or_insert_with(|| ends(to.connect_timeout));
             if !failed.refused_early || Instant::now() + wait > end {
                 return Err(failed.error);
             }
@@ -165,7 +166,12 @@ impl SshTransport {
             Ok(Ok(channel)) => channel,
             Ok(Err(e)) => {
                 let help = "try it on the bastion by hand: `ssh -W`; it must allow TCP forwarding";
-                return Err(error(doing, e.to_string(), help, true).into());
+                // A bastion that was lost unnoticed is logged in to again.
+                let refused_early = bastion.is_closed();
+                return Err(Failed {
+                    error: error(doing, e.to_string(), help, true),
+                    refused_early,
+                });
             }
             Err(_) => return Err(late(doing, to).into()),
         };

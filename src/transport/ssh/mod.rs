@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use tokio::sync::{Mutex, Semaphore};
+use tokio::time::Instant;
 
 use self::connect::Connection;
 use super::host::Host;
@@ -55,8 +56,8 @@ pub struct SshTransport {
     options: SshOptions,
     /// Held while a login to this address is not through.
     logins: Mutex<HashMap<(String, u16), Arc<Semaphore>>>,
-    /// One connection to each bastion, shared by the hosts behind it; held weakly, so it ends with the last of them.
-    bastions: Mutex<HashMap<String, Arc<Mutex<Weak<Connection>>>>>,
+    /// One connection to each bastion, shared by the hosts behind it.
+    bastions: Mutex<HashMap<String, Arc<Mutex<Bastion>>>>,
 }
 
 impl SshTransport {
@@ -89,7 +90,8 @@ impl SshTransport {
             })
     }
 
-    /// The connection to a bastion: the one that is open, or a new one.
+    /// The connection to a bastion: the one that is open, or a new one. Who waited while a login failed shares that failure:
+    /// a hundred hosts behind a dead bastion cost one limit, not a hundred.
     fn bastion<'a>(&'a self, to: &'a Endpoint) -> Pending<'a, Result<Arc<Connection>, ConnectError>> {
         Box::pin(async move {
             let through = to
@@ -99,15 +101,38 @@ impl SshTransport {
                 .unwrap_or_default();
             let name = format!("{}@{}:{} {through}", self.user(to)?, to.address, to.port);
             let slot = self.bastions.lock().await.entry(name).or_default().clone();
-            let mut open = slot.lock().await;
-            if let Some(connection) = open.upgrade().filter(|c| !c.is_closed()) {
+            let asked = Instant::now();
+            let mut bastion = slot.lock().await;
+            if let Some(connection) = bastion.open.upgrade().filter(|c| !c.is_closed()) {
                 return Ok(connection);
             }
-            let connection = Arc::new(self.login(to).await?);
-            *open = Arc::downgrade(&connection);
-            Ok(connection)
+            if let Some((_, error)) = bastion.failed.as_ref().filter(|(at, _)| *at >= asked) {
+                return Err(error.clone());
+            }
+            match self.login(to).await {
+                Ok(connection) => {
+                    let connection = Arc::new(connection);
+                    *bastion = Bastion {
+                        open: Arc::downgrade(&connection),
+                        failed: None,
+                    };
+                    Ok(connection)
+                }
+                Err(error) => {
+                    bastion.failed = Some((Instant::now(), error.clone()));
+                    Err(error)
+                }
+            }
         })
     }
+}
+
+/// A bastion as the hosts behind it share it.
+#[derive(Debug, Default)]
+struct Bastion {
+    /// Held weakly: it ends with the last of them.
+    open: Weak<Connection>,
+    failed: Option<(Instant, ConnectError)>,
 }
 
 impl Transport for SshTransport {
