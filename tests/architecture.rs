@@ -3,6 +3,12 @@
 //! It reads `src/` as text. It judges what people write, not what the compiler makes of it; a path that only a macro makes is
 //! not seen.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail loudly"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -127,7 +133,7 @@ impl File {
 /// `line` without its comment, if what begins at `at` is one and not part of a text such as "http://".
 fn uncommented(line: &str, at: usize) -> &str {
     let before = &line[..at];
-    if before.matches('"').count() % 2 == 0 {
+    if before.matches('"').count().is_multiple_of(2) {
         before
     } else {
         line
@@ -281,7 +287,7 @@ fn a_pinned_crate_is_named_in_its_one_place() {
                     let rest = file.path.strip_prefix(*place);
                     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '.']))
                 };
-                if names(text, krate) && !places.iter().any(|p| home(&p)) {
+                if names(text, krate) && !places.iter().any(home) {
                     wrong.push(format!(
                         "src/{}:{line}: {krate} belongs to {}",
                         file.path,

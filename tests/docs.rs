@@ -1,5 +1,7 @@
 //! What is shipped beside the program is true: runbooks pass `check`, the guide's commands run, dependencies are explained.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail loudly")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -15,6 +15,8 @@ use crate::id::{Digest, RunId};
 pub const MAX_PLAN: u64 = 256 * 1024 * 1024;
 /// Folders that a crash left half made or half removed begin so.
 const HIDDEN: char = '.';
+/// Length of the part of a run's id that says when it began: `20261206-010003`.
+const SECOND: usize = 15;
 
 /// A state directory. Nothing is made in it before something is to be kept.
 #[derive(Clone, Debug)]
@@ -171,7 +173,12 @@ impl Store {
     /// When it is there and cannot be used.
     pub fn runs(&self) -> Result<Vec<RunId>, Fault> {
         let mut ids: Vec<RunId> = self.names()?.iter().filter_map(|name| RunId::parse(name)).collect();
-        ids.sort_unstable();
+        // An id has the second of its start and then chance: of two runs of one second only the disk knows the order.
+        ids.sort_by_cached_key(|id| {
+            let plan = self.folder(id).plan().symlink_metadata();
+            let made = plan.and_then(|m| m.modified()).ok();
+            (id.as_str().get(..SECOND).map(str::to_owned), made, id.clone())
+        });
         Ok(ids)
     }
 

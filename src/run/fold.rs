@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::event::{Event, GateEnd, HostState, Occasion, Outcome, Slot, Stamped, StepKey, StepResult};
 use super::{Batch, Captured, GateRun, GateState, Line, Open, PhaseRun, Round, Run, SlotEnd, SlotRun, Turn};
-use crate::id::HostName;
+use crate::id::{Digest, HostName};
 use crate::plan::Stage;
 use std::collections::BTreeMap;
 
@@ -57,34 +57,13 @@ impl Run {
             | Event::Skipped { .. } => {
                 self.step(stamped);
             }
-            Event::Captured { key, former, mode } => {
-                if let Some(host) = &key.host {
-                    let place = (key.phase.clone(), host.clone(), key.step.clone());
-                    // The first capture is what there was before us; a second attempt would capture our own file.
-                    self.captured.entry(place).or_insert_with(|| Captured {
-                        former: former.clone(),
-                        mode: *mode,
-                    });
-                }
+            Event::Captured { key, former, mode } => self.captured(key, former.as_ref(), *mode),
+            Event::GateOpened { .. }
+            | Event::GateAnswered { .. }
+            | Event::GatePassed { .. }
+            | Event::GateClosed { .. } => {
+                self.gate(at, &stamped.event);
             }
-            Event::GateOpened { gate, expires, .. } => {
-                self.gates.insert(
-                    gate.clone(),
-                    GateRun {
-                        expires: *expires,
-                        opened: at,
-                        answers: Vec::new(),
-                        state: GateState::Open,
-                    },
-                );
-            }
-            Event::GateAnswered { gate, answer } => {
-                if let Some(g) = self.gates.get_mut(gate) {
-                    g.answers.push(answer.clone());
-                }
-            }
-            Event::GatePassed { gate } => self.gate_ends(gate, GateState::Passed),
-            Event::GateClosed { gate, why } => self.gate_ends(gate, GateState::Closed(*why)),
             Event::Halted { why, text } => {
                 self.halted.get_or_insert((*why, text.clone()));
             }
@@ -120,6 +99,40 @@ impl Run {
             .filter_map(|l| l.turned.as_mut());
         for turn in turns {
             turn.session = self.back_session;
+        }
+    }
+
+    fn captured(&mut self, key: &StepKey, former: Option<&Digest>, mode: Option<u32>) {
+        let Some(host) = &key.host else { return };
+        let place = (key.phase.clone(), host.clone(), key.step.clone());
+        // The first capture is what there was before us; a second attempt would capture our own file.
+        self.captured.entry(place).or_insert_with(|| Captured {
+            former: former.cloned(),
+            mode,
+        });
+    }
+
+    fn gate(&mut self, at: Timestamp, event: &Event) {
+        match event {
+            Event::GateOpened { gate, expires, .. } => {
+                self.gates.insert(
+                    gate.clone(),
+                    GateRun {
+                        expires: *expires,
+                        opened: at,
+                        answers: Vec::new(),
+                        state: GateState::Open,
+                    },
+                );
+            }
+            Event::GateAnswered { gate, answer } => {
+                if let Some(g) = self.gates.get_mut(gate) {
+                    g.answers.push(answer.clone());
+                }
+            }
+            Event::GatePassed { gate } => self.gate_ends(gate, GateState::Passed),
+            Event::GateClosed { gate, why } => self.gate_ends(gate, GateState::Closed(*why)),
+            _ => {}
         }
     }
 

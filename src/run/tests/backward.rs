@@ -2,31 +2,11 @@
 
 use super::sample::*;
 use super::sim::*;
+use super::told::*;
 use crate::plan::*;
 use crate::run::Run;
 use crate::run::event::*;
 use Outcome::*;
-
-const DONE: End = End::Ended(Verdict::Done, 0);
-const STUCK: End = End::Ended(Verdict::Stuck, 1);
-const ROLLED: End = End::Ended(Verdict::RolledBack, 4);
-const STOPPED: End = End::Ended(Verdict::Stopped, 7);
-
-fn run(plan: Plan, script: Script) -> (Sim<Script>, End) {
-    let mut sim = Sim::new(plan, script);
-    let end = sim.start();
-    clean(&sim);
-    (sim, end)
-}
-
-fn clean(sim: &Sim<Script>) {
-    assert!(
-        sim.checker.violations.is_empty(),
-        "{:?}\n{}",
-        sim.checker.violations,
-        sim.story()
-    );
-}
 
 fn slot(stage: Stage, step: &str, pass: u32) -> Slot {
     Slot {

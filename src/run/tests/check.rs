@@ -127,38 +127,43 @@ impl Checker {
                 self.step_ended(e.seq, key, *outcome, changes == Some(true));
             }
             Event::Skipped { key, .. } => self.step_ended(e.seq, key, Outcome::Skipped, false),
-            Event::NeverBegan { key } => {
+            Event::NeverBegan { key } | Event::CutOff { key } => {
                 let changes = self.open.remove(key) == Some(true);
                 self.did_not_begin(key, changes);
             }
-            Event::Decided {
-                phase,
-                host,
-                slot,
-                verdict,
-                ..
-            } => {
-                self.unsure.remove(&(host.clone(), phase.clone(), slot.clone()));
-                let t = self.trace(phase, host);
-                let stays =
-                    slot.stage == Stage::Cleanup || t.state.is_some_and(|s| s.is_good() || s == HostState::RolledBack);
-                if !stays {
-                    t.state = None;
-                }
-                if matches!(verdict.as_str(), "ok" | "skip") {
-                    let key = StepKey {
-                        phase: phase.clone(),
-                        stage: slot.stage,
-                        step: slot.step.clone(),
-                        nth: slot.nth,
-                        host: Some(host.clone()),
-                        pass: slot.pass,
-                        attempt: 0,
-                    };
-                    self.step_ended(e.seq, &key, Outcome::Ok, false);
-                }
-            }
+            Event::Decided { .. } => self.decided(e),
             _ => {}
+        }
+    }
+
+    fn decided(&mut self, e: &Stamped) {
+        let Event::Decided {
+            phase,
+            host,
+            slot,
+            verdict,
+            ..
+        } = &e.event
+        else {
+            return;
+        };
+        self.unsure.remove(&(host.clone(), phase.clone(), slot.clone()));
+        let t = self.trace(phase, host);
+        let stays = slot.stage == Stage::Cleanup || t.state.is_some_and(|s| s.is_good() || s == HostState::RolledBack);
+        if !stays {
+            t.state = None;
+        }
+        if matches!(verdict.as_str(), "ok" | "skip") {
+            let key = StepKey {
+                phase: phase.clone(),
+                stage: slot.stage,
+                step: slot.step.clone(),
+                nth: slot.nth,
+                host: Some(host.clone()),
+                pass: slot.pass,
+                attempt: 0,
+            };
+            self.step_ended(e.seq, &key, Outcome::Ok, false);
         }
     }
 

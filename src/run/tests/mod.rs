@@ -2,8 +2,10 @@
 #![expect(missing_docs, reason = "tests and their tools")]
 
 mod backward;
+mod between;
 mod check;
 mod forward;
 mod properties;
 mod sample;
 mod sim;
+mod told;

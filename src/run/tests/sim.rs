@@ -229,7 +229,7 @@ impl<W: World> Sim<W> {
         let flying = std::mem::take(&mut self.flying);
         for (key, open) in self.run.open.clone() {
             if !open.changes {
-                self.emit(Event::NeverBegan { key });
+                self.emit(Event::CutOff { key });
                 continue;
             }
             match self.world.probe(&key) {
@@ -512,6 +512,7 @@ fn line_of(event: &Event) -> String {
         Event::Intended { key, .. } => format!("> {key}"),
         Event::Settled { key, outcome, .. } => format!("< {key} {}", outcome.as_str()),
         Event::NeverBegan { key } => format!("< {key} never began"),
+        Event::CutOff { key } => format!("< {key} cut off"),
         Event::Skipped { key, .. } => format!("- {key}"),
         other => {
             let text = serde_json::to_string(other).unwrap();
