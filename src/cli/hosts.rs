@@ -1,6 +1,6 @@
 //! `pitstop hosts`: the inventory as pitstop reads it.
 //!
-//! Owns: the table. Must not: connect to a host.
+//! Owns: the table. Must not: connect to a host (`doctor` does).
 
 use serde_json::json;
 
@@ -20,11 +20,17 @@ use super::screen::table;
 Examples:
   pitstop hosts
   pitstop hosts --limit 'role=web env=prod'
-  pitstop hosts -i inventory/lab.yml --json")]
+  pitstop hosts -i inventory/lab.yml --json
+  pitstop hosts --doctor                   log into each and say what is wrong, and with which step
+
+With --doctor the exit code is 0 if all hosts can be used and 1 if not.")]
 pub struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Log into each host and say which step works; changes nothing there
+    #[arg(long, conflicts_with = "json")]
+    doctor: bool,
 }
 
 /// Does it.
@@ -51,6 +57,9 @@ pub fn hosts(args: &Args, console: &Console) -> Result<u8, Problem> {
             selector.select(&inventory)
         }
     };
+    if args.doctor {
+        return super::doctor::doctor(&chosen, &inventory, room.folder.root(), console);
+    }
     if args.json {
         let list: Vec<serde_json::Value> = chosen.iter().map(|h| as_json(h)).collect();
         screen.data(&format!("{}\n", serde_json::to_string_pretty(&list)?));

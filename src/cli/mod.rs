@@ -8,6 +8,7 @@ mod approve;
 mod check;
 mod completions;
 mod console;
+mod doctor;
 mod execute;
 mod explain;
 mod hosts;
@@ -157,10 +158,14 @@ fn tell(screen: &Screen, problem: &Problem) {
 fn catch_panics() {
     std::panic::set_hook(Box::new(|info| {
         use std::io::Write as _;
-        let place = info.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        let place = info
+            .location()
+            .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
         let payload = info.payload();
         let said = payload.downcast_ref::<&str>().copied();
-        let text = said.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+        let text = said
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
         let mut err = std::io::stderr().lock();
         let _ = writeln!(
             err,

@@ -40,7 +40,11 @@ pub fn rows(plan: &Plan, run: &Run, now: Timestamp, most: usize) -> Vec<Row> {
     out.extend(window(plan, run, now));
     let room = most.saturating_sub(out.len() + foot.len());
     let hosts = hosts(plan, run, now);
-    let fits = if hosts.len() > room { room.saturating_sub(1) } else { room };
+    let fits = if hosts.len() > room {
+        room.saturating_sub(1)
+    } else {
+        room
+    };
     let hidden = hosts.len().saturating_sub(fits);
     out.extend(hosts.into_iter().take(fits));
     if hidden > 0 && room > 0 {
@@ -57,7 +61,7 @@ fn header(plan: &Plan, run: &Run) -> Row {
     let dry = if run.dry { " (dry run)" } else { "" };
     let back = if run.backwards.is_some() { " (going back)" } else { "" };
     let title = terminal_line(&plan.title);
-    row(Tone::Strong, format!("── {id}{dry}{back}  plan {digest}  {title}"))
+    row(Tone::Strong, format!("── {id}{dry}{back}  {title}  plan {digest}"))
 }
 
 fn window(plan: &Plan, run: &Run, now: Timestamp) -> Option<Row> {
@@ -73,7 +77,10 @@ fn window(plan: &Plan, run: &Run, now: Timestamp) -> Option<Row> {
         String::new()
     };
     Some(if left > 0 {
-        row(Tone::Plain, format!("  window ends {clock}, {} left{cutoff}", duration(left)))
+        row(
+            Tone::Plain,
+            format!("  window ends {clock}, {} left{cutoff}", duration(left)),
+        )
     } else {
         row(Tone::Bad, format!("  the window ended {clock}"))
     })
@@ -87,17 +94,31 @@ fn millis(from: Timestamp, to: Timestamp) -> u64 {
 fn hosts(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Row> {
     let mut open: BTreeMap<(&str, Option<&HostName>), (&StepKey, &Open)> = BTreeMap::new();
     for (key, step) in &run.open {
-        open.entry((key.phase.as_str(), key.host.as_ref())).or_insert((key, step));
+        open.entry((key.phase.as_str(), key.host.as_ref()))
+            .or_insert((key, step));
     }
-    let width = plan.hosts.iter().map(|h| h.name.as_str().chars().count()).max().unwrap_or(3).clamp(3, 24);
+    let width = plan
+        .hosts
+        .iter()
+        .map(|h| h.name.as_str().chars().count())
+        .max()
+        .unwrap_or(3)
+        .clamp(3, 24);
     let mut rows = Vec::new();
     for ((phase, host), (key, step)) in &open {
         let name = host.map_or("run", |h| h.as_str());
-        let batch = host.and_then(|h| batch_of(run, phase, h)).map(|n| format!("  batch {n}")).unwrap_or_default();
+        let batch = host
+            .and_then(|h| batch_of(run, phase, h))
+            .map(|n| format!("  batch {n}"))
+            .unwrap_or_default();
         let way = way(run, phase, *host, key.stage);
         let title = plan.step(phase, key.stage, &key.step).map_or("", |s| s.name.as_str());
         let elapsed = duration(millis(step.at, now) / 1000 * 1000);
-        let on = if Some(&step.on) == *host { String::new() } else { format!("  on {}", step.on) };
+        let on = if Some(&step.on) == *host {
+            String::new()
+        } else {
+            format!("  on {}", step.on)
+        };
         let text = format!(
             "  {name:width$}  {way:12}  {}/{}: {}  {elapsed}{on}{batch}",
             key.stage.as_str(),
@@ -110,7 +131,10 @@ fn hosts(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Row> {
         for (host, line) in &pr.lines {
             let at_work = line.began.is_some() && line.ended.is_none();
             if at_work && !open.contains_key(&(phase.as_str(), Some(host))) {
-                rows.push(row(Tone::Dim, format!("  {host:width$}  between steps", host = host.as_str())));
+                rows.push(row(
+                    Tone::Dim,
+                    format!("  {host:width$}  between steps", host = host.as_str()),
+                ));
             }
         }
     }
@@ -118,7 +142,9 @@ fn hosts(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Row> {
 }
 
 fn way(run: &Run, phase: &str, host: Option<&HostName>, stage: Stage) -> &'static str {
-    let turned = host.and_then(|h| run.line(phase, h)).is_some_and(|l| l.turned.is_some());
+    let turned = host
+        .and_then(|h| run.line(phase, h))
+        .is_some_and(|l| l.turned.is_some());
     match stage {
         Stage::Undo => "going back",
         _ if turned => "going back",
@@ -139,7 +165,10 @@ fn gates(run: &Run, now: Timestamp) -> Vec<Row> {
     open.map(|(id, g)| {
         let left = duration(millis(now, g.expires) / 1000 * 1000);
         let said = g.answers.iter().filter(|a| a.decision == "approve").count();
-        row(Tone::Warn, format!("  gate {id} waits for people: {said} said yes, {left} left"))
+        row(
+            Tone::Warn,
+            format!("  gate {id} waits for people: {said} said yes, {left} left"),
+        )
     })
     .collect()
 }
@@ -158,16 +187,27 @@ fn counts(plan: &Plan, run: &Run) -> Row {
     }
     let to_go = counts.remove(&HostState::NotStarted).unwrap_or(0);
     let bad = counts.keys().any(|s| words::state_tone(*s) == Tone::Bad);
-    let mut parts: Vec<String> = counts.iter().map(|(state, n)| format!("{n} {}", state.as_str())).collect();
+    let mut parts: Vec<String> = counts
+        .iter()
+        .map(|(state, n)| format!("{n} {}", state.as_str()))
+        .collect();
     parts.extend([format!("{at_work} at work"), format!("{to_go} to go")]);
-    row(if bad { Tone::Bad } else { Tone::Plain }, format!("  hosts: {}", parts.join(", ")))
+    row(
+        if bad { Tone::Bad } else { Tone::Plain },
+        format!("  hosts: {}", parts.join(", ")),
+    )
 }
 
 /// What would be owed if it stood still; steps on their way are seen above.
 fn owed(plan: &Plan, run: &Run) -> Option<Row> {
     let owed = ledger::left_behind(plan, run);
     let count = owed.iter().filter(|o| o.kind != Owed::Step).count();
-    (count > 0).then(|| row(Tone::Dim, format!("  owed if it ended now: {count} (undo, cleanup, hosts out of service)")))
+    (count > 0).then(|| {
+        row(
+            Tone::Dim,
+            format!("  owed if it ended now: {count} (undo, cleanup, hosts out of service)"),
+        )
+    })
 }
 
 /// Cuts a row to so many columns; letters of East Asia take two.

@@ -12,13 +12,15 @@ use crate::disk;
 use crate::id::Digest;
 use crate::journal::store::MAX_PLAN;
 use crate::plan::Plan;
+use crate::plan::bind::missing_parameters;
 use crate::plan::page::{self, Outside, Page};
+use crate::text::terminal_line;
 
 use super::console::Console;
 use super::exit;
 use super::problem::Problem;
 use super::project::{self, Loaded, ProjectArgs};
-use super::stored::parse_plan;
+use super::stored::{history, parse_plan};
 use super::views;
 
 /// Make the frozen plan of a runbook or change and show it; no host is contacted
@@ -143,6 +145,7 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
     let shown = args.out.as_ref().map(|p| p.display().to_string());
     let outside = Outside {
         file: shown.clone(),
+        history: history(console, &made.plan.runbook),
         ..Outside::default()
     };
     let page = page::facts(&made.plan, &made.digest, &outside);
@@ -180,7 +183,11 @@ pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made,
         unchanged(file, flags, console)?;
         return stored(file);
     }
-    let loaded = project::load(&flags.project_args(console)?, file)?;
+    let mut args = flags.project_args(console)?;
+    let mut loaded = project::load(&args, file)?;
+    if console.terminal() && ask_parameters(&loaded, &mut args, console) {
+        loaded = project::load(&args, file)?;
+    }
     let (plan, warnings) = loaded.plan()?;
     let screen = &console.screen;
     if !warnings.0.is_empty() {
@@ -191,6 +198,25 @@ pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made,
         plan,
         loaded: Some(loaded),
     })
+}
+
+/// Asks the person for parameters without a value. True: some were given.
+fn ask_parameters(loaded: &Loaded, args: &mut ProjectArgs, console: &Console) -> bool {
+    let mut any = false;
+    for parameter in missing_parameters(&loaded.runbook, &loaded.change) {
+        let name = &parameter.name.value;
+        let what = parameter
+            .description
+            .as_deref()
+            .map(|d| format!(" ({})", terminal_line(d)))
+            .unwrap_or_default();
+        let Some(value) = super::person::ask(&console.screen, &format!("{name}{what}: ")) else {
+            break;
+        };
+        args.sets.push(format!("{name}={value}"));
+        any = true;
+    }
+    any
 }
 
 /// Stored plans are JSON; everything people write is YAML.

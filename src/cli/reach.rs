@@ -20,11 +20,15 @@ use super::problem::Problem;
 const MOST_JUMPS: usize = 4;
 
 /// What endpoints are made from.
-struct Means<'a> {
-    plan: &'a Plan,
-    secrets: &'a BTreeMap<String, Secret>,
-    root: &'a Path,
-    run: &'a RunId,
+pub struct Means<'a> {
+    /// All hosts: a bastion is one of them, or an address.
+    pub hosts: &'a [PlannedHost],
+    /// Values of secrets.
+    pub secrets: &'a BTreeMap<String, Secret>,
+    /// Relative paths of key files begin here.
+    pub root: &'a Path,
+    /// On whose behalf.
+    pub run: &'a RunId,
 }
 
 /// True if this build has the transport.
@@ -46,7 +50,7 @@ pub fn add_all(
     let ssh = Arc::new(SshTransport::new(SshOptions::from_env()));
     let local = Arc::new(LocalTransport::new());
     let means = Means {
-        plan,
+        hosts: &plan.hosts,
         secrets,
         root,
         run,
@@ -56,7 +60,7 @@ pub fn add_all(
         if host.name.is_controller() {
             continue;
         }
-        let endpoint = means.endpoint(host, 0)?;
+        let endpoint = means.endpoint(host)?;
         match host.transport {
             TransportKind::Ssh => hands.add(Arc::clone(&ssh) as _, endpoint),
             TransportKind::Local => hands.add(Arc::clone(&local) as _, endpoint),
@@ -89,7 +93,15 @@ fn here(run: &RunId) -> Endpoint {
 }
 
 impl Means<'_> {
-    fn endpoint(&self, host: &PlannedHost, depth: usize) -> Result<Endpoint, Problem> {
+    /// Where and as whom to connect.
+    ///
+    /// # Errors
+    /// When its bastions go in a circle.
+    pub fn endpoint(&self, host: &PlannedHost) -> Result<Endpoint, Problem> {
+        self.behind(host, 0)
+    }
+
+    fn behind(&self, host: &PlannedHost, depth: usize) -> Result<Endpoint, Problem> {
         let method = match host.become_method.as_str() {
             "su" => Method::Su,
             "doas" => Method::Doas,
@@ -126,8 +138,8 @@ impl Means<'_> {
             );
             return Err(Problem::wrong(what, "look at `jump` in the inventory"));
         }
-        if let Some(bastion) = self.plan.host(&HostName::new(text)) {
-            return self.endpoint(bastion, depth + 1);
+        if let Some(bastion) = self.hosts.iter().find(|h| h.name.as_str() == text) {
+            return self.behind(bastion, depth + 1);
         }
         let (user, place) = text
             .rsplit_once('@')

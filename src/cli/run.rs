@@ -23,6 +23,7 @@ use super::plan::{ChangeFlags, Made, make};
 use super::problem::Problem;
 use super::project;
 use super::screen::Tone;
+use super::stored::history;
 
 /// Run a runbook, a change or a frozen plan
 #[derive(Debug, clap::Args)]
@@ -227,7 +228,11 @@ fn go_on(made: &Made, yes: bool, console: &Console) -> Result<(), Problem> {
         ));
     }
     let screen = &console.screen;
-    let page = page::facts(&made.plan, &made.digest, &Outside::default());
+    let outside = Outside {
+        history: history(console, &made.plan.runbook),
+        ..Outside::default()
+    };
+    let page = page::facts(&made.plan, &made.digest, &outside);
     screen.say(&page::text(&page, screen.width()));
     match super::person::ask(screen, "Go on? [yes/no] ").as_deref() {
         Some("yes" | "y") => Ok(()),
@@ -243,7 +248,11 @@ fn claim(key: Option<&str>, store: &Store, id: &RunId) -> Result<Option<RunId>, 
     })
 }
 
-fn fresh_id(now: Timestamp) -> Result<RunId, Problem> {
+/// A new run's id.
+///
+/// # Errors
+/// When the machine gives no random numbers.
+pub fn fresh_id(now: Timestamp) -> Result<RunId, Problem> {
     let mut random = [0; 6];
     getrandom::fill(&mut random).map_err(|e| {
         Problem::fault(

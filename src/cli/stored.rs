@@ -5,9 +5,10 @@
 use jiff::Timestamp;
 
 use crate::id::{Digest, HostName, RunId};
-use crate::journal::store::RunFolder;
+use crate::journal::store::{RunFolder, Store};
 use crate::journal::{self, Read};
 use crate::plan::Plan;
+use crate::plan::page::PastRun;
 use crate::report::record::{ChainHead, ChangeRecord, record};
 use crate::run::event::{Event, HostState, Stamped, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
@@ -37,7 +38,13 @@ impl Stored {
     /// # Errors
     /// When none or several are meant, or its plan or journal cannot be read.
     pub fn find(console: &Console, text: &str) -> Result<Self, Problem> {
-        Self::open(console.store()?.find(text)?)
+        let store = console.store()?;
+        if text == "last"
+            && let Some(newest) = newest(&store)?
+        {
+            return Self::open(newest);
+        }
+        Self::open(store.find(text)?)
     }
 
     /// Reads the run in a folder.
@@ -144,6 +151,38 @@ impl Stored {
     pub fn next(&self, name: &str) -> Vec<(String, &'static str)> {
         next_commands(&self.plan, &self.run, name)
     }
+}
+
+/// The last runs of a runbook, newest first, for the approver's page. What cannot be read is left out: it is no part of the plan.
+pub fn history(console: &Console, runbook: &str) -> Vec<PastRun> {
+    const LOOKED_AT: usize = 50;
+    const SHOWN: usize = 5;
+    let Ok(store) = console.store() else { return Vec::new() };
+    let ids = store.runs().unwrap_or_default();
+    let past = |id: &RunId| {
+        let stored = Stored::open(store.folder(id)).ok()?;
+        let (verdict, _) = stored
+            .run
+            .ended
+            .filter(|_| stored.plan.runbook == runbook && !stored.run.dry)?;
+        let took = stored.last()?.duration_since(stored.run.started?);
+        Some(PastRun {
+            run: id.to_string(),
+            verdict: verdict.as_str().to_owned(),
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(0),
+        })
+    };
+    ids.iter().rev().take(LOOKED_AT).filter_map(past).take(SHOWN).collect()
+}
+
+/// The run that began last. Ids tell seconds apart; of those that began within one, the plans' files tell.
+fn newest(store: &Store) -> Result<Option<RunFolder>, Problem> {
+    let ids = store.runs()?;
+    let second = |id: &RunId| id.as_str().get(..15).map(str::to_owned);
+    let last = ids.last().and_then(second);
+    let rivals = ids.iter().filter(|id| second(id) == last).map(|id| store.folder(id));
+    let made = |folder: &RunFolder| std::fs::metadata(folder.plan()).and_then(|m| m.modified()).ok();
+    Ok(rivals.max_by_key(made))
 }
 
 /// How a run stands.

@@ -373,7 +373,8 @@ impl<'a, 'd> Binder<'a, 'd> {
     }
 }
 
-fn planned_host(h: &Host) -> PlannedHost {
+/// A host as a plan freezes it.
+pub fn planned_host(h: &Host) -> PlannedHost {
     PlannedHost {
         name: h.name.value.clone(),
         address: h.address.clone(),

@@ -8,13 +8,25 @@ use super::{LockNote, LockOutcome};
 use crate::id::{Digest, RunId};
 
 /// mkdir is the lock; the note follows at once. `/var/tmp` is sticky, so nobody else can remove either.
+///
+/// Whoever comes between the two (two names of one machine in one run do) waits for the note, which says whose lock it is.
 const TAKE: &str = r#"
 umask 022
-if x=$(mkdir "$l" 2>&1); then
-  printf '%s\n' "$run" "$operator" "$controller" "$at" >"$l/note" || { rm -f "$l/note"; rmdir "$l"; echo "its note cannot be written"; exit 2; }
-  exit 0
-fi
-[ -d "$l" ] || [ -h "$l" ] || [ -e "$l" ] || { echo "$x"; exit 2; }
+n=0
+while :; do
+  if x=$(mkdir "$l" 2>&1); then
+    printf '%s\n' "$run" "$operator" "$controller" "$at" >"$l/note" || { rm -f "$l/note"; rmdir "$l"; echo "its note cannot be written"; exit 2; }
+    exit 0
+  fi
+  n=$((n + 1))
+  if [ ! -h "$l" ] && [ ! -e "$l" ]; then
+    # No place at all, or given back this instant: look once more.
+    [ "$n" -gt 1 ] && { echo "$x"; exit 2; }
+    continue
+  fi
+  if [ -s "$l/note" ] || [ "$n" -gt 3 ]; then break; fi
+  sleep 1
+done
 [ -f "$l/note" ] && [ ! -h "$l/note" ] && head -c 4096 "$l/note"
 exit 1
 "#;

@@ -12,8 +12,24 @@ use std::os::unix::fs::PermissionsExt as _;
 use room::Room;
 
 const COMMANDS: [&str; 18] = [
-    "init", "check", "plan", "approve", "reject", "run", "resume", "settle", "status", "runs", "logs", "owed", "report",
-    "verify", "hosts", "explain", "completions", "man",
+    "init",
+    "check",
+    "plan",
+    "approve",
+    "reject",
+    "run",
+    "resume",
+    "settle",
+    "status",
+    "runs",
+    "logs",
+    "owed",
+    "report",
+    "verify",
+    "hosts",
+    "explain",
+    "completions",
+    "man",
 ];
 
 #[test]
@@ -21,7 +37,10 @@ fn every_command_has_help_with_an_example() {
     let room = Room::new(&[]);
     room.run(&["--help"]).code(0).shows("Exit codes:");
     for command in COMMANDS {
-        room.run(&[command, "--help"]).code(0).shows("Examples:").shows("Usage:");
+        room.run(&[command, "--help"])
+            .code(0)
+            .shows("Examples:")
+            .shows("Usage:");
         room.run(&["man", command]).code(0).shows(".TH");
     }
 }
@@ -70,7 +89,10 @@ fn a_wrong_file_exits_2_with_its_place_and_nothing_is_contacted_or_kept() {
         &["run", "wrong.yml", "--yes"],
         &["run", "wrong.yml", "--dry"],
     ] {
-        room.run(args).code(2).says("wrong.yml:12:27").says("pitstop explain PS0102");
+        room.run(args)
+            .code(2)
+            .says("wrong.yml:12:27")
+            .says("pitstop explain PS0102");
     }
     assert!(!room.project(".pitstop").exists());
     assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
@@ -91,7 +113,9 @@ fn check_reads_every_kind_of_file_and_tells_all_at_once() {
         assert!(all.err.contains(file), "{file}: {}", all.err);
     }
     assert!(!all.err.contains(".hidden"));
-    room.run(&["check", "good.yml", "nothere.yml"]).code(2).says("nothere.yml");
+    room.run(&["check", "good.yml", "nothere.yml"])
+        .code(2)
+        .says("nothere.yml");
 }
 
 #[test]
@@ -100,11 +124,16 @@ fn check_writes_what_tools_read() {
     room.runbook("wrong", WRONG);
     let json = room.run(&["check", "--format", "json"]).code(2);
     let line: serde_json::Value = serde_json::from_str(json.out.lines().next().unwrap()).unwrap();
-    assert_eq!((line["file"].as_str(), line["line"].as_u64()), (Some("wrong.yml"), Some(12)));
+    assert_eq!(
+        (line["file"].as_str(), line["line"].as_u64()),
+        (Some("wrong.yml"), Some(12))
+    );
     let sarif = room.run(&["check", "--format", "sarif"]).code(2);
     let tree: serde_json::Value = serde_json::from_str(&sarif.out).unwrap();
     assert_eq!(tree["version"], "2.1.0");
-    room.run(&["check", "--format", "github"]).code(2).shows("::error file=wrong.yml,line=12");
+    room.run(&["check", "--format", "github"])
+        .code(2)
+        .shows("::error file=wrong.yml,line=12");
 }
 
 #[test]
@@ -116,14 +145,30 @@ fn the_same_input_gives_the_same_plan_from_anywhere() {
     let elsewhere = room.command_in(&room.path("home"), &["plan", "../p/good.yml", "--format", "json"]);
     let mut elsewhere = elsewhere;
     assert_eq!(room::Done::from(elsewhere.output().unwrap()).code(0).out, one);
-    room.run(&["plan", "good.yml", "-o", "plan.json", "--format", "md"]).code(0).shows("# A runbook of a test");
-    assert_eq!(std::fs::read_to_string(room.project("plan.json")).unwrap(), one.trim_end());
-    let mode = std::fs::metadata(room.project("plan.json")).unwrap().permissions().mode();
+    room.run(&["plan", "good.yml", "-o", "plan.json", "--format", "md"])
+        .code(0)
+        .shows("# A runbook of a test");
+    assert_eq!(
+        std::fs::read_to_string(room.project("plan.json")).unwrap(),
+        one.trim_end()
+    );
+    let mode = std::fs::metadata(room.project("plan.json"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
-    room.run(&["plan", "--diff", "plan.json", "good.yml"]).code(0).shows("equal");
-    room.run(&["plan", "--diff", "plan.json", "good.yml", "--limit", "host=a"]).code(1).shows("host b");
-    room.run(&["plan", "good.yml", "--format", "html"]).code(0).shows("<html");
-    room.run(&["run", "plan.json", "--limit", "host=a"]).code(2).says("frozen plan");
+    room.run(&["plan", "--diff", "plan.json", "good.yml"])
+        .code(0)
+        .shows("equal");
+    room.run(&["plan", "--diff", "plan.json", "good.yml", "--limit", "host=a"])
+        .code(1)
+        .shows("host b");
+    room.run(&["plan", "good.yml", "--format", "html"])
+        .code(0)
+        .shows("<html");
+    room.run(&["run", "plan.json", "--limit", "host=a"])
+        .code(2)
+        .says("frozen plan");
 }
 
 #[test]
@@ -139,9 +184,16 @@ fn hosts_shows_the_inventory_and_what_a_selector_chooses() {
 #[test]
 fn each_setting_says_where_it_came_from() {
     let room = Room::new(&[]);
-    room.run(&["status", "--config"]).code(0).shows("default, beside pitstop.yml").shows("the login name");
+    room.run(&["status", "--config"])
+        .code(0)
+        .shows("default, beside pitstop.yml")
+        .shows("the login name");
     let flags = ["status", "--config", "--state", "/tmp/s", "--operator", "anna@x"];
-    room.run(&flags).code(0).shows("/tmp/s").shows("--state or PITSTOP_STATE").shows("anna@x");
+    room.run(&flags)
+        .code(0)
+        .shows("/tmp/s")
+        .shows("--state or PITSTOP_STATE")
+        .shows("anna@x");
 }
 
 #[test]
@@ -152,4 +204,25 @@ fn an_empty_state_is_no_error_but_a_run_that_is_not_there_is() {
     room.run(&["status"]).code(2).says("pitstop runs");
     room.run(&["verify", "2026"]).code(2).says("there is no run `2026`");
     assert!(!room.project(".pitstop").exists(), "reading makes nothing");
+}
+
+#[test]
+fn the_doctor_says_which_host_cannot_be_used_and_why() {
+    let room = Room::new(&["a"]);
+    room.run(&["hosts", "--doctor"])
+        .code(0)
+        .shows("logged in as")
+        .says("1 of 1 hosts can be used");
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    room.file(
+        "p/inventory.yml",
+        &format!("schema: 1\nhosts:\n  a: {{ transport: local }}\n  b: {{ address: 127.0.0.1, port: {port}, connect_timeout: 2s }}\n"),
+    );
+    let sick = room
+        .run(&["hosts", "--doctor"])
+        .code(1)
+        .shows("WRONG b")
+        .shows("help:")
+        .says("1 of 2");
+    assert!(sick.out.contains("good  a"), "{}", sick.out);
 }

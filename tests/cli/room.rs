@@ -14,12 +14,33 @@ pub struct Room {
 impl Drop for Room {
     /// A test that failed in the middle must not leave this machine locked for the others.
     fn drop(&mut self) {
-        let runs: Vec<PathBuf> = std::fs::read_dir(self.project(".pitstop/runs")).into_iter().flatten().flatten().map(|e| e.path()).collect();
-        let ours = |text: &str| runs.iter().filter_map(|r| r.file_name()?.to_str()).any(|id| text.contains(id));
-        for lock in std::fs::read_dir("/var/tmp").into_iter().flatten().flatten().map(|e| e.path()) {
-            let named = lock.file_name().is_some_and(|n| n.to_string_lossy().starts_with("pitstop-lock-"));
+        let runs: Vec<PathBuf> = std::fs::read_dir(self.project(".pitstop/runs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.path())
+            .collect();
+        let ours = |text: &str| {
+            runs.iter()
+                .filter_map(|r| r.file_name()?.to_str())
+                .any(|id| text.contains(id))
+        };
+        for lock in std::fs::read_dir("/var/tmp")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.path())
+        {
+            let named = lock
+                .file_name()
+                .is_some_and(|n| n.to_string_lossy().starts_with("pitstop-lock-"));
             let notes = std::fs::read_dir(&lock).into_iter().flatten().flatten();
-            if self.turn.is_some() && named && notes.filter_map(|n| std::fs::read_to_string(n.path()).ok()).any(|t| ours(&t)) {
+            if self.turn.is_some()
+                && named
+                && notes
+                    .filter_map(|n| std::fs::read_to_string(n.path()).ok())
+                    .any(|t| ours(&t))
+            {
                 let _ = std::fs::remove_dir_all(&lock);
             }
         }
@@ -79,7 +100,12 @@ impl Room {
         }
         let list: String = hosts
             .iter()
-            .map(|h| format!("  {h}: {{ transport: local, labels: {{ role: x }}, vars: {{ dir: \"{}\" }} }}\n", room.path("effects").display()))
+            .map(|h| {
+                format!(
+                    "  {h}: {{ transport: local, labels: {{ role: x }}, vars: {{ dir: \"{}\" }} }}\n",
+                    room.path("effects").display()
+                )
+            })
             .collect();
         room.file("p/pitstop.yml", "schema: 1\ninventory: inventory.yml\n");
         room.file("p/inventory.yml", &format!("schema: 1\nhosts:\n{list}"));
@@ -175,10 +201,17 @@ impl Room {
     pub fn policy(&self, more: &str) -> (String, String) {
         let ((anna, a), (boris, b)) = (self.key("anna"), self.key("boris"));
         self.file("p/signers", &format!("anna@x {a}\nboris@x {b}\n"));
+        self.policy_again(more);
+        (anna, boris)
+    }
+
+    /// The same people under other rules.
+    pub fn policy_again(&self, more: &str) {
         self.file(
             "p/policy.yml",
-            &format!("schema: 1\napprovers: {{ cm: [anna@x, boris@x] }}\nallowed_signers: signers\nallow_local: true\n{more}"),
+            &format!(
+                "schema: 1\napprovers: {{ cm: [anna@x, boris@x] }}\nallowed_signers: signers\nallow_local: true\n{more}"
+            ),
         );
-        (anna, boris)
     }
 }
