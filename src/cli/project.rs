@@ -343,7 +343,7 @@ fn read(files: &dyn Files, path: &str, named: &Span, diags: &mut Diagnostics) ->
 }
 
 /// The policy: what `pitstop.yml` names, else `policy.yml` beside it. A policy that lies there is never left out by an oversight.
-fn policy(room: &Room, diags: &mut Diagnostics) -> Option<(PolicyFile, String)> {
+pub fn policy(room: &Room, diags: &mut Diagnostics) -> Option<(PolicyFile, String)> {
     let source = match &room.settings.policy {
         Some(path) => read(&room.folder, &path.value, &path.span, diags)?,
         None if room.found => match room.folder.read(POLICY) {

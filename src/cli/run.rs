@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::canon;
+use crate::diag::Diagnostics;
 use crate::id::{Digest, RunId};
 use crate::journal::Journal;
 use crate::journal::store::{Once, Store};
@@ -65,12 +66,12 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     let plan = &made.plan;
     let room = match &made.loaded {
         Some(loaded) => loaded.room.clone(),
-        None => project::room(&console.project_args(), Some(&args.file))?,
+        None => project_of(&args.file, console)?,
     };
     let files = planned_files(plan, &room.folder)?;
     let frozen = made.loaded.is_none().then_some(args.file.as_path());
     if let Some(file) = frozen {
-        same_policy(plan, file, &room, console)?;
+        same_policy(plan, file, &room)?;
     }
     let lacking = execute::unreachable(plan);
     if let Some(host) = lacking.first() {
@@ -127,6 +128,16 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     execute::execute(job, journal, how, console, &runtime)
 }
 
+/// The project of a frozen plan: the one it lies in, else that of the current folder.
+fn project_of(file: &Path, console: &Console) -> Result<project::Room, Problem> {
+    let given = console.project_args();
+    let near = project::room(&given, Some(file))?;
+    if near.found || given.project.is_some() {
+        return Ok(near);
+    }
+    Ok(project::room(&given, None)?)
+}
+
 /// One run at a time of a runbook over an inventory.
 pub fn lock_name(plan: &Plan) -> String {
     format!("runbook {} over {}", plan.runbook, plan.inventory)
@@ -172,17 +183,14 @@ fn planned_files(plan: &Plan, folder: &Folder) -> Result<BTreeMap<String, Vec<u8
     Ok(files)
 }
 
-/// A frozen plan runs under the policy of today, or not at all; what else changed is only said.
-fn same_policy(plan: &Plan, file: &Path, room: &project::Room, console: &Console) -> Result<(), Problem> {
-    let today = project::load(&console.project_args(), &room.folder.root().join(&plan.path));
-    let Ok(today) = today else {
-        console.screen.note(&format!(
-            "note: {} has changed since the plan was made; the plan runs as frozen",
-            plan.path
-        ));
-        return Ok(());
-    };
-    let same = match (&today.policy, &plan.policy) {
+/// A frozen plan runs under the policy of today, or not at all.
+fn same_policy(plan: &Plan, file: &Path, room: &project::Room) -> Result<(), Problem> {
+    let mut diags = Diagnostics::new();
+    let today = project::policy(room, &mut diags);
+    if diags.has_errors() {
+        return Err(Problem::Wrong(diags));
+    }
+    let same = match (&today, &plan.policy) {
         (None, None) => true,
         (Some((policy, signers)), Some(planned)) => {
             let signers = signers.trim_start_matches('\u{feff}').replace("\r\n", "\n");

@@ -256,6 +256,10 @@ fn a_plan_does_not_run_under_another_policy_than_it_was_made_under() {
     room.run(&["run", "plan.json", "--yes"])
         .code(6)
         .says("the policy is not the one");
+    std::fs::remove_file(room.project("note.yml")).unwrap();
+    room.run(&["run", "plan.json", "--yes"])
+        .code(6)
+        .says("the policy is not the one");
     std::fs::remove_file(room.project("policy.yml")).unwrap();
     room.run(&["run", "plan.json", "--yes"])
         .code(6)

@@ -207,7 +207,9 @@ fn a_file_that_changed_since_the_plan_is_a_refusal_with_the_difference() {
         .says("note.txt is not the file that was planned");
     assert!(!room.project(".pitstop/runs").exists());
     room.file("p/note.txt", "one\n");
-    room.run(&["run", "plan.json", "--yes"]).code(0);
+    // A plan that came by mail lies in no project: the current folder's is meant.
+    std::fs::rename(room.project("plan.json"), room.path("home/plan.json")).unwrap();
+    room.run(&["run", "../home/plan.json", "--yes"]).code(0);
     assert_eq!(std::fs::read_to_string(room.path("effects/note")).unwrap(), "one\n");
 }
 
