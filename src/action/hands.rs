@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -26,6 +27,8 @@ struct Hand {
     transport: Arc<dyn Transport>,
     endpoint: Endpoint,
     session: Mutex<Option<Arc<dyn Session>>>,
+    /// It was logged into: something of ours may lie there.
+    entered: AtomicBool,
 }
 
 impl Hands {
@@ -46,6 +49,7 @@ impl Hands {
                 transport,
                 endpoint,
                 session: Mutex::new(None),
+                entered: AtomicBool::new(false),
             },
         );
     }
@@ -66,6 +70,7 @@ impl Hands {
             return Ok(Arc::clone(session));
         }
         let session = hand.transport.connect(&hand.endpoint).await?;
+        hand.entered.store(true, Ordering::Relaxed);
         *slot = Some(Arc::clone(&session));
         Ok(session)
     }
@@ -97,6 +102,12 @@ impl Hands {
             self.clock.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(8));
         }
+    }
+
+    /// Hosts that were logged into by this process, also if the connection is gone.
+    pub fn entered(&self) -> impl Iterator<Item = &HostName> {
+        let entered = |(_, hand): &(&HostName, &Hand)| hand.entered.load(Ordering::Relaxed);
+        self.hosts.iter().filter(entered).map(|(host, _)| host)
     }
 
     /// Sessions that are open now.

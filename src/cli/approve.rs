@@ -144,7 +144,8 @@ fn decide(what: &What, decision: Decision, rule: Option<Override>, console: &Con
     let (allowed, _) = AllowedSigners::parse(&policy.allowed_signers, "allowed_signers");
     let runtime = execute::runtime()?;
     let signer = signer(what, &allowed, now, console, &runtime)?;
-    let principal = match console.operator_named() {
+    // A key's owner decides, whoever the environment says operates here.
+    let principal = match console.operator_given() {
         Some(name) => name.to_owned(),
         None => runtime.block_on(whose(&signer, &allowed, now))?,
     };
@@ -356,7 +357,7 @@ fn signer(
         ));
     };
     let wanted = AgentKey::Principal {
-        principal,
+        principal: &principal,
         allowed,
         namespace: crate::approval::NAMESPACE,
         at: now,

@@ -50,14 +50,8 @@ pub struct Global {
         hide_default_value = true
     )]
     pub color: Color,
-    /// Who you are, as in the policy's approvers
-    #[arg(
-        long,
-        global = true,
-        value_name = "PRINCIPAL",
-        env = "PITSTOP_OPERATOR",
-        hide_env_values = true
-    )]
+    /// Who you are, as in the policy's approvers (default: PITSTOP_OPERATOR)
+    #[arg(long, global = true, value_name = "PRINCIPAL")]
     pub operator: Option<String>,
     /// What a run writes to stdout: nothing (human), or its events as JSON lines
     #[arg(
@@ -156,8 +150,14 @@ impl Console {
         self.state(None).map(|(dir, _)| Store::at(dir))
     }
 
-    /// Who operates, if they said so.
-    pub fn operator_named(&self) -> Option<&str> {
+    /// Who operates, if they said so: with the option, or in the environment.
+    pub fn operator_named(&self) -> Option<String> {
+        let env = || std::env::var("PITSTOP_OPERATOR").ok().filter(|name| !name.is_empty());
+        self.operator_given().map(str::to_owned).or_else(env)
+    }
+
+    /// Who operates, if this very command says so. The environment's name is nobody's signature.
+    pub fn operator_given(&self) -> Option<&str> {
         self.global.operator.as_deref().filter(|name| !name.is_empty())
     }
 
@@ -169,7 +169,7 @@ impl Console {
             let known = || set("USER").or_else(|| set("LOGNAME")).or_else(|| login_name(uid));
             known().unwrap_or_else(|| format!("uid {uid}"))
         };
-        self.operator_named().map_or_else(login, str::to_owned)
+        self.operator_named().unwrap_or_else(login)
     }
 }
 

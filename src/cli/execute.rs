@@ -22,8 +22,10 @@ use crate::journal::files as kept;
 use crate::journal::store::RunFolder;
 use crate::journal::{Journal, Record};
 use crate::plan::Plan;
+use crate::plan::page::duration;
 use crate::provider::{self, Sources};
-use crate::run::event::{Answer, Event};
+use crate::report::record::ChangeRecord;
+use crate::run::event::{Answer, Event, Verdict};
 use crate::secret::{Redactor, Secret};
 
 use super::console::{Console, Output, controller};
@@ -137,6 +139,7 @@ pub fn execute(
         How::Start { .. } => Vec::new(),
         How::Resume { records, .. } => records.iter().map(|r| r.fact.clone()).collect(),
     };
+    let fresh = matches!(how, How::Start { .. });
     let live = Live::begin(console, Arc::clone(&plan), &before);
     let approver: Arc<dyn Approver> = if console.terminal() {
         Arc::new(Terminal::new(live.clone(), job.id.to_string()))
@@ -185,6 +188,10 @@ pub fn execute(
         }
     });
     live.end();
+    if fresh && let Err(EngineError::Refused { .. }) = &done {
+        // It never began: there is nothing to show of it.
+        return done.map_err(engine_problem).map(|outcome| outcome.exit);
+    }
     // Whatever the engine said, what the journal holds is shown.
     let shown = finish(&job.folder, &job.approvals, console);
     let outcome = done.map_err(engine_problem)?;
@@ -235,12 +242,18 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
     let name = stored.name(console);
     screen.note("");
     if let Some((verdict, exit)) = stored.run.ended {
-        let said = words::verdict_sentence(verdict, exit);
+        let summary = crate::text::terminal(&record.outcome.summary);
+        // A dry run proves no host good: what it found is all there is to say.
+        let found = stored.run.dry && verdict == Verdict::Done;
+        let said = if found { &summary } else { words::verdict_sentence(verdict, exit) };
         let word = screen.paint(words::verdict_tone(verdict), verdict.as_str());
         screen.say(&format!("{word}  {said} (exit {exit})"));
-    }
-    if !record.outcome.summary.is_empty() {
-        screen.note(&crate::text::terminal(&record.outcome.summary));
+        if !found && !summary.is_empty() {
+            screen.note(&summary);
+        }
+        if !stored.run.dry {
+            objectives(&record, verdict, console);
+        }
     }
     let owed = stored.owed();
     if owed.is_empty() {
@@ -259,6 +272,24 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
         screen.say(&format!("next: {command}   # {what}"));
     }
     Ok(())
+}
+
+/// Each objective with what it came to; of a run that can go on an objective is not missed yet.
+fn objectives(record: &ChangeRecord, verdict: Verdict, console: &Console) {
+    let goes_on = matches!(verdict, Verdict::Waiting | Verdict::Stopped);
+    for o in &record.objectives {
+        let actual = o.actual_ms.map_or("not known".to_owned(), duration);
+        let (tone, word) = match o.met {
+            true => (Tone::Good, "met".to_owned()),
+            false if goes_on && o.actual_ms.is_none() => (Tone::Dim, "open".to_owned()),
+            false => (Tone::Bad, format!("missed ({})", crate::text::terminal_line(&o.why))),
+        };
+        let name = crate::text::terminal_line(&o.name);
+        let word = console.screen.paint(tone, &word);
+        console
+            .screen
+            .say(&format!("Objective {name}: {actual} of at most {}, {word}", duration(o.max_ms)));
+    }
 }
 
 /// Approvals that counted and lie elsewhere come into the run's folder: it alone is then proof.

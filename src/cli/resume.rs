@@ -49,6 +49,7 @@ pub struct Args {
 pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
     let stored = Stored::find(console, &args.run)?;
     let name = stored.name(console);
+    at_work(&stored, &name)?;
     same_plan(&stored)?;
     let Some(id) = stored.run.id.clone() else {
         return Err(Problem::wrong(
@@ -116,6 +117,17 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         },
     };
     execute::execute(job, opened.journal, how, console, &runtime)
+}
+
+/// One process works on a run. Asked before anything that takes time; the journal's lock is what holds.
+fn at_work(stored: &Stored, name: &str) -> Result<(), Problem> {
+    let holder = crate::journal::holder(stored.folder.path())?;
+    holder.map_or(Ok(()), |holder| {
+        Err(Problem::refused(
+            format!("process {} is at work on {name} since {:.0}", holder.pid, holder.at),
+            format!("watch it: pitstop status {name}"),
+        ))
+    })
 }
 
 /// Only the plan that the run began with, to the byte.

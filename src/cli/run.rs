@@ -19,12 +19,13 @@ use crate::runbook::files::{Files as _, Folder};
 
 use super::console::Console;
 use super::execute::{self, How, Job};
+use super::exit;
 use super::permit;
 use super::plan::{ChangeFlags, Made, make};
 use super::problem::Problem;
 use super::project;
 use super::screen::Tone;
-use super::stored::history;
+use super::stored::{Stored, history};
 
 /// Run a runbook, a change or a frozen plan
 #[derive(Debug, clap::Args)]
@@ -113,7 +114,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     let job = Job {
         plan: made.plan,
         digest: made.digest,
-        id,
+        id: id.clone(),
         folder,
         root: room.folder.root().to_path_buf(),
         approvals: folders,
@@ -125,7 +126,25 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         dry: args.dry,
         approvals,
     };
-    execute::execute(job, journal, how, console, &runtime)
+    let done = execute::execute(job, journal, how, console, &runtime);
+    if done.as_ref().is_err_and(|problem| problem.code() == exit::REFUSED) {
+        never_began(&store, &id, args.once_key.as_deref(), console)?;
+    }
+    done
+}
+
+/// A run that was refused before it touched anything leaves nothing here either, unless a host still has its lock.
+fn never_began(store: &Store, id: &RunId, once_key: Option<&str>, console: &Console) -> Result<(), Problem> {
+    if !Stored::open(store.folder(id))?.owed().is_empty() {
+        let screen = &console.screen;
+        screen.say(&format!("next: pitstop resume {id}   # gives back the locks that it took"));
+        return Ok(());
+    }
+    store.prune(Timestamp::now(), |folder| folder.id().as_ref() == Some(id))?;
+    if let Some(key) = once_key {
+        store.unclaim(key, id)?;
+    }
+    Ok(())
 }
 
 /// The project of a frozen plan: the one it lies in, else that of the current folder.

@@ -66,6 +66,8 @@ pub(super) struct Driver {
     pub shown: BTreeSet<String>,
     /// Nobody waits for a gate: the process ends with it open.
     pub leave_waiting: bool,
+    /// The last process of this run was cut off: it may have left something on any host it was on.
+    pub after_a_crash: bool,
 }
 
 impl Driver {
@@ -84,6 +86,7 @@ impl Driver {
             cancel: watch::Sender::new(false),
             shown: BTreeSet::new(),
             leave_waiting: false,
+            after_a_crash: false,
         }
     }
 

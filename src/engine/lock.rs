@@ -2,7 +2,7 @@
 //!
 //! Owns: the order of locks (inventory order, all before the first change). Must not: break a lock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::EngineError;
 use super::drive::{Driver, Reached};
 use crate::action::Hands;
-use crate::id::HostName;
+use crate::id::{HostName, RunId};
 use crate::plan::Place;
 use crate::run::event::Event;
 use crate::run::ledger::{self, Owed};
@@ -18,6 +18,37 @@ use crate::transport::{Command, How, LockNote, LockOutcome, Request, Session, Si
 
 /// Hosts that are entered at one time before the run begins.
 const ENTER_AT_ONCE: usize = 32;
+/// Hosts that are left at one time.
+const PART_AT_ONCE: usize = 32;
+
+/// The last visit to a host.
+struct Parting {
+    host: HostName,
+    unlock: bool,
+    leave: bool,
+}
+
+impl Parting {
+    /// True if the lock was given back. A connection that was there may have been lost: then once more over a new one.
+    async fn go(&self, hands: &Hands, run: &RunId) -> bool {
+        let (mut given, mut left) = (false, !self.leave);
+        for _ in 0..2 {
+            let Ok(session) = hands.session(&self.host).await else {
+                break;
+            };
+            given = given || (self.unlock && session.unlock(run).await.is_ok());
+            left = left || session.leave().await.is_ok();
+            hands.close(&self.host).await;
+            if left && given == self.unlock {
+                break;
+            }
+        }
+        given
+    }
+}
+
+/// What a lock is named after: two names of one machine have one.
+type Machine = (String, String);
 
 struct Words(Vec<u8>);
 
@@ -197,40 +228,84 @@ impl Driver {
     }
 
     /// Gives back the locks of hosts that owe nothing, removes what is ours from the hosts, closes the connections.
+    ///
+    /// Also on hosts that only an earlier process of this run was on: their locks are ours, and a process that was cut off
+    /// has left its directories. What cannot be reached stays in the ledger.
     pub(super) async fn give_back(&mut self, exit: u8) -> Result<(), EngineError> {
-        let owing: BTreeSet<HostName> = ledger::obligations(&self.setup.plan, &self.run)
+        let machines: Vec<Vec<Parting>> = self.partings(exit).into_values().collect();
+        let mut machines = machines.into_iter();
+        let mut unlocked = Vec::new();
+        loop {
+            let group = machines.by_ref().take(PART_AT_ONCE).map(|names| {
+                let (hands, id) = (self.hands.clone(), self.setup.id.clone());
+                tokio::spawn(async move {
+                    let mut given = Vec::new();
+                    // One after another: the names of one machine share its lock.
+                    for parting in names {
+                        if parting.go(&hands, &id).await {
+                            given.push(Event::Unlocked { host: parting.host });
+                        }
+                    }
+                    given
+                })
+            });
+            let group: Vec<_> = group.collect();
+            if group.is_empty() {
+                break;
+            }
+            for task in group {
+                unlocked.extend(task.await.unwrap_or_default());
+            }
+        }
+        let owing = self.owing();
+        let here = self.run.locked.iter().filter(|(_, on_host)| !**on_host);
+        let free = here.filter(|(host, _)| !owing.contains(host));
+        unlocked.extend(free.map(|(host, _)| Event::Unlocked { host: host.clone() }));
+        self.record_all(unlocked).await
+    }
+
+    /// Where something of ours may lie, and what of it may go, by machine.
+    fn partings(&self, exit: u8) -> BTreeMap<Machine, Vec<Parting>> {
+        let owing = self.owing();
+        let can_go_on = matches!(exit, 5..=7);
+        let open: BTreeSet<&HostName> = self.run.open.values().map(|o| &o.on).collect();
+        // A stopped run keeps the hosts it has begun; one that is over keeps only those that owe something.
+        let keep = |host: &HostName| owing.contains(host) || (can_go_on && self.in_hand(host));
+        let locked = |host: &HostName| self.run.locked.get(host) == Some(&true);
+        let kept: BTreeSet<Machine> = self.run.locked.keys().filter(|h| keep(h)).map(|h| self.machine(h)).collect();
+        let mut hosts: BTreeSet<&HostName> = self.hands.entered().collect();
+        hosts.extend(self.run.locked.keys().filter(|h| locked(h) && !kept.contains(&self.machine(h))));
+        if self.after_a_crash {
+            hosts.extend(self.run.facts.keys());
+        }
+        let mut partings: BTreeMap<Machine, Vec<Parting>> = BTreeMap::new();
+        for host in hosts {
+            let machine = self.machine(host);
+            let parting = Parting {
+                host: host.clone(),
+                unlock: locked(host) && !kept.contains(&machine),
+                // The record of a step that nobody knows the end of is the only witness: it stays.
+                leave: !open.contains(host) && !self.unknown_on(host),
+            };
+            partings.entry(machine).or_default().push(parting);
+        }
+        partings
+    }
+
+    fn machine(&self, host: &HostName) -> Machine {
+        match self.run.facts.get(host) {
+            Some(f) if !f.host_key.is_empty() => (f.host_key.clone(), String::new()),
+            Some(f) if !f.machine.is_empty() => (String::new(), f.machine.clone()),
+            _ => (String::new(), format!("host {host}")),
+        }
+    }
+
+    fn owing(&self) -> BTreeSet<HostName> {
+        ledger::obligations(&self.setup.plan, &self.run)
             .into_iter()
             .filter(|o| o.kind != Owed::Lock)
             .filter_map(|o| o.host)
-            .collect();
-        let can_go_on = matches!(exit, 5 | 7);
-        let open: BTreeSet<HostName> = self.run.open.values().map(|o| o.on.clone()).collect();
-        let mut unlocked = Vec::new();
-        for (host, session) in self.hands.open().await {
-            let locked = self.run.locked.get(&host);
-            // A stopped run keeps the hosts it has begun; one that is over keeps only those that owe something.
-            let keep = owing.contains(&host) || (can_go_on && self.in_hand(&host));
-            if locked == Some(&true) && !keep && session.unlock(&self.setup.id).await.is_ok() {
-                unlocked.push(Event::Unlocked { host: host.clone() });
-            }
-            // The record of a step that nobody knows the end of is the only witness: it stays.
-            if !open.contains(&host) && !self.unknown_on(&host) {
-                let _ = session.leave().await;
-            }
-            session.close().await;
-        }
-        for host in self
-            .run
-            .locked
-            .iter()
-            .filter(|(_, on_host)| !**on_host)
-            .map(|(h, _)| h.clone())
-        {
-            if !owing.contains(&host) {
-                unlocked.push(Event::Unlocked { host });
-            }
-        }
-        self.record_all(unlocked).await
+            .collect()
     }
 
     fn in_hand(&self, host: &HostName) -> bool {

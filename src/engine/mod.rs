@@ -161,7 +161,9 @@ pub async fn resume(setup: Setup, records: Vec<Record>, how: Resume) -> Result<O
         back: how.back,
         overrides: how.overrides,
     };
+    let cut_off = run.ended.is_none();
     let mut driver = Driver::new(setup, run, openings);
+    driver.after_a_crash = cut_off;
     driver.record(resumed).await?;
     driver.lock_all().await?;
     driver.recover().await?;

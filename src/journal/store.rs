@@ -297,6 +297,19 @@ impl Store {
         }
     }
 
+    /// Gives a once-key back that this run has, because it never began.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn unclaim(&self, key: &str, run: &RunId) -> Result<(), Fault> {
+        let path = self.sub("once")?.join(Digest::of(key.as_bytes()).hex());
+        if disk::read(&path, 64)? != run.as_str().as_bytes() {
+            return Ok(());
+        }
+        std::fs::remove_file(&path).map_err(|e| Fault::new("remove", &path, e))?;
+        disk::sync_dir(&self.root.join("once"))
+    }
+
     /// Makes the state directory and a directory in it, or checks them.
     fn sub(&self, name: &str) -> Result<PathBuf, Fault> {
         if let Some(parent) = self.root.parent().filter(|p| !p.as_os_str().is_empty()) {

@@ -231,6 +231,18 @@ fn close_code(r: &ChangeRecord) -> Option<CloseCode> {
     })
 }
 
+/// What a dry run found: a host has passed if every line of it came to its end, and none of them badly.
+fn dry_summary(r: &ChangeRecord) -> String {
+    let fine = |s: HostState| s.is_good() || s == HostState::NotStarted;
+    let passed = |h: &&super::HostRecord| {
+        !h.phases.is_empty() && h.phases.iter().all(|p| p.ended.is_some() && p.state.is_some_and(fine))
+    };
+    let (total, good) = (r.hosts.len(), r.hosts.iter().filter(passed).count());
+    let hosts = crate::plan::page::count(total, "host", "hosts");
+    let of = if good == total { hosts } else { format!("{good} of {hosts}") };
+    format!("Dry run: {of} passed the prechecks, nothing was changed.")
+}
+
 fn summary(r: &ChangeRecord) -> String {
     let mut parts = Vec::new();
     let total = r.hosts.len();
@@ -239,7 +251,9 @@ fn summary(r: &ChangeRecord) -> String {
         .iter()
         .filter(|h| h.state.is_some_and(HostState::is_good))
         .count();
-    parts.push(if total == 1 && good == 1 {
+    parts.push(if r.dry {
+        dry_summary(r)
+    } else if total == 1 && good == 1 {
         "The host is good.".to_owned()
     } else {
         format!("{good} of {total} hosts are good.")
@@ -270,7 +284,9 @@ fn summary(r: &ChangeRecord) -> String {
         "was refused and not touched",
         "were refused and not touched",
     );
-    count(HostState::NotStarted, "was not started", "were not started");
+    if !r.dry {
+        count(HostState::NotStarted, "was not started", "were not started");
+    }
     let missed = r.objectives.iter().filter(|o| !o.met).count();
     if missed > 0 && r.outcome.verdict.is_some() {
         parts.push(format!("{missed} of {} objectives missed.", r.objectives.len()));
