@@ -245,7 +245,11 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
         let summary = crate::text::terminal(&record.outcome.summary);
         // A dry run proves no host good: what it found is all there is to say.
         let found = stored.run.dry && verdict == Verdict::Done;
-        let said = if found { &summary } else { words::verdict_sentence(verdict, exit) };
+        let said = if found {
+            &summary
+        } else {
+            words::verdict_sentence(verdict, exit)
+        };
         let word = screen.paint(words::verdict_tone(verdict), verdict.as_str());
         screen.say(&format!("{word}  {said} (exit {exit})"));
         if !found && !summary.is_empty() {
@@ -286,9 +290,10 @@ fn objectives(record: &ChangeRecord, verdict: Verdict, console: &Console) {
         };
         let name = crate::text::terminal_line(&o.name);
         let word = console.screen.paint(tone, &word);
-        console
-            .screen
-            .say(&format!("Objective {name}: {actual} of at most {}, {word}", duration(o.max_ms)));
+        console.screen.say(&format!(
+            "Objective {name}: {actual} of at most {}, {word}",
+            duration(o.max_ms)
+        ));
     }
 }
 
