@@ -4,6 +4,7 @@
 
 pub mod change;
 pub mod check;
+pub mod duration;
 pub mod expr;
 pub mod fields;
 pub mod files;

@@ -20,6 +20,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use pitstop::runbook::expr::quote::sh_word as quote;
 use sshd::{Sshd, me};
 
 const HOSTS: usize = 12;
@@ -167,8 +168,4 @@ fn timed(dir: &Path, script: &str) -> Cost {
         },
         _ => panic!("no times in {said:?}"),
     }
-}
-
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
