@@ -243,12 +243,10 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
     screen.note("");
     if let Some((verdict, exit)) = stored.run.ended {
         let summary = crate::text::terminal(&record.outcome.summary);
-        // A dry run proves no host good: what it found is all there is to say.
-        let found = stored.run.dry && verdict == Verdict::Done;
-        let said = if found { &summary } else { words::verdict_sentence(verdict, exit) };
+        let said = words::verdict_sentence(verdict, exit, stored.run.dry);
         let word = screen.paint(words::verdict_tone(verdict), verdict.as_str());
         screen.say(&format!("{word}  {said} (exit {exit})"));
-        if !found && !summary.is_empty() {
+        if !summary.is_empty() {
             screen.note(&summary);
         }
         if !stored.run.dry {
@@ -286,9 +284,10 @@ fn objectives(record: &ChangeRecord, verdict: Verdict, console: &Console) {
         };
         let name = crate::text::terminal_line(&o.name);
         let word = console.screen.paint(tone, &word);
-        console
-            .screen
-            .say(&format!("Objective {name}: {actual} of at most {}, {word}", duration(o.max_ms)));
+        console.screen.say(&format!(
+            "Objective {name}: {actual} of at most {}, {word}",
+            duration(o.max_ms)
+        ));
     }
 }
 

@@ -137,7 +137,9 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
 fn never_began(store: &Store, id: &RunId, once_key: Option<&str>, console: &Console) -> Result<(), Problem> {
     if !Stored::open(store.folder(id))?.owed().is_empty() {
         let screen = &console.screen;
-        screen.say(&format!("next: pitstop resume {id}   # gives back the locks that it took"));
+        screen.say(&format!(
+            "next: pitstop resume {id}   # gives back the locks that it took"
+        ));
         return Ok(());
     }
     store.prune(Timestamp::now(), |folder| folder.id().as_ref() == Some(id))?;

@@ -272,9 +272,20 @@ impl Driver {
         // A stopped run keeps the hosts it has begun; one that is over keeps only those that owe something.
         let keep = |host: &HostName| owing.contains(host) || (can_go_on && self.in_hand(host));
         let locked = |host: &HostName| self.run.locked.get(host) == Some(&true);
-        let kept: BTreeSet<Machine> = self.run.locked.keys().filter(|h| keep(h)).map(|h| self.machine(h)).collect();
+        let kept: BTreeSet<Machine> = self
+            .run
+            .locked
+            .keys()
+            .filter(|h| keep(h))
+            .map(|h| self.machine(h))
+            .collect();
         let mut hosts: BTreeSet<&HostName> = self.hands.entered().collect();
-        hosts.extend(self.run.locked.keys().filter(|h| locked(h) && !kept.contains(&self.machine(h))));
+        hosts.extend(
+            self.run
+                .locked
+                .keys()
+                .filter(|h| locked(h) && !kept.contains(&self.machine(h))),
+        );
         if self.after_a_crash {
             hosts.extend(self.run.facts.keys());
         }

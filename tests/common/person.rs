@@ -2,6 +2,7 @@
 //!
 //! Only root can make one; for anybody else the tests print that they prove nothing.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command as Program, Stdio};
 use std::time::{Duration, Instant};
@@ -26,6 +27,18 @@ pub fn program(name: &str, args: &[&str]) -> bool {
         .success()
 }
 
+/// As `/etc/shadow` has it. The password goes over a pipe: some tests look for it on every command line.
+fn hash_of(password: &str) -> String {
+    let mut openssl = Program::new("openssl")
+        .args(["passwd", "-6", "-stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    openssl.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    String::from_utf8(openssl.wait_with_output().unwrap().stdout).unwrap()
+}
+
 /// A user of this test alone, who may use sudo with a password.
 pub struct Person {
     pub name: String,
@@ -36,12 +49,7 @@ pub struct Person {
 impl Person {
     pub fn new(tag: &str, password: &str) -> Self {
         let name = format!("pstest{tag}{}", std::process::id());
-        let hash = Program::new("openssl")
-            .args(["passwd", "-6", password])
-            .output()
-            .unwrap()
-            .stdout;
-        let hash = String::from_utf8(hash).unwrap();
+        let hash = hash_of(password);
         let end = Instant::now() + Duration::from_secs(20);
         while !program("useradd", &["-M", "-s", "/bin/sh", "-p", hash.trim(), &name]) {
             // Another test holds the lock of /etc/passwd.

@@ -176,7 +176,10 @@ fn a_password_for_sudo_is_in_no_file_of_the_run_and_on_no_command_line() {
     assert_eq!(found, Vec::<String>::new());
     assert!(!said.contains(PASSWORD), "{said}");
     let folder = fleet.run_folder();
-    assert!(!files_with(&folder, &forms("Write as root")).is_empty(), "the search finds what is there");
+    assert!(
+        !files_with(&folder, &forms("Write as root")).is_empty(),
+        "the search finds what is there"
+    );
     assert_eq!(files_with(&folder, &forms(PASSWORD)), Vec::<PathBuf>::new());
     // What the host holds of us is gone too.
     assert!(!Path::new("/var/tmp").join(format!(".pitstop-{}", person.uid)).exists());

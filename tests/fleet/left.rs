@@ -50,7 +50,10 @@ fn locks_of_hosts_that_were_done_before_a_gate_are_given_back_after_resume() {
     let fleet = Fleet::start(3, "0");
     to_the_gate(&fleet);
     let run = run_of(&fleet);
-    assert!(!locks_of(&run).is_empty(), "the canary stays locked while the gate waits");
+    assert!(
+        !locks_of(&run).is_empty(),
+        "the canary stays locked while the gate waits"
+    );
     let ran = fleet.run(&["resume", "last"]);
     assert_eq!(code(ran.status), 0, "{}", words(&ran));
     assert!(words(&ran).contains("Left behind: nothing"), "{}", words(&ran));

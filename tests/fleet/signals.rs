@@ -156,7 +156,10 @@ fn three_interrupts_leave_at_once_and_resume_finds_what_still_runs() {
     assert!(third.elapsed() < Duration::from_secs(3), "{:?}", third.elapsed());
     assert_eq!(code(status), 7);
     let ended = |r: &serde_json::Value| matches!(r["event"]["type"].as_str(), Some("ended" | "settled"));
-    assert!(!records(&fleet.journal()).iter().any(ended), "no goodbye: as after SIGKILL");
+    assert!(
+        !records(&fleet.journal()).iter().any(ended),
+        "no goodbye: as after SIGKILL"
+    );
     for host in fleet.hosts.keys() {
         fleet.mark(host, "go");
     }

@@ -22,7 +22,11 @@ async fn a_lock_that_two_names_take_and_give_back_at_once_is_never_somebody_else
         assert_eq!(given, (Ok(()), Ok(())));
     }
     let other = fresh_run();
-    assert_eq!(one.lock(&note(&other)).await, LockOutcome::Taken, "nothing of it is left");
+    assert_eq!(
+        one.lock(&note(&other)).await,
+        LockOutcome::Taken,
+        "nothing of it is left"
+    );
     one.unlock(&other).await.unwrap();
     one.close().await;
     two.close().await;

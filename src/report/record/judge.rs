@@ -239,8 +239,12 @@ fn dry_summary(r: &ChangeRecord) -> String {
     };
     let (total, good) = (r.hosts.len(), r.hosts.iter().filter(passed).count());
     let hosts = crate::plan::page::count(total, "host", "hosts");
-    let of = if good == total { hosts } else { format!("{good} of {hosts}") };
-    format!("Dry run: {of} passed the prechecks, nothing was changed.")
+    let of = if good == total {
+        hosts
+    } else {
+        format!("{good} of {hosts}")
+    };
+    format!("{of} passed the prechecks.")
 }
 
 fn summary(r: &ChangeRecord) -> String {
