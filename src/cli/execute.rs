@@ -243,16 +243,10 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
     screen.note("");
     if let Some((verdict, exit)) = stored.run.ended {
         let summary = crate::text::terminal(&record.outcome.summary);
-        // A dry run proves no host good: what it found is all there is to say.
-        let found = stored.run.dry && verdict == Verdict::Done;
-        let said = if found {
-            &summary
-        } else {
-            words::verdict_sentence(verdict, exit)
-        };
+        let said = words::verdict_sentence(verdict, exit, stored.run.dry);
         let word = screen.paint(words::verdict_tone(verdict), verdict.as_str());
         screen.say(&format!("{word}  {said} (exit {exit})"));
-        if !found && !summary.is_empty() {
+        if !summary.is_empty() {
             screen.note(&summary);
         }
         if !stored.run.dry {

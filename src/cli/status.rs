@@ -84,7 +84,10 @@ fn page(stored: &Stored, console: &Console) -> String {
         Standing::Interrupted => screen.paint_data(Tone::Bad, "interrupted: its process ended without a word"),
         Standing::Ended(verdict, exit) => {
             let word = screen.paint_data(words::verdict_tone(verdict), verdict.as_str());
-            format!("{word} (exit {exit}). {}", words::verdict_sentence(verdict, exit))
+            format!(
+                "{word} (exit {exit}). {}",
+                words::verdict_sentence(verdict, exit, stored.run.dry)
+            )
         }
     };
     fact("stands", standing);

@@ -46,8 +46,9 @@ pub fn verdict_tone(verdict: Verdict) -> Tone {
 }
 
 /// A verdict as a sentence.
-pub fn verdict_sentence(verdict: Verdict, exit: u8) -> &'static str {
+pub fn verdict_sentence(verdict: Verdict, exit: u8, dry: bool) -> &'static str {
     match (verdict, exit) {
+        (Verdict::Done, _) if dry => "A dry run: nothing was changed.",
         (Verdict::Done, 8) => "All hosts are done, but an objective or the final steady state was missed.",
         (Verdict::Done, _) => "All hosts are good.",
         (Verdict::Failed, _) => "A check said no. Nothing was changed.",
@@ -218,6 +219,11 @@ fn of_run(event: &Event) -> Option<Line> {
             0,
         ),
         Event::Noted { text } => (Tone::Plain, terminal_line(text), 0),
+        Event::Ended { exit: 6, .. } => (
+            Tone::Bad,
+            "refused: another run holds a host; nothing was touched".to_owned(),
+            0,
+        ),
         Event::Ended { verdict, exit, .. } => (
             verdict_tone(*verdict),
             format!("ended: {} (exit {exit})", verdict.as_str()),

@@ -300,3 +300,27 @@ fn outside_the_window_resume_goes_on_only_back_or_with_a_signed_override() {
         .shows("the vendor waits");
     room.run(&["verify"]).code(0).shows("1 signatures are good");
 }
+
+#[test]
+fn a_keys_owner_signs_and_not_whom_the_environment_says_operates() {
+    let room = Room::new(&["a"]);
+    let (anna, boris) = room.policy("require_approval: [role=x]\n");
+    room.runbook("note", STEP);
+    room.file(
+        "p/note-change.yml",
+        "schema: 1\nchange: C1\nrunbook: note.yml\nneed: 2\napprovers: [cm]\n",
+    );
+    room.run(&["plan", "note-change.yml", "-o", "plan.json"]).code(0);
+    let approve = |args: &[&str]| -> Done {
+        let mut command = room.command(&[&["approve", "plan.json", "--key"], args].concat());
+        command.env("PITSTOP_OPERATOR", "olga@x").output().unwrap().into()
+    };
+    approve(&[&anna]).code(0).says("anna@x approved");
+    approve(&[&boris, "--operator", "anna@x"])
+        .code(6)
+        .says("this would not count");
+    approve(&[&boris, "--operator", "boris@x"])
+        .code(0)
+        .says("boris@x approved")
+        .says("Nobody is missing");
+}

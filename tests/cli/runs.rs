@@ -343,3 +343,43 @@ fn a_secret_is_shown_nowhere() {
         String::from_utf8_lossy(&found.stdout)
     );
 }
+
+#[test]
+fn a_dry_run_says_what_it_found_and_not_that_hosts_are_good() {
+    let room = Room::alone(&["a", "b"]);
+    room.runbook("note", NOTE);
+    let dry = room
+        .run(&["run", "note.yml", "--dry"])
+        .code(0)
+        .says("done  A dry run: nothing was changed. (exit 0)")
+        .says("2 hosts passed the prechecks.");
+    assert!(!dry.err.contains("good"), "{}", dry.err);
+    let status = room.run(&["status"]).code(0).shows("nothing was changed");
+    assert!(!status.out.contains("are good"), "{}", status.out);
+    let failing = format!("    precheck:\n      - {{ id: p, name: P, run: \"test {{{{ host.name }}}} = a\" }}\n{NOTE}");
+    room.runbook("half", &failing);
+    room.run(&["run", "half.yml", "--dry"])
+        .code(3)
+        .says("Nothing was changed. (exit 3)")
+        .says("1 of 2 hosts passed the prechecks. 1 was refused and not touched.");
+    assert!(room.effects().is_empty());
+}
+
+#[test]
+fn the_closing_text_has_each_objective_with_what_it_came_to() {
+    let room = Room::alone(&["a"]);
+    room.file(
+        "p/marks.yml",
+        "schema: 1\nrunbook: marks\ntitle: Marks\nkind: change\ntargets: { all: { select: role=x } }\nobjectives:\n  \
+         quick: { from: went, to: came, max: 10m }\n  slow: { from: went, to: came, max: 1s }\nphases:\n  - phase: one\n    \
+         title: One\n    targets: all\n    on_failure: hold\n    steps:\n      - { id: s, name: S, run: sleep 1.1, \
+         mark_start: went, mark: came, undo: { none: x } }\n",
+    );
+    let ran = room.run(&["run", "marks.yml", "--yes"]).code(8);
+    let line = |name: &str| {
+        let start = format!("Objective {name}: ");
+        ran.err.lines().find(|l| l.starts_with(&start)).unwrap().to_owned()
+    };
+    assert!(line("quick").ends_with("s of at most 10 min, met"), "{}", line("quick"));
+    assert!(line("slow").contains("s of at most 1 s, missed ("), "{}", line("slow"));
+}

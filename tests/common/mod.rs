@@ -1,3 +1,4 @@
-//! What several test files need: real servers, a room with its own home.
+//! What several test files need: real servers, throw-away users.
 
+pub mod person;
 pub mod sshd;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pitstop::action::Hands;
 use pitstop::clock::{Clock, RealClock};
@@ -72,7 +72,7 @@ fn doubles(latch: bool) -> usize {
         .build()
         .unwrap();
     runtime.spawn(engine::start(first, false, Vec::new()));
-    until("the step began on every host", || {
+    fleet.until("the step began on every host", || {
         fleet.hosts.keys().all(|h| !fleet.effects(h).is_empty())
     });
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -133,13 +133,5 @@ fn endpoint(name: &str, sshd: &Sshd, id: &RunId) -> Endpoint {
     Endpoint {
         host: HostName::new(name),
         ..sshd.endpoint(id)
-    }
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "not within a minute: {what}");
-        std::thread::yield_now();
     }
 }

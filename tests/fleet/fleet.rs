@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::common::sshd::{Sshd, keygen, me};
 
@@ -78,20 +79,18 @@ impl Fleet {
         std::fs::write(path, text).unwrap();
     }
 
+    /// Waits until something is so.
+    pub fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !holds() {
+            assert!(Instant::now() < end, "not within a minute: {what}");
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    }
+
     /// The real binary in a hermetic room: no environment of ours, a home of its own.
     pub fn pitstop(&self, args: &[&str]) -> Command {
-        let home = self.path("operator");
-        std::fs::create_dir_all(&home).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pitstop"));
-        command
-            .args(args)
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("HOME", home)
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .env("PITSTOP_OPERATOR", "olga")
-            .stdin(Stdio::null());
-        command
+        command(self.dir.path(), "olga", args)
     }
 
     pub fn run(&self, args: &[&str]) -> Output {
@@ -159,6 +158,57 @@ impl Drop for Fleet {
             }
         }
     }
+}
+
+/// Another controller's project over the same hosts: a folder, a state directory and an operator of its own.
+pub struct Project {
+    dir: tempfile::TempDir,
+    operator: String,
+}
+
+impl Project {
+    pub fn beside(fleet: &Fleet, operator: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("pitstop-other-").tempdir().unwrap();
+        for name in ["inventory.yml", "pitstop.yml", "policy.yml", "allowed_signers"] {
+            std::fs::copy(fleet.path(name), dir.path().join(name)).unwrap();
+        }
+        std::fs::create_dir(dir.path().join("runbooks")).unwrap();
+        let operator = operator.to_owned();
+        Self { dir, operator }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn file(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn run(&self, args: &[&str]) -> Output {
+        command(self.dir.path(), &self.operator, args).output().unwrap()
+    }
+}
+
+fn command(dir: &Path, operator: &str, args: &[&str]) -> Command {
+    let home = dir.join("operator");
+    std::fs::create_dir_all(&home).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pitstop"));
+    command
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("PITSTOP_OPERATOR", operator)
+        .stdin(Stdio::null());
+    command
+}
+
+/// SIGKILL.
+pub fn kill(child: &mut Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 /// The exit code of a child that ended by itself.

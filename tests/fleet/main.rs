@@ -2,11 +2,15 @@
 
 #![cfg(test)]
 
+mod becoming;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
 mod crash;
 mod fleet;
+mod left;
+mod refused;
+mod signals;
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,6 @@
 //! Users are made and removed here, which only root can; for anybody else the tests print that they prove nothing.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command as Program, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,86 +13,18 @@ use pitstop::transport::{
 };
 use tokio::sync::watch;
 
+use crate::common::person::{Person, is_root, program};
 use crate::common::sshd::Sshd;
 use crate::room::{Kept, Room, fresh_run, latched, lines, options, processes_with, request, run, until};
 
-fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("NOT PROVEN: this test makes users, run it as root");
-    }
-    root
-}
-
-fn program(name: &str, args: &[&str]) -> bool {
-    Program::new(name)
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap()
-        .success()
-}
-
-/// A user of this test alone, who may use sudo with a password.
-struct Person {
-    name: String,
-    uid: String,
-    sudoers: PathBuf,
-}
-
 const PASSWORD: &str = "korrekt horse' battery";
 
-impl Person {
-    fn new(tag: &str) -> Self {
-        let name = format!("pstest{tag}{}", std::process::id());
-        let hash = Program::new("openssl")
-            .args(["passwd", "-6", PASSWORD])
-            .output()
-            .unwrap()
-            .stdout;
-        let hash = String::from_utf8(hash).unwrap();
-        let end = Instant::now() + Duration::from_secs(20);
-        while !program("useradd", &["-M", "-s", "/bin/sh", "-p", hash.trim(), &name]) {
-            // Another test holds the lock of /etc/passwd.
-            assert!(Instant::now() < end, "useradd {name}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let uid = Program::new("id").args(["-u", &name]).output().unwrap().stdout;
-        let sudoers = PathBuf::from(format!("/etc/sudoers.d/{name}"));
-        std::fs::write(&sudoers, format!("{name} ALL=(ALL) ALL\n")).unwrap();
-        let uid = String::from_utf8(uid).unwrap().trim().to_owned();
-        let person = Self { name, uid, sudoers };
-        // The number may be that of a former test's user.
-        person.sweep();
-        person
-    }
-
-    /// Removes what was left of a run as this user.
-    fn sweep(&self) {
-        let left = PathBuf::from(format!("/var/tmp/.pitstop-{}", self.uid));
-        // There is usually none.
-        let _ = std::fs::remove_dir_all(&left).or_else(|_| std::fs::remove_file(&left));
-    }
-
-    fn endpoint(&self, sshd: &Sshd, method: Method, password: Option<&str>) -> Endpoint {
-        let password = password.map(|p| Secret::new(p.to_owned()));
-        Endpoint {
-            user: Some(self.name.clone()),
-            privilege: Privilege { method, password },
-            ..sshd.endpoint(&fresh_run())
-        }
-    }
-}
-
-impl Drop for Person {
-    fn drop(&mut self) {
-        self.sweep();
-        let _ = std::fs::remove_file(&self.sudoers);
-        let end = Instant::now() + Duration::from_secs(20);
-        while !program("userdel", &["-f", &self.name]) && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+fn endpoint(person: &Person, sshd: &Sshd, method: Method, password: Option<&str>) -> Endpoint {
+    let password = password.map(|p| Secret::new(p.to_owned()));
+    Endpoint {
+        user: Some(person.name.clone()),
+        privilege: Privilege { method, password },
+        ..sshd.endpoint(&fresh_run())
     }
 }
 
@@ -235,7 +166,7 @@ async fn a_password_for_sudo_goes_to_its_question_and_nowhere_else() {
     if !is_root() {
         return;
     }
-    let (sshd, person) = (Sshd::start(), Person::new("a"));
+    let (sshd, person) = (Sshd::start(), Person::new("a", PASSWORD));
     let ask = || {
         as_user(
             "root",
@@ -243,7 +174,7 @@ async fn a_password_for_sudo_goes_to_its_question_and_nowhere_else() {
         )
     };
 
-    let session = connect(&person.endpoint(&sshd, Method::Sudo, Some(PASSWORD))).await;
+    let session = connect(&endpoint(&person, &sshd, Method::Sudo, Some(PASSWORD))).await;
     assert!(session.facts().latch && session.facts().user == person.name);
     let (how, kept) = run(&session, ask()).await;
     let said = String::from_utf8_lossy(&kept.out).into_owned();
@@ -271,7 +202,7 @@ async fn a_password_for_sudo_goes_to_its_question_and_nowhere_else() {
         (Method::Su, None, "could not become root"),
         (Method::Doas, None, "could not become root"),
     ] {
-        let session = connect(&person.endpoint(&sshd, method, password)).await;
+        let session = connect(&endpoint(&person, &sshd, method, password)).await;
         let begun = Instant::now();
         let (how, _) = run(&session, ask()).await;
         assert!(
@@ -314,12 +245,12 @@ async fn a_password_logs_in_where_keys_do_not() {
     if !is_root() {
         return;
     }
-    let (sshd, person) = (Sshd::with("PasswordAuthentication yes"), Person::new("b"));
+    let (sshd, person) = (Sshd::with("PasswordAuthentication yes"), Person::new("b", PASSWORD));
     for (password, good) in [(PASSWORD, true), ("wrong password", false)] {
         let to = Endpoint {
             identities: vec![],
             password: Some(Secret::new(password.to_owned())),
-            ..person.endpoint(&sshd, Method::Sudo, None)
+            ..endpoint(&person, &sshd, Method::Sudo, None)
         };
         match SshTransport::new(options()).connect(&to).await {
             Ok(session) if good => session.leave().await.unwrap(),
@@ -334,10 +265,10 @@ async fn a_host_without_a_place_for_the_latch_is_attached() {
     if !is_root() {
         return;
     }
-    let (sshd, person) = (Sshd::start(), Person::new("c"));
+    let (sshd, person) = (Sshd::start(), Person::new("c", PASSWORD));
     let in_the_way = PathBuf::from(format!("/var/tmp/.pitstop-{}", person.uid));
     std::fs::write(&in_the_way, "").unwrap();
-    let to = person.endpoint(&sshd, Method::Sudo, None);
+    let to = endpoint(&person, &sshd, Method::Sudo, None);
     let session = connect(&to).await;
     assert!(!session.facts().latch && session.facts().run_dir.is_empty() && !session.facts().boot.is_empty());
 

@@ -244,7 +244,7 @@ fn dry_summary(r: &ChangeRecord) -> String {
     } else {
         format!("{good} of {hosts}")
     };
-    format!("Dry run: {of} passed the prechecks, nothing was changed.")
+    format!("{of} passed the prechecks.")
 }
 
 fn summary(r: &ChangeRecord) -> String {

@@ -1,0 +1,186 @@
+//! Steps that become root with sudo on real servers, with a password and without, and where the password is not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+
+use crate::common::person::{Person, is_root};
+use crate::common::sshd::Sshd;
+use crate::fleet::{Fleet, code, words};
+
+const PASSWORD: &str = "lange-Leitung#'4711";
+
+fn runbook(secrets: &str, out: &Path) -> String {
+    format!(
+        r#"schema: 1
+runbook: root
+title: As root
+kind: change
+{secrets}
+targets:
+  web: {{ select: "group=web" }}
+defaults:
+  become: true
+phases:
+  - phase: web
+    title: Web servers
+    targets: web
+    on_failure: hold
+    precheck:
+      - id: who
+        name: We are root
+        run: id -un
+        expect: "stdout == 'root'"
+    steps:
+      - id: one
+        name: Write as root
+        run: |
+          id -un > {out}/user
+          while [ ! -e {out}/go ]; do sleep 0.05; done
+        undo: {{ none: "it only counts" }}
+      - id: two
+        name: Write as ourselves
+        become: false
+        run: test "$(id -un)" != root
+        undo: {{ none: "it only counts" }}
+"#,
+        out = out.display()
+    )
+}
+
+/// A fleet of one host where this person logs in.
+fn fleet_of(person: &Person, become_: &str, secrets: &str) -> (Fleet, Sshd) {
+    let (fleet, sshd) = (Fleet::start(0, "0"), Sshd::start());
+    let host = format!(
+        "schema: 1\nhosts:\n  h01: {{ address: 127.0.0.1, port: {}, user: {}, identity: \"{}\", known_hosts: \"{}\"{become_} }}\ngroups:\n  web: [h01]\n",
+        sshd.port,
+        person.name,
+        sshd.path("id").display(),
+        sshd.path("known_hosts").display()
+    );
+    fleet.file("inventory.yml", &host);
+    std::fs::create_dir(fleet.path("out")).unwrap();
+    fleet.file("runbooks/root.yml", &runbook(secrets, &fleet.path("out")));
+    (fleet, sshd)
+}
+
+/// Command lines that were seen while a thread looked at all processes again and again.
+struct Watch {
+    over: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<(usize, Vec<String>)>,
+}
+
+impl Watch {
+    fn begin(text: &'static str) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let done = Arc::clone(&over);
+        let thread = std::thread::spawn(move || {
+            let (mut sudo, mut found) = (0, Vec::new());
+            while !done.load(Ordering::Relaxed) {
+                for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+                    let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                    let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                    sudo += usize::from(line.starts_with("sudo "));
+                    if line.contains(text) {
+                        found.push(line);
+                    }
+                }
+            }
+            (sudo, found)
+        });
+        Self { over, thread }
+    }
+
+    /// How often a sudo was seen, and the command lines with the text in them.
+    fn end(self) -> (usize, Vec<String>) {
+        self.over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// Files below a folder that hold one of these.
+fn files_with(folder: &Path, needles: &[Vec<u8>]) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_with(&path, needles));
+        } else {
+            let bytes = std::fs::read(&path).unwrap();
+            let holds = |needle: &Vec<u8>| bytes.windows(needle.len()).any(|w| w == needle);
+            if needles.iter().any(holds) {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+/// The text as it is, and in base64 wherever in a longer text it stands.
+fn forms(text: &str) -> Vec<Vec<u8>> {
+    let mut forms = vec![text.as_bytes().to_vec()];
+    for skip in 0..3 {
+        let whole = text.get(skip..).unwrap();
+        let whole = whole.get(..whole.len() / 3 * 3).unwrap();
+        forms.push(base64::engine::general_purpose::STANDARD.encode(whole).into_bytes());
+    }
+    forms
+}
+
+#[test]
+fn a_step_becomes_root_where_sudo_asks_for_nothing() {
+    if !is_root() {
+        return;
+    }
+    let person = Person::new("f", PASSWORD).trusted();
+    let (fleet, _sshd) = fleet_of(&person, "", "");
+    std::fs::write(fleet.path("out/go"), "").unwrap();
+    let ran = fleet.run(&["run", "runbooks/root.yml", "--yes"]);
+    assert_eq!(code(ran.status), 0, "{}", words(&ran));
+    assert_eq!(std::fs::read_to_string(fleet.path("out/user")).unwrap(), "root\n");
+    assert!(!Path::new("/var/tmp").join(format!(".pitstop-{}", person.uid)).exists());
+}
+
+#[test]
+fn a_password_for_sudo_is_in_no_file_of_the_run_and_on_no_command_line() {
+    if !is_root() {
+        return;
+    }
+    let person = Person::new("g", PASSWORD);
+    let (fleet, _sshd) = fleet_of(
+        &person,
+        ", become: { password: { secret: sudo_pw } }",
+        "secrets:\n  sudo_pw: { from: env, name: SUDO_PW }\n",
+    );
+    let watch = Watch::begin(PASSWORD);
+    let log = std::fs::File::create(fleet.path("words")).unwrap();
+    let mut child = fleet
+        .pitstop(&["run", "runbooks/root.yml", "--yes", "-vv"])
+        .env("SUDO_PW", PASSWORD)
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    fleet.until("the step runs as root, or the run is over", || {
+        fleet.path("out/user").exists() || child.try_wait().unwrap().is_some()
+    });
+    std::fs::write(fleet.path("out/go"), "").unwrap();
+    let status = child.wait().unwrap();
+    let (sudo, found) = watch.end();
+    let said = std::fs::read_to_string(fleet.path("words")).unwrap();
+    assert_eq!(code(status), 0, "{said}");
+    assert_eq!(std::fs::read_to_string(fleet.path("out/user")).unwrap(), "root\n");
+    assert!(sudo > 0, "no sudo was seen: the command lines prove nothing");
+    assert_eq!(found, Vec::<String>::new());
+    assert!(!said.contains(PASSWORD), "{said}");
+    let folder = fleet.run_folder();
+    assert!(
+        !files_with(&folder, &forms("Write as root")).is_empty(),
+        "the search finds what is there"
+    );
+    assert_eq!(files_with(&folder, &forms(PASSWORD)), Vec::<PathBuf>::new());
+    // What the host holds of us is gone too.
+    assert!(!Path::new("/var/tmp").join(format!(".pitstop-{}", person.uid)).exists());
+}
