@@ -237,7 +237,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
     sync_parent(to)
 }
 
-/// A fresh name for a temporary file in the same directory; [`is_temp`] knows it.
+/// A fresh name for a temporary file in the same directory.
 ///
 /// # Errors
 /// When the system gives no random bytes.
@@ -246,11 +246,6 @@ pub fn temp_beside(path: &Path) -> Result<PathBuf, Fault> {
     getrandom::fill(&mut random)
         .map_err(|e| Fault::new("choose a temporary name for", path, io::Error::other(e.to_string())))?;
     Ok(path.with_file_name(format!(".tmp-{}", crate::id::hex(&random))))
-}
-
-/// True for names made by [`temp_beside`]: what a crash may leave.
-pub fn is_temp(name: &str) -> bool {
-    name.starts_with(".tmp-")
 }
 
 /// Makes the entries of a directory durable.

@@ -4,30 +4,37 @@
 //! events) → `Report` (a view of it). A module uses only rows below its own; neighbours in a row do not know each other.
 //!
 //! ```text
-//!  7  cli
-//!  6  engine      report
-//!  5  action      approval
-//!  4  transport   journal     provider
-//!  3  run
-//!  2  plan
-//!  1  runbook     inventory   window    policy    key    http
-//!  0  id · secret · text · canon · clock · disk · diag
+//!  9  cli
+//!  8  engine      report
+//!  7  action      approval
+//!  6  transport   journal     provider
+//!  5  run
+//!  4  plan
+//!  3  inventory
+//!  2  runbook     window    policy    key    http
+//!  1  secret · text · canon · clock · disk · diag
+//!  0  id
 //! ```
+//!
+//! `id` lies below all others, for a digest or a name is written the same everywhere. `inventory` has a row of its own, for
+//! its files are read with the tree and the complaints of `runbook`.
+
+pub mod id;
 
 pub mod canon;
 pub mod clock;
 pub mod diag;
 pub mod disk;
-pub mod id;
 pub mod secret;
 pub mod text;
 
 pub mod http;
-pub mod inventory;
 pub mod key;
 pub mod policy;
 pub mod runbook;
 pub mod window;
+
+pub mod inventory;
 
 pub mod plan;
 

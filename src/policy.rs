@@ -1,6 +1,7 @@
 //! Who may approve what, and what a runbook may not do: the rules of a policy file as plain values.
 //!
-//! Owns: the policy's types, the counting of approvals, the rule about `local`. Must not: read files or verify signatures.
+//! Owns: the policy's types, whether a gate has people enough, the rule about `local`. Must not: read files, or count approvals
+//! (`approval` does).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,7 +105,7 @@ pub enum Impossible {
 ///
 /// # Errors
 /// A group that does not exist.
-pub fn people<'a>(
+fn people<'a>(
     approvers: &'a BTreeMap<String, Vec<String>>,
     groups: &[String],
 ) -> Result<BTreeSet<&'a str>, Impossible> {
@@ -116,14 +117,6 @@ pub fn people<'a>(
         out.extend(members.iter().map(String::as_str));
     }
     Ok(out)
-}
-
-/// How many different people some groups have together.
-///
-/// # Errors
-/// A group that does not exist.
-pub fn distinct_people(approvers: &BTreeMap<String, Vec<String>>, groups: &[String]) -> Result<usize, Impossible> {
-    people(approvers, groups).map(|p| p.len())
 }
 
 /// Whether `need` can be met at all. `operator`: the one who may not be counted, where that is known already.
@@ -149,74 +142,6 @@ pub fn can_pass(
     Ok(())
 }
 
-/// One verified decision of a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Vote {
-    /// Whose key signed it. Two keys of one principal are one person.
-    pub principal: String,
-    /// True: approved; false: rejected.
-    pub approves: bool,
-}
-
-/// What the decisions so far come to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Enough people said yes.
-    Passed {
-        /// Who, in alphabetical order.
-        by: Vec<String>,
-    },
-    /// Somebody who may approve said no. One no ends it.
-    Rejected {
-        /// Who.
-        by: String,
-    },
-    /// Not enough people yet.
-    Waiting {
-        /// How many more are needed.
-        missing: u32,
-        /// Who has said yes.
-        have: Vec<String>,
-        /// Who could still.
-        open: Vec<String>,
-    },
-}
-
-/// Counts decisions. Those of people outside the groups do not count; with `operators` given, neither do those people's.
-///
-/// # Errors
-/// A group that does not exist.
-pub fn count(
-    approvers: &BTreeMap<String, Vec<String>>,
-    groups: &[String],
-    need: u32,
-    operators: &BTreeSet<String>,
-    votes: &[Vote],
-) -> Result<Verdict, Impossible> {
-    let mut may = people(approvers, groups)?;
-    may.retain(|p| !operators.contains(*p));
-    let counted = || votes.iter().filter(|v| may.contains(v.principal.as_str()));
-    if let Some(no) = counted().find(|v| !v.approves) {
-        return Ok(Verdict::Rejected {
-            by: no.principal.clone(),
-        });
-    }
-    let yes: BTreeSet<&str> = counted().map(|v| v.principal.as_str()).collect();
-    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
-    let have = u32::try_from(yes.len()).unwrap_or(u32::MAX);
-    // Nobody at all is never enough, whatever `need` says.
-    if have >= need.max(1) {
-        return Ok(Verdict::Passed {
-            by: owned(yes.into_iter().collect()),
-        });
-    }
-    Ok(Verdict::Waiting {
-        missing: need.max(1) - have,
-        open: owned(may.difference(&yes).copied().collect()),
-        have: owned(yes.into_iter().collect()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,18 +158,10 @@ mod tests {
         names.iter().map(|n| (*n).to_owned()).collect()
     }
 
-    fn votes(list: &[(&str, bool)]) -> Vec<Vote> {
-        let vote = |(p, approves): &(&str, bool)| Vote {
-            principal: (*p).to_owned(),
-            approves: *approves,
-        };
-        list.iter().map(vote).collect()
-    }
-
     #[test]
     fn a_person_in_two_groups_is_one_person() {
-        assert_eq!(distinct_people(&groups(), &names(&["ops", "cab"])), Ok(3));
-        assert_eq!(distinct_people(&groups(), &names(&["ops", "ops"])), Ok(2));
+        assert_eq!(people(&groups(), &names(&["ops", "cab"])).unwrap().len(), 3);
+        assert_eq!(people(&groups(), &names(&["ops", "ops"])).unwrap().len(), 2);
     }
 
     #[test]
@@ -264,54 +181,6 @@ mod tests {
             group: "oops".to_owned(),
         };
         assert_eq!(can_pass(&groups(), &names(&["oops"]), 1, None), Err(unknown));
-    }
-
-    #[test]
-    fn two_keys_of_one_person_and_the_operator_do_not_make_two() {
-        let both = names(&["ops", "cab"]);
-        let operators = BTreeSet::from(["ana".to_owned()]);
-        let twice = votes(&[("bo", true), ("bo", true), ("ana", true), ("stranger", true)]);
-        let verdict = count(&groups(), &both, 2, &operators, &twice);
-        let waiting = Verdict::Waiting {
-            missing: 1,
-            have: names(&["bo"]),
-            open: names(&["cy"]),
-        };
-        assert_eq!(verdict, Ok(waiting));
-        let enough = votes(&[("bo", true), ("cy", true)]);
-        let passed = Verdict::Passed {
-            by: names(&["bo", "cy"]),
-        };
-        assert_eq!(count(&groups(), &both, 2, &operators, &enough), Ok(passed));
-    }
-
-    #[test]
-    fn one_rejection_by_a_person_who_may_approve_ends_it_and_a_strangers_does_not() {
-        let ops = names(&["ops"]);
-        let none = BTreeSet::new();
-        let mixed = votes(&[("ana", true), ("cy", false)]);
-        assert_eq!(
-            count(&groups(), &ops, 1, &none, &mixed),
-            Ok(Verdict::Passed { by: names(&["ana"]) })
-        );
-        let no = votes(&[("ana", true), ("bo", false)]);
-        assert_eq!(
-            count(&groups(), &ops, 1, &none, &no),
-            Ok(Verdict::Rejected { by: "bo".to_owned() })
-        );
-    }
-
-    #[test]
-    fn nobody_is_never_enough() {
-        let waiting = Verdict::Waiting {
-            missing: 1,
-            have: Vec::new(),
-            open: names(&["ana", "bo"]),
-        };
-        assert_eq!(
-            count(&groups(), &names(&["ops"]), 0, &BTreeSet::new(), &[]),
-            Ok(waiting)
-        );
     }
 
     #[test]

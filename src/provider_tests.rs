@@ -1,3 +1,5 @@
+//! Tests of `provider`: real variables, files, pipes and commands.
+
 use super::*;
 
 struct Room {

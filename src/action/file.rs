@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::{Done, End, Hands, Job};
 use crate::id::Digest;
 use crate::plan::Value;
+use crate::runbook::expr::quote::sh_word as quote;
 use crate::transport::{Command, How, Put, Request, Session, Sink, Stream};
 
 /// Largest former content that is kept for the way back.
@@ -238,9 +239,4 @@ pub(super) fn plain(job: &Job, script: String) -> Request {
         step_key: job.step_key.clone(),
         cancel: job.cancel.clone(),
     }
-}
-
-/// A word for `sh`.
-pub(super) fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

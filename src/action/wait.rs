@@ -4,8 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::file::{plain, quote};
+use super::file::plain;
 use super::{Done, End, Hands, Job};
+use crate::runbook::expr::quote::sh_word as quote;
 use crate::transport::{How, Sink, Stream};
 
 /// Takes no notes.

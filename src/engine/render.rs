@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::action::{Former, Work};
 use crate::id::HostName;
 use crate::plan::{Call, PlannedStep, Value};
+use crate::runbook::duration;
 use crate::runbook::expr::{Expr, ExprError, Mode, Scope, Shell, Template};
 use crate::secret::Secret;
 use crate::transport::Command;
@@ -242,9 +243,7 @@ fn wait(call: &Call, scope: &Scope) -> Result<(Work, String), String> {
         Call::WaitTime { time } => {
             let time = match value(time, scope)? {
                 Value::Duration { duration_ms } => Duration::from_millis(duration_ms),
-                Value::Text(t) => {
-                    crate::runbook::fields::parse_duration(&t).ok_or_else(|| format!("`{t}` is no duration"))?
-                }
+                Value::Text(t) => duration::parse(t.trim()).ok_or_else(|| format!("`{t}` is no duration"))?,
                 _ => return Err(format!("`{time}` is no duration")),
             };
             Ok((Work::WaitTime(time), format!("{} s", time.as_secs())))

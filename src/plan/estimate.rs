@@ -72,17 +72,19 @@ pub fn reserve_ms(window: &PlannedWindow, phase: &PlannedPhase) -> u64 {
 /// The sizes of the batches if every host passes its precheck, without regard to `apart` and `last`.
 pub fn batches(rollout: &PlannedRollout, hosts: usize) -> Vec<usize> {
     let mut sizes = Vec::new();
-    let (mut left, mut written) = (hosts, rollout.batches.iter());
-    let mut size = hosts;
+    let mut left = hosts;
     while left > 0 {
-        if let Some(next) = written.next() {
-            size = count(*next, hosts).max(1);
-        }
-        let batch = size.clamp(1, left);
+        let batch = batch_size(&rollout.batches, sizes.len(), hosts).min(left);
         sizes.push(batch);
         left -= batch;
     }
     sizes
+}
+
+/// The size of batch number `at` (from 0): the last one written repeats, at least one.
+pub fn batch_size(batches: &[Size], at: usize, hosts: usize) -> usize {
+    let size = batches.get(at).or_else(|| batches.last());
+    size.map_or(hosts, |size| count(*size, hosts)).max(1)
 }
 
 /// A count of hosts; percents are of the phase's planned hosts, rounded down.

@@ -3,18 +3,17 @@
 //! Owns: which facts the page holds and in which order; the model of a page. Must not: escape (each format does that), ask a
 //! clock, decide anything.
 
+mod batches;
 mod difference;
 mod facts;
 mod markdown;
 mod risk;
-mod sums;
 mod terminal;
 mod words;
 
 pub use difference::{Difference, diff, diff_text};
 pub use facts::facts;
 pub use markdown::markdown;
-pub use sums::{Worst, batches, worst};
 pub use terminal::text;
 pub use words::{count, day, duration, moment_in, plain_call, shown};
 

@@ -1,61 +1,17 @@
-//! The numbers that hold a run back: how many may fail, how large a batch is, what still fits the window.
+//! The window as a run is held to it: when it ends, and what still fits.
 //!
 //! Owns: this arithmetic. Must not: decide what follows from it (that is `next`).
 
 use jiff::Timestamp;
 
 use super::Run;
-use crate::plan::{Plan, PlannedPhase, PlannedUndo, PlannedWindow, Size};
-
-/// So many hosts may count before nothing further starts; a percent is rounded down.
-pub fn max_fail(size: Size, planned: usize) -> usize {
-    match size {
-        Size::Count(n) => usize::try_from(n).unwrap_or(usize::MAX),
-        Size::Percent(p) => percent(p, planned),
-    }
-}
-
-/// The size of batch number `at` (from 0): the last one written repeats, a percent is rounded down, at least one.
-pub fn batch_size(batches: &[Size], at: usize, planned: usize) -> usize {
-    let size = match batches.get(at).or_else(|| batches.last()) {
-        None => planned,
-        Some(Size::Count(n)) => usize::try_from(*n).unwrap_or(usize::MAX),
-        Some(Size::Percent(p)) => percent(*p, planned),
-    };
-    size.max(1)
-}
-
-fn percent(p: u32, of: usize) -> usize {
-    of.saturating_mul(usize::try_from(p).unwrap_or(100)) / 100
-}
-
-/// The sum of the limits of a host's undo steps.
-pub fn back_out_ms(phase: &PlannedPhase) -> u64 {
-    let of = |undo: &PlannedUndo| match undo {
-        PlannedUndo::Steps(list) => list.iter().map(|u| u.timeout_ms).fold(0, u64::saturating_add),
-        _ => 0,
-    };
-    phase
-        .stages
-        .steps
-        .iter()
-        .map(|s| of(&s.undo))
-        .fold(0, u64::saturating_add)
-}
+use crate::plan::{Plan, PlannedPhase, PlannedWindow, estimate};
 
 /// When the window ends, if there is one and no override lets the run go on outside it.
 pub fn window_end(plan: &Plan, run: &Run) -> Option<Timestamp> {
     let w = held_to(plan, run)?;
     let end = opens_ms(w, run)?.saturating_add(ms(w.duration_ms));
     Timestamp::from_millisecond(end).ok()
-}
-
-/// True where no forward step may start: before the window, or after its end.
-pub fn outside_window(plan: &Plan, run: &Run, now: Timestamp) -> bool {
-    let early = held_to(plan, run)
-        .and_then(|w| w.start)
-        .is_some_and(|start| now < start);
-    early || window_end(plan, run).is_some_and(|end| now >= end)
 }
 
 /// True from the moment on after which no host starts.
@@ -74,11 +30,7 @@ pub(super) fn window_closed(plan: &Plan, run: &Run, phase: &PlannedPhase, now: T
         return Some("the window's cut-off is reached: no further host starts".to_owned());
     }
     let slowest = run.slowest_ms.get(&phase.id).copied().unwrap_or(0);
-    let reserve = plan
-        .window
-        .as_ref()
-        .and_then(|w| w.reserve_ms)
-        .unwrap_or_else(|| back_out_ms(phase));
+    let reserve = plan.window.as_ref().map_or(0, |w| estimate::reserve_ms(w, phase));
     let back = now
         .as_millisecond()
         .saturating_add(ms(slowest))

@@ -226,7 +226,7 @@ impl Walker<'_> {
         }
         match self.proof(1) {
             Some(next) => next,
-            None => LineNext::End(HostState::RolledBack, String::new()),
+            None => LineNext::End(HostState::RolledBack, self.turned_why()),
         }
     }
 
@@ -234,10 +234,15 @@ impl Walker<'_> {
     fn again(&self, pass: u32, went_back: bool) -> LineNext {
         match self.proof(pass) {
             Some(next) => next,
-            None if went_back => LineNext::End(HostState::RolledBack, String::new()),
+            None if went_back => LineNext::End(HostState::RolledBack, self.turned_why()),
             // It was held because something failed: good again, and never better than warned.
             None => LineNext::End(HostState::Warned, String::new()),
         }
+    }
+
+    /// Why it went back: the reader of a report asks that first.
+    fn turned_why(&self) -> String {
+        self.line.turned.as_ref().map(|t| t.why.clone()).unwrap_or_default()
     }
 
     /// `verify` and `undrain` in a later pass; `None` when both went through.

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 
 pub use super::back::reopenings;
 use super::event::{Event, Halt, Occasion, StepKey};
-pub use super::limits::{back_out_ms, batch_size, max_fail};
 use super::line::{LineNext, Walker};
 use super::{Line, PhaseRun, Run};
 use crate::id::HostName;

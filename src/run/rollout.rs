@@ -10,7 +10,7 @@ use super::line::LineNext;
 use super::next::{Decider, Next, Part, busy_first, dedup};
 use super::{Batch, Line, PhaseRun, limits};
 use crate::id::HostName;
-use crate::plan::{AfterBatch, OnFailure, PlannedPhase, PlannedStep, Stage};
+use crate::plan::{AfterBatch, OnFailure, PlannedPhase, PlannedStep, Stage, estimate};
 
 /// A precheck older than this is repeated before its host starts.
 const PRECHECK_HOLDS_MS: i64 = 30 * 60 * 1000;
@@ -230,7 +230,7 @@ impl<'a> Decider<'a> {
                 .is_some_and(|l| l.counted && l.ended != Some(HostState::Refused))
         };
         let canary = phase.rollout.batches.len() >= 2 && pr.batches.first().is_some_and(|b| b.hosts.iter().any(failed));
-        let over = count > limits::max_fail(phase.rollout.max_fail, phase.hosts.len());
+        let over = count > estimate::count(phase.rollout.max_fail, phase.hosts.len());
         if !(over || canary) {
             return None;
         }
@@ -282,7 +282,7 @@ impl<'a> Decider<'a> {
                 pool = waiting.first().copied().into_iter().collect();
             }
         }
-        let size = limits::batch_size(&phase.rollout.batches, pr.batches.len(), phase.hosts.len());
+        let size = estimate::batch_size(&phase.rollout.batches, pr.batches.len(), phase.hosts.len());
         let hosts = self.apart(phase, &pool).into_iter().take(size).cloned().collect();
         Self::record(Event::BatchBegan {
             phase: phase.id.clone(),

@@ -4,18 +4,22 @@
 
 pub mod change;
 pub mod check;
+pub mod duration;
 pub mod expr;
 pub mod fields;
 pub mod files;
 pub mod lower;
 pub mod policyfile;
 pub mod project;
+mod step;
 pub mod yaml;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use step::{Action, Become, Command, Delegate, Mark, OnUnknown, Parse, Retry, Step, Undo, WaitFor};
 
 use crate::diag::{Span, Spanned};
 
@@ -343,26 +347,6 @@ pub struct Defaults {
     pub become_: Option<Become>,
 }
 
-/// `retry`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retry {
-    /// Attempts in all, at least 1.
-    pub attempts: u32,
-    /// Milliseconds before the second attempt.
-    pub delay_ms: u64,
-    /// Factor on the delay for each further one (1 = even), in percent: 200 doubles.
-    pub backoff_percent: u32,
-}
-
-/// `become` of a step: another user of the host. How (sudo, su) is the host's setting.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Become {
-    /// `false`: as the login user, whatever `defaults` say.
-    No,
-    /// This user (`true` is root).
-    User(String),
-}
-
 /// A phase or a gate.
 #[derive(Clone, Debug)]
 pub enum Item {
@@ -459,213 +443,4 @@ impl Stage {
             Self::Cleanup => "cleanup",
         }
     }
-}
-
-/// One step.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// `id`, or one made from its place (`step-3`); made ids cannot be referred to.
-    pub id: Spanned<String>,
-    /// True if the author wrote the id.
-    pub id_written: bool,
-    /// A sentence for the board.
-    pub name: String,
-    /// What it does.
-    pub action: Spanned<Action>,
-    /// Run only if true.
-    pub when: Option<Spanned<String>>,
-    /// Must be true after the action.
-    pub expect: Option<Spanned<String>>,
-    /// False: `warned`.
-    pub warn_unless: Option<Spanned<String>>,
-    /// Keep the result under this name.
-    pub register: Option<Spanned<String>>,
-    /// Parse stdout into `value`.
-    pub parse: Option<Parse>,
-    /// Do it elsewhere.
-    pub delegate_to: Option<Spanned<Delegate>>,
-    /// Once a phase instead of once a host.
-    pub once: bool,
-    /// In precheck: again directly before each host starts.
-    pub fresh: bool,
-    /// Run as another user.
-    pub become_: Option<Become>,
-    /// Repetition.
-    pub retry: Option<Retry>,
-    /// Limit of one attempt.
-    pub timeout: Option<Spanned<Duration>>,
-    /// Exit codes that mean success.
-    pub ok_codes: Vec<i32>,
-    /// It may fail, for this reason.
-    pub may_fail: Option<Spanned<String>>,
-    /// How it is taken back.
-    pub undo: Undo,
-    /// Changes nothing (written, or by nature, or implied by the stage).
-    pub read_only: bool,
-    /// Names the moment of its end.
-    pub mark: Option<Mark>,
-    /// Names the moment of its start.
-    pub mark_start: Option<Mark>,
-    /// What to do when the end cannot be learnt.
-    pub on_unknown: OnUnknown,
-    /// Modes it belongs to; empty: all.
-    pub only_in: Vec<Spanned<String>>,
-    /// Process environment; values may be templates.
-    pub env: Vec<(Spanned<String>, Spanned<String>)>,
-    /// Input of the process; may be a template.
-    pub stdin: Option<Spanned<String>>,
-    /// Keep only length and hash of the output.
-    pub sensitive: bool,
-    /// Files to keep.
-    pub evidence: Vec<Spanned<String>>,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// `as`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Parse {
-    /// One number.
-    Number,
-    /// The text without trailing newlines.
-    Text,
-    /// A list of lines.
-    Lines,
-    /// Any JSON.
-    Json,
-    /// RFC 3339.
-    Timestamp,
-}
-
-/// `delegate_to`.
-#[derive(Clone, Debug)]
-pub enum Delegate {
-    /// A host, a set or `controller`; may be a template.
-    To(String),
-    /// The first of a set that is reachable, in service and not this host.
-    OneOf(String),
-}
-
-/// `undo`.
-#[derive(Clone, Debug, Default)]
-pub enum Undo {
-    /// Nothing written.
-    #[default]
-    Unwritten,
-    /// These steps.
-    Steps(Vec<Step>),
-    /// An earlier step's undo takes this back too.
-    CoveredBy(Spanned<String>),
-    /// Cannot be taken back, for this reason.
-    None(Spanned<String>),
-}
-
-/// `mark`, `mark_start`.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    /// Its name.
-    pub name: Spanned<String>,
-    /// A template that gives the moment; `None`: now.
-    pub at: Option<Spanned<String>>,
-}
-
-/// `on_unknown`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OnUnknown {
-    /// A person decides.
-    #[default]
-    Ask,
-    /// Run it again, if the host proves nothing of it runs.
-    Rerun,
-    /// Count it as failed, under the same proof.
-    Fail,
-}
-
-/// What a step does. Texts may be templates.
-#[derive(Clone, Debug)]
-pub enum Action {
-    /// `run`.
-    Run(Command),
-    /// `script`.
-    Script {
-        /// File of the repository.
-        file: Spanned<String>,
-        /// What runs it; `None`: `sh`.
-        interpreter: Option<Spanned<String>>,
-        /// Its arguments.
-        args: Vec<Spanned<String>>,
-    },
-    /// `upload`.
-    Upload {
-        /// File of the repository.
-        src: Spanned<String>,
-        /// Path on the host.
-        dest: Spanned<String>,
-        /// Octal mode.
-        mode: Option<u32>,
-        /// `user` or `user:group`.
-        owner: Option<Spanned<String>>,
-        /// Render it first.
-        template: bool,
-        /// A command that must accept the new file (`{{ file }}` is its temporary path) before it is renamed.
-        validate: Option<Spanned<String>>,
-    },
-    /// `download`.
-    Download {
-        /// Path on the host.
-        src: Spanned<String>,
-        /// Limit in bytes.
-        max_bytes: u64,
-    },
-    /// `http`.
-    Http {
-        /// GET, HEAD, POST, PUT, PATCH or DELETE.
-        method: Spanned<String>,
-        /// Where.
-        url: Spanned<String>,
-        /// Header lines.
-        headers: Vec<(Spanned<String>, Spanned<String>)>,
-        /// Body.
-        body: Option<Spanned<String>>,
-    },
-    /// `assert`.
-    Assert(Spanned<String>),
-    /// `wait_for`.
-    WaitFor {
-        /// What for.
-        what: WaitFor,
-        /// How often to look.
-        every: Duration,
-    },
-    /// `manual`.
-    Manual(Spanned<String>),
-}
-
-/// `run`.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// One script for `sh`.
-    Shell(Spanned<String>),
-    /// An argument list, no shell.
-    Argv(Vec<Spanned<String>>),
-}
-
-/// `wait_for`.
-#[derive(Clone, Debug)]
-pub enum WaitFor {
-    /// A TCP port that accepts, looked at on the host itself.
-    Port {
-        /// Address, default the host's own loopback.
-        host: Option<Spanned<String>>,
-        /// Port, may be a template.
-        port: Spanned<String>,
-    },
-    /// A path that exists on the host.
-    Path(Spanned<String>),
-    /// A full login from the control machine.
-    Connection,
-    /// A fixed time.
-    Time(Spanned<String>),
 }

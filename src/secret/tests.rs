@@ -1,3 +1,5 @@
+//! Tests of `secret`: every form of every value, however the output is cut.
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;

@@ -6,20 +6,7 @@ use std::time::Duration;
 
 use super::channel::{Channel, Channels, Event};
 use super::{Command, Method, Privilege, Request, Stream};
-
-/// One shell word that is exactly `text`.
-pub(super) fn quote(text: &str) -> String {
-    let mut word = String::with_capacity(text.len() + 2);
-    word.push('\'');
-    for c in text.chars() {
-        match c {
-            '\'' => word.push_str("'\\''"),
-            other => word.push(other),
-        }
-    }
-    word.push('\'');
-    word
-}
+pub(super) use crate::runbook::expr::quote::sh_word as quote;
 
 /// A random word for markers: 128 bits of hex.
 pub(super) fn nonce() -> Result<String, String> {

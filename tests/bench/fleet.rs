@@ -20,6 +20,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use pitstop::runbook::expr::quote::sh_word as quote;
 use sshd::{Sshd, me};
 
 const HOSTS: usize = 12;
@@ -120,9 +121,9 @@ fn control_master(dir: &Path, hosts: &[Sshd]) -> String {
          opt=\"-F none -S $sock -p $port -i $id -o UserKnownHostsFile=$known -o StrictHostKeyChecking=yes \
          -o KexAlgorithms=curve25519-sha256 -o BatchMode=yes -o LogLevel=ERROR -l {}\"\n\
          ssh $opt -M -N 127.0.0.1 </dev/null & m=$!\n\
-         until ssh $opt -O check 127.0.0.1 2>/dev/null; do :; done\n\
+         until ssh $opt -O check 127.0.0.1 2>/dev/null; do sleep 0.02; done\n\
          i=0; while [ $i -lt {STEPS} ]; do ssh $opt 127.0.0.1 true </dev/null || exit 1; i=$((i+1)); done\n\
-         ssh $opt -O exit 127.0.0.1 2>/dev/null; wait $m\n",
+         ssh $opt -O exit 127.0.0.1 2>/dev/null; wait $m; exit 0\n",
         me()
     );
     std::fs::write(&one, script).unwrap();
@@ -167,8 +168,4 @@ fn timed(dir: &Path, script: &str) -> Cost {
         },
         _ => panic!("no times in {said:?}"),
     }
-}
-
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

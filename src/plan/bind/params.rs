@@ -6,7 +6,7 @@ use super::Binder;
 use crate::diag::{Diagnostic, Spanned, nearest};
 use crate::plan::Value;
 use crate::runbook::change::{Change, Given};
-use crate::runbook::expr::print_duration;
+use crate::runbook::duration;
 use crate::runbook::lower::{typed, typed_text};
 use crate::runbook::{ParamType, Parameter, Runbook};
 
@@ -169,7 +169,7 @@ fn show(value: &Value) -> String {
         Value::Bool(b) => b.to_string(),
         Value::Int(n) => n.to_string(),
         Value::Number(n) => n.to_string(),
-        Value::Duration { duration_ms } => print_duration(*duration_ms),
+        Value::Duration { duration_ms } => duration::print(*duration_ms),
         Value::Timestamp { timestamp } => timestamp.to_string(),
         Value::Text(t) => t.clone(),
         Value::List(items) => items.iter().map(show).collect::<Vec<_>>().join(","),

@@ -4,8 +4,7 @@ use super::{Binder, Kept, millis};
 use crate::diag::{Diagnostic, Spanned, nearest};
 use crate::id::HostName;
 use crate::plan::{Kind, OnFailure, PlannedPhase, PlannedRollout, PlannedStep, Size, Stage, Stages, Value};
-use crate::runbook::fields::parse_duration;
-use crate::runbook::{Phase, Rollout, RolloutRef, Step};
+use crate::runbook::{Phase, Rollout, RolloutRef, Step, duration};
 
 /// Hosts at work at one time where nothing is written.
 const PARALLEL: u32 = 10;
@@ -174,7 +173,7 @@ impl Binder<'_, '_> {
         match &value {
             Value::Duration { duration_ms } => return *duration_ms,
             Value::Text(text) => {
-                if let Some(d) = parse_duration(text) {
+                if let Some(d) = duration::parse(text.trim()) {
                     return millis(d);
                 }
             }

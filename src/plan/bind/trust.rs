@@ -178,7 +178,7 @@ impl Binder<'_, '_> {
         };
         for over in limits.exceeded_by(&asked) {
             let show = |n: u64| match over.what {
-                "timeout" | "window" => crate::runbook::expr::print_duration(n),
+                "timeout" | "window" => crate::runbook::duration::print(n),
                 _ => n.to_string(),
             };
             let d = Diagnostic::error(

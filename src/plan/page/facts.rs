@@ -10,11 +10,12 @@ use super::super::{
     AfterBatch, Call, OnFailure, Otherwise, Place, Plan, PlanItem, PlannedGate, PlannedPhase, PlannedStep, PlannedUndo,
     Requirement, SecretSource, Size, Stage, TransportKind,
 };
+use super::batches::who;
 use super::risk::{changing, counted, risk, rollback, unknown_if_cut};
-use super::sums::{who, worst};
 use super::words::{count, day, duration, plain_call, shown};
 use super::{Block, Cell, Figure, Outside, Page, Section, code};
 use crate::id::{Digest, HostName};
+use crate::plan::estimate::{back_out_ms, worst_host_ms, worst_phase_ms};
 
 /// The six stages in order.
 pub(super) const STAGES: [Stage; 6] = [
@@ -105,7 +106,7 @@ fn figures(plan: &Plan, outside: &Outside) -> Vec<Figure> {
         };
         out.push(Figure::new("Can be taken back", format!("{can} of {all}"), note));
     }
-    let longest = plan.phases().map(|p| worst(p).phase_ms).fold(0, u64::saturating_add);
+    let longest = plan.phases().map(worst_phase_ms).fold(0, u64::saturating_add);
     let at_most = format!("at most {} by its limits", duration(longest));
     match &plan.window {
         Some(w) => out.push(Figure::new("Window", duration(w.duration_ms), at_most)),
@@ -179,7 +180,7 @@ fn hosts(plan: &Plan) -> Section {
 
 fn time(plan: &Plan) -> Section {
     let mut f: Vec<(String, Cell)> = Vec::new();
-    let longest = plan.phases().map(|p| worst(p).phase_ms).fold(0, u64::saturating_add);
+    let longest = plan.phases().map(worst_phase_ms).fold(0, u64::saturating_add);
     match &plan.window {
         None => f.push(("Window".to_owned(), "any time".into())),
         Some(w) => {
@@ -217,13 +218,17 @@ fn time(plan: &Plan) -> Section {
     let rows: Vec<Vec<Cell>> = plan
         .phases()
         .map(|p| {
-            let w = worst(p);
+            let back = if p.stages.steps.iter().any(|s| !s.read_only) {
+                back_out_ms(p)
+            } else {
+                0
+            };
             vec![
                 code(&p.id),
                 p.hosts.len().to_string().into(),
-                duration(w.host_ms).into(),
-                duration(w.back_ms).into(),
-                duration(w.phase_ms).into(),
+                duration(worst_host_ms(p)).into(),
+                duration(back).into(),
+                duration(worst_phase_ms(p)).into(),
             ]
         })
         .collect();

@@ -148,7 +148,13 @@ fn bands(out: &mut String, r: &ChangeRecord, scale: &Scale, bottom: f64) {
 
 fn axis(out: &mut String, r: &ChangeRecord, scale: &Scale, bottom: f64) {
     let inside = |x: f64| scale.pauses().any(|(a, b)| x > a - 16.0 && x < b + 16.0);
-    for t in scale.ticks() {
+    let ticks = scale.ticks();
+    // Marks closer than a minute would all say the same without seconds.
+    let close = ticks
+        .windows(2)
+        .any(|w| matches!(w, [a, b] if b.as_second() - a.as_second() < 60));
+    let format = if close { "%H:%M:%S" } else { "%H:%M" };
+    for t in ticks {
         let x = scale.x(t);
         if inside(x) {
             continue;
@@ -157,7 +163,7 @@ fn axis(out: &mut String, r: &ChangeRecord, scale: &Scale, bottom: f64) {
             out,
             "<path class=\"grid\" d=\"M{x:.1} {:.1}V{bottom:.1}\"/><text class=\"soft mid\" x=\"{x:.1}\" y=\"{TICKS}\">{}</text>",
             TICKS + 5.0,
-            moment_in(t, &r.window.timezone, "%H:%M")
+            moment_in(t, &r.window.timezone, format)
         );
     }
     let zone = r.window.actual.map(|a| moment_in(a.start, &r.window.timezone, "%Z"));

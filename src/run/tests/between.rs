@@ -182,7 +182,7 @@ fn a_host_starts_only_if_the_slowest_so_far_and_the_reserve_fit_before_the_end()
 #[test]
 fn the_reserve_is_by_default_the_sum_of_the_limits_of_the_undo_steps() {
     let p = full("p", &["a"]);
-    assert_eq!(crate::run::limits::back_out_ms(&p), 180_000);
+    assert_eq!(estimate::undo_ms(&p), 180_000);
     let (_, end) = windowed(window(180_000, 0, None), Script::new());
     assert_eq!(end, STOPPED, "not even the first host fits");
 }

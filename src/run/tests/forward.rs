@@ -3,9 +3,9 @@
 use super::sample::*;
 use super::sim::*;
 use super::told::*;
+use crate::plan::estimate::{batch_size, count};
 use crate::plan::*;
 use crate::run::event::*;
-use crate::run::limits::{batch_size, max_fail};
 use Outcome::*;
 
 // --- Order ---
@@ -94,10 +94,10 @@ fn percents_are_of_the_planned_hosts_rounded_down_at_least_one() {
     assert_eq!(batch_size(&[Size::Percent(0)], 3, 5), 1);
     assert_eq!(batch_size(&[Size::Count(0)], 0, 5), 1);
     assert_eq!(batch_size(&[], 0, 5), 5);
-    assert_eq!(max_fail(Size::Percent(50), 5), 2);
-    assert_eq!(max_fail(Size::Percent(19), 5), 0);
-    assert_eq!(max_fail(Size::Percent(100), 5), 5);
-    assert_eq!(max_fail(Size::Count(3), 5), 3);
+    assert_eq!(count(Size::Percent(50), 5), 2);
+    assert_eq!(count(Size::Percent(19), 5), 0);
+    assert_eq!(count(Size::Percent(100), 5), 5);
+    assert_eq!(count(Size::Count(3), 5), 3);
 }
 
 #[test]

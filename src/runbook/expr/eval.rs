@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::filter::{Filter, print_duration};
+use super::filter::Filter;
 use super::operator::{binary, negative};
 use super::parse::{Kind, Node, Op, Test};
 use super::{ErrorKind, ExprError, Scope, listed};
 use crate::diag::nearest;
-use crate::runbook::Value;
+use crate::runbook::{Value, duration};
 use crate::secret::Secret;
 
 /// Steps of work for one template or condition.
@@ -121,8 +121,8 @@ pub(super) fn print(val: &Val, range: &Range<usize>) -> Result<String, ExprError
         Val::Int(n) => Ok(n.to_string()),
         // Rust never writes an exponent here, and no `.0` behind a whole number.
         Val::Num(n) => Ok(n.to_string()),
-        Val::Span(ms) if *ms < 0 => Ok(format!("-{}", print_duration(ms.unsigned_abs()))),
-        Val::Span(ms) => Ok(print_duration(ms.unsigned_abs())),
+        Val::Span(ms) if *ms < 0 => Ok(format!("-{}", duration::print(ms.unsigned_abs()))),
+        Val::Span(ms) => Ok(duration::print(ms.unsigned_abs())),
         Val::Time(t) => Ok(t.to_string()),
         Val::Text(t) => Ok(t.clone()),
         Val::None => refused("add `| default(…)`, or ask `is none` in `when`"),

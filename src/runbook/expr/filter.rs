@@ -10,7 +10,7 @@ use super::eval::{Val, print, secret_refused};
 use super::operator::{add, compare, contains, equal};
 use super::parse::{Kind, Node};
 use super::{ErrorKind, ExprError, MAX_OUTPUT, Shell, quote};
-use crate::runbook::Value;
+use crate::runbook::{Value, duration};
 
 /// Longest pattern and largest compiled size of a regular expression.
 const MAX_PATTERN: usize = 1000;
@@ -237,8 +237,8 @@ impl Call<'_> {
     fn time(&self, val: Val) -> Result<Val, ExprError> {
         match (self.filter, val) {
             (Filter::Duration, Val::Span(ms)) => Ok(Val::Span(ms)),
-            (Filter::Duration, Val::Text(t)) => parse_duration(t.trim())
-                .and_then(|ms| i64::try_from(ms).ok())
+            (Filter::Duration, Val::Text(t)) => duration::parse(t.trim())
+                .and_then(|d| i64::try_from(d.as_millis()).ok())
                 .map(Val::Span)
                 .ok_or_else(|| {
                     self.wrong("this text is no duration")
@@ -483,61 +483,4 @@ fn limited(text: String, range: &Range<usize>) -> Result<Val, ExprError> {
 pub(super) fn too_long(range: &Range<usize>) -> ExprError {
     ExprError::new(ErrorKind::Limit, "the result is too large", range.clone())
         .help("cut it down on the host (`head`, `grep -c`) and register the smaller result")
-}
-
-/// The milliseconds of `90s`, `10m`, `1h 30m`, `2d`, `500ms`; units from large to small, each once.
-pub fn parse_duration(text: &str) -> Option<u64> {
-    let mut rest = text;
-    let mut total: u64 = 0;
-    let mut last = u64::MAX;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let (number, tail) = rest.split_at_checked(digits)?;
-        let end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at_checked(end)?;
-        let factor = match unit {
-            "d" => 86_400_000,
-            "h" => 3_600_000,
-            "m" => 60_000,
-            "s" => 1000,
-            "ms" => 1,
-            _ => return None,
-        };
-        if factor >= last {
-            return None;
-        }
-        last = factor;
-        total = total.checked_add(number.parse::<u64>().ok()?.checked_mul(factor)?)?;
-        rest = tail.trim_start();
-        if rest.is_empty() && tail != rest {
-            return None;
-        }
-    }
-    Some(total)
-}
-
-/// A duration as it is written in the language: `1h30m`, `0s`.
-pub fn print_duration(ms: u64) -> String {
-    if ms == 0 {
-        return "0s".to_owned();
-    }
-    let mut left = ms;
-    let mut out = String::new();
-    for (factor, unit) in [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1000, "s"),
-        (1, "ms"),
-    ] {
-        let n = left / factor;
-        left %= factor;
-        if n > 0 {
-            out.push_str(&format!("{n}{unit}"));
-        }
-    }
-    out
 }

@@ -29,7 +29,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 pub use check::{FieldKind, Fields, Known, Place, check_condition, check_template};
-pub use filter::{parse_duration, print_duration};
 
 use self::eval::{Eval, Val};
 use self::parse::Node;

@@ -22,7 +22,12 @@ pub fn word(shell: Shell, text: &str) -> Result<String, &'static str> {
 /// NUL.
 pub fn sh(text: &str) -> Result<String, &'static str> {
     no_nul(text)?;
-    Ok(format!("'{}'", text.replace('\'', r"'\''")))
+    Ok(sh_word(text))
+}
+
+/// [`sh`] for callers that refuse a NUL in the whole command.
+pub fn sh_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Single quotes; each of the five characters that PowerShell reads as one is doubled.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Cx;
 use crate::diag::{Diagnostic, Spanned};
+use crate::runbook::duration;
 use crate::runbook::fields::{self, Fields, not_built};
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Action, Command, WaitFor};
@@ -309,7 +310,7 @@ impl Cx<'_> {
     }
 
     fn time(&mut self, time: Spanned<String>) -> Spanned<String> {
-        if !time.contains("{{") && fields::parse_duration(&time).is_none() {
+        if !time.contains("{{") && duration::parse(time.trim()).is_none() {
             let d = Diagnostic::error(
                 "PS0109",
                 format!("expected a duration, found `{}`", time.value),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{Cx, project_path};
 use crate::diag::{Diagnostic, Spanned};
+use crate::runbook::duration;
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Objective, ParamType, Parameter, SecretDecl, SecretSource, TargetSet, Value, WindowSpec};
@@ -248,7 +249,7 @@ pub fn typed_text(text: &str, kind: ParamType) -> Option<Value> {
         ParamType::Int => text.parse().ok().map(Value::Int),
         ParamType::Number => text.parse().ok().filter(|n: &f64| n.is_finite()).map(Value::Number),
         ParamType::Bool => text.parse().ok().map(Value::Bool),
-        ParamType::Duration => fields::parse_duration(text).map(typed_duration),
+        ParamType::Duration => duration::parse(text.trim()).map(typed_duration),
         ParamType::Timestamp => text
             .parse::<Timestamp>()
             .ok()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Cx;
 use crate::diag::{Diagnostic, Spanned};
+use crate::runbook::duration;
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::yaml::Node;
 use crate::runbook::{AfterBatch, Gate, Otherwise, Rollout, Size};
@@ -24,7 +25,7 @@ impl Cx<'_> {
         let max_fail = f.node("max_fail").and_then(|n| self.keep(size(n, 0)));
         let soak = f.text("soak");
         if let Some(soak) = soak.as_ref().filter(|s| !s.contains("{{"))
-            && fields::parse_duration(soak).is_none()
+            && duration::parse(soak.trim()).is_none()
             && let Some(node) = f.node("soak")
             && let Err(d) = fields::duration(node)
         {
