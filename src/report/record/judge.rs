@@ -12,7 +12,7 @@ pub(super) fn judge(plan: &Plan, events: &[Stamped], r: &mut ChangeRecord) {
     r.undo = undo_lines(plan, r);
     deviations(plan, events, r);
     r.outcome.result = close_code(r);
-    r.outcome.summary = summary(r);
+    r.outcome.summary = summary(plan, r);
 }
 
 /// Every undo that was owed on a host that turned round or stands, newest step first.
@@ -231,12 +231,27 @@ fn close_code(r: &ChangeRecord) -> Option<CloseCode> {
     })
 }
 
-/// What a dry run found: a host has passed if every line of it came to its end, and none of them badly.
-fn dry_summary(r: &ChangeRecord) -> String {
+/// What a dry run found: in every phase the host came to the first change or the end, or at least through the prechecks.
+fn dry_summary(plan: &Plan, r: &ChangeRecord) -> String {
     let fine = |s: HostState| s.is_good() || s == HostState::NotStarted;
-    let passed = |h: &&super::HostRecord| {
-        !h.phases.is_empty() && h.phases.iter().all(|p| p.ended.is_some() && p.state.is_some_and(fine))
+    let said_yes = |hp: &HostPhase, host: &HostName, step: &PlannedStep| {
+        r.steps.iter().any(|s| {
+            (&s.phase, s.stage, &s.step, s.host.as_ref()) == (&hp.phase, Stage::Precheck, &step.id, Some(host))
+                && matches!(s.outcome, Some(Outcome::Ok | Outcome::Skipped))
+        })
     };
+    let checked = |hp: &HostPhase, host: &HostName| {
+        let phase = plan.phase(&hp.phase);
+        let steps: Vec<&PlannedStep> = phase
+            .iter()
+            .flat_map(|p| &p.stages.precheck)
+            .filter(|s| !s.once)
+            .collect();
+        !steps.is_empty() && steps.iter().all(|s| said_yes(hp, host, s))
+    };
+    let through =
+        |hp: &HostPhase, host: &HostName| hp.state.is_some_and(fine) && (hp.ended.is_some() || checked(hp, host));
+    let passed = |h: &&HostRecord| !h.phases.is_empty() && h.phases.iter().all(|hp| through(hp, &h.name));
     let (total, good) = (r.hosts.len(), r.hosts.iter().filter(passed).count());
     let hosts = crate::plan::page::count(total, "host", "hosts");
     let of = if good == total {
@@ -247,7 +262,7 @@ fn dry_summary(r: &ChangeRecord) -> String {
     format!("{of} passed the prechecks.")
 }
 
-fn summary(r: &ChangeRecord) -> String {
+fn summary(plan: &Plan, r: &ChangeRecord) -> String {
     let mut parts = Vec::new();
     let total = r.hosts.len();
     let good = r
@@ -256,7 +271,7 @@ fn summary(r: &ChangeRecord) -> String {
         .filter(|h| h.state.is_some_and(HostState::is_good))
         .count();
     parts.push(if r.dry {
-        dry_summary(r)
+        dry_summary(plan, r)
     } else if total == 1 && good == 1 {
         "The host is good.".to_owned()
     } else {
