@@ -57,7 +57,7 @@ impl RedactError {
     }
 }
 
-/// Takes declared secrets out of bytes: each occurrence, in each form of [`forms`], becomes `[secret NAME]`.
+/// Takes declared secrets out of bytes: each occurrence, in each form of `forms`, becomes `[secret NAME]`.
 ///
 /// Occurrences that overlap become one mark, so that no part of either is left. Cheap to clone.
 #[derive(Clone, Default)]

@@ -125,7 +125,7 @@ pub struct Label {
 /// One thing that is wrong with a text.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
-    /// `PS0102`: one of [`codes::CODES`].
+    /// `PS0102`: one of `codes::CODES`.
     pub code: &'static str,
     /// Error or warning.
     pub severity: Severity,

@@ -9,7 +9,7 @@ const MAX_FILE: u64 = 1 << 30;
 
 /// Reads files of a project by their path in it. Lowering uses only this, so that it can be tested in memory.
 pub trait Files {
-    /// The bytes of the file. `path` has passed [`plain_path`].
+    /// The bytes of the file. `path` has passed `plain_path`.
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
 }
 

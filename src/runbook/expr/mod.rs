@@ -6,9 +6,9 @@
 //! never ordered against a number), every error has its byte range, and a secret stays one through every expression. What a
 //! host said is only ever a value in the scope: nothing that was rendered is read as a template again.
 //!
-//! [`split`] text → pieces · [`token`], [`parse`] piece → nodes · [`eval`] nodes + scope → value · [`operator`] what stands
-//! between two values · [`filter`] what stands behind `|` · [`quote`] the three shells' quoting · [`place`] where in a command
-//! a value stands · [`check`] what can be judged before any value is known.
+//! `split` text → pieces · `token`, `parse` piece → nodes · `eval` nodes + scope → value · `operator` what stands
+//! between two values · `filter` what stands behind `|` · [`quote`] the three shells' quoting · `place` where in a command
+//! a value stands · `check` what can be judged before any value is known.
 
 mod check;
 mod eval;
