@@ -1,10 +1,9 @@
-//! Time as a seam: the real clock, and one that a test moves.
+//! Time as a seam: whoever needs it is handed a clock.
 //!
 //! Owns: "now" (wall clock) and waiting (monotonic). Must not: know windows or zones.
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,36 +32,5 @@ impl Clock for RealClock {
 
     fn sleep(&self, wait: Duration) -> Sleep {
         Box::pin(tokio::time::sleep(wait))
-    }
-}
-
-/// A clock that stands still until something waits on it; each wait moves it on at once.
-#[derive(Clone, Debug)]
-pub struct SimClock(Arc<Mutex<Timestamp>>);
-
-impl SimClock {
-    /// Starts at `at`.
-    pub fn new(at: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(at)))
-    }
-
-    /// Moves the clock on.
-    pub fn advance(&self, by: Duration) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *now = now.saturating_add(by).unwrap_or(*now);
-    }
-}
-
-impl Clock for SimClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn sleep(&self, wait: Duration) -> Sleep {
-        let clock = self.clone();
-        Box::pin(async move {
-            tokio::task::yield_now().await;
-            clock.advance(wait);
-        })
     }
 }

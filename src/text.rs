@@ -1,64 +1,10 @@
-//! What hosts said, as a type of its own, and the escapers of every place it may be shown.
+//! The escapers of every place where text that a host said may be shown.
 //!
-//! Owns: [`HostText`]; one escaper a format. Must not: know reports. A control character is never passed on, in no format:
+//! Owns: one escaper a format. Must not: know reports. A control character is never passed on, in no format:
 //! it is written out (`\x1b`, `\u{202e}`), so that a reader sees that it was there.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-
-use serde::{Deserialize, Serialize};
-
-/// Text that came from a host. It has no `Display`: whoever shows it must choose an escaper.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct HostText(String);
-
-impl HostText {
-    /// From text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// From bytes; each that is no UTF-8 becomes U+FFFD.
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        Self(String::from_utf8_lossy(bytes).into_owned())
-    }
-
-    /// The text as it came: for comparing and parsing, never for showing.
-    pub fn raw(&self) -> &str {
-        &self.0
-    }
-
-    /// For a terminal, several lines.
-    pub fn terminal(&self) -> String {
-        terminal(&self.0)
-    }
-
-    /// For a terminal, one line.
-    pub fn terminal_line(&self) -> String {
-        terminal_line(&self.0)
-    }
-
-    /// For HTML, in text and in quoted attributes.
-    pub fn html(&self) -> String {
-        html(&self.0)
-    }
-
-    /// For Markdown, in a line or a table's cell.
-    pub fn markdown(&self) -> String {
-        markdown(&self.0)
-    }
-
-    /// For a field of a CSV file.
-    pub fn csv(&self) -> String {
-        csv(&self.0)
-    }
-
-    /// For XML 1.0, in text and in quoted attributes.
-    pub fn xml(&self) -> String {
-        xml(&self.0)
-    }
-}
 
 /// For a terminal, several lines: newlines and tabs stay, every other control is written out.
 pub fn terminal(text: &str) -> String {
@@ -245,11 +191,6 @@ mod tests {
         assert_eq!(csv("-5.25"), "-5.25");
         assert_eq!(csv("say \"hi\", all\nof you"), "\"say \"\"hi\"\", all\nof you\"");
         assert_eq!(csv("plain"), "plain");
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_are_marked() {
-        assert_eq!(HostText::from_bytes(b"a\xffb").raw(), "a\u{fffd}b");
     }
 
     proptest::proptest! {

@@ -113,7 +113,7 @@ fn hosts(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Row> {
             .unwrap_or_default();
         let way = way(run, phase, *host, key.stage);
         let title = plan.step(phase, key.stage, &key.step).map_or("", |s| s.name.as_str());
-        let elapsed = duration(millis(step.at, now) / 1000 * 1000);
+        let elapsed = format!("{} s", millis(step.at, now) / 1000);
         let on = if Some(&step.on) == *host {
             String::new()
         } else {

@@ -12,7 +12,7 @@ pub mod selector;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::diag::{Span, Spanned};
+use crate::diag::Spanned;
 use crate::id::HostName;
 use crate::runbook::Value;
 
@@ -131,12 +131,4 @@ pub fn name_fault(name: &str) -> Option<&'static str> {
         return Some("a name begins with a letter or a digit");
     }
     (!name.chars().all(good)).then_some("a name holds letters, digits and . _ - only; the address may be another")
-}
-
-/// Where a host was written.
-impl Host {
-    /// The place of its name.
-    pub fn span(&self) -> &Span {
-        &self.name.span
-    }
 }

@@ -142,6 +142,24 @@ impl Fleet {
     }
 }
 
+impl Drop for Fleet {
+    /// A held host keeps its lock, as it should; these hosts are gone now, so their locks go too.
+    fn drop(&mut self) {
+        let runs: Vec<String> = std::fs::read_dir(self.path(".pitstop/runs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|e| e.file_name().to_string_lossy().into_owned())
+            .collect();
+        for lock in std::fs::read_dir("/var/tmp").into_iter().flatten().flatten() {
+            let note = std::fs::read_to_string(lock.path().join("note")).unwrap_or_default();
+            if note.lines().next().is_some_and(|run| runs.iter().any(|r| r == run)) {
+                let _ = std::fs::remove_dir_all(lock.path());
+            }
+        }
+    }
+}
+
 /// Another controller's project over the same hosts: a folder, a state directory and an operator of its own.
 pub struct Project {
     dir: tempfile::TempDir,
@@ -191,24 +209,6 @@ fn command(dir: &Path, operator: &str, args: &[&str]) -> Command {
 pub fn kill(child: &mut Child) {
     child.kill().unwrap();
     child.wait().unwrap();
-}
-
-impl Drop for Fleet {
-    /// A held host keeps its lock, as it should; these hosts are gone now, so their locks go too.
-    fn drop(&mut self) {
-        let runs: Vec<String> = std::fs::read_dir(self.path(".pitstop/runs"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|e| e.file_name().to_string_lossy().into_owned())
-            .collect();
-        for lock in std::fs::read_dir("/var/tmp").into_iter().flatten().flatten() {
-            let note = std::fs::read_to_string(lock.path().join("note")).unwrap_or_default();
-            if note.lines().next().is_some_and(|run| runs.iter().any(|r| r == run)) {
-                let _ = std::fs::remove_dir_all(lock.path());
-            }
-        }
-    }
 }
 
 /// The exit code of a child that ended by itself.

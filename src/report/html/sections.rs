@@ -112,7 +112,7 @@ pub(super) fn hosts(r: &ChangeRecord) -> Option<String> {
             let (tone, word) = words::host(p.state);
             let took = p.began.zip(p.ended).map(|(a, b)| {
                 let span = crate::report::record::Span { start: a, end: b };
-                text_of(&duration(span.ms() / 1000 * 1000))
+                text_of(&duration(span.ms()))
             });
             let mut row = vec![
                 text_of(name.as_str()),
@@ -467,7 +467,7 @@ pub(super) fn decisions(r: &ChangeRecord) -> String {
                     text_of(&g.title),
                     state(tone, word),
                     words::clock(r, g.opened),
-                    text_of(&duration(g.waited_ms / 1000 * 1000)),
+                    text_of(&duration(g.waited_ms)),
                     text_of(&named),
                 ]
             })

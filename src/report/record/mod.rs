@@ -535,18 +535,6 @@ pub enum CloseCode {
     Canceled,
 }
 
-impl CloseCode {
-    /// The word of the record.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Successful => "successful",
-            Self::SuccessfulIssues => "successful_issues",
-            Self::Unsuccessful => "unsuccessful",
-            Self::Canceled => "canceled",
-        }
-    }
-}
-
 /// The journal's chain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain {

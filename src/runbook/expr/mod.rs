@@ -157,11 +157,6 @@ impl Scope {
         self.trusted.insert(name.clone());
         self.set(name, Value::Text(text.into()))
     }
-
-    /// The value of a top-level name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.names.get(name)
-    }
 }
 
 /// A value's text, taken apart into plain text and expressions.
