@@ -57,7 +57,7 @@ impl Fleet {
         );
         self.file(
             "policy.yml",
-            "schema: 1\napprovers:\n  board: [berta, bruno]\nallowed_signers: allowed_signers\n",
+            "schema: 1\napprovers:\n  board: [berta, bruno]\n  change-managers: [berta]\nallowed_signers: allowed_signers\n",
         );
         let mut signers = String::new();
         for person in ["berta", "bruno"] {

@@ -10,6 +10,7 @@ mod crash;
 mod fleet;
 mod left;
 mod refused;
+mod shipped;
 mod signals;
 
 use std::collections::BTreeMap;
