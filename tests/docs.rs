@@ -231,7 +231,7 @@ fn follow(page: &str, in_repository: bool) -> usize {
             assert!(here.join("tests/run").is_file());
             continue;
         }
-        let command = line.replace("cargo run --release --", "pitstop");
+        let command = line.replace("cargo run --", "pitstop");
         let out = std::process::Command::new("sh")
             .args(["-c", &command])
             .current_dir(&here)
