@@ -179,12 +179,13 @@ fn one(folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> boo
     };
     match kind(path, &tree) {
         Kind::Runbook => runbook(folder, path, diags),
-        Kind::Change => drop(change::read(&source, diags)),
+        Kind::Change => occasion(folder, &source, diags),
         Kind::Inventory => drop(hosts::read(&source, diags)),
         Kind::Policy => drop(policyfile::read(&source, diags)),
         Kind::Settings => drop(settings::read(&source, diags)),
         Kind::Other if named && !matches!(tree.kind, NodeKind::Seq(_)) => runbook(folder, path, diags),
-        Kind::Other => return named,
+        // A list of steps is checked where a runbook includes it.
+        Kind::Other => return false,
     }
     true
 }
@@ -194,6 +195,21 @@ fn runbook(folder: &Folder, path: &str, diags: &mut Diagnostics) {
     let mut found = Diagnostics::new();
     check::checked(folder, path, &mut found);
     diags.0.extend(found.0);
+}
+
+/// A change, and whether the runbook that it names is there.
+fn occasion(folder: &Folder, source: &std::sync::Arc<Source>, diags: &mut Diagnostics) {
+    let Some(runbook) = change::read(source, diags).and_then(|c| c.runbook) else {
+        return;
+    };
+    if let Err(error) = folder.read(&runbook.value) {
+        let what = format!("cannot read the runbook `{}`: {error}", runbook.value);
+        diags.push(
+            Diagnostic::error("PS0123", what, runbook.span, "no file of the project")
+                .help("in a change, `runbook` is a path such as `runbooks/patch.yml`")
+                .help("a runbook has `phases`; a file without them is read as a change"),
+        );
+    }
 }
 
 fn kind(path: &str, tree: &Node) -> Kind {

@@ -119,6 +119,16 @@ fn check_reads_every_kind_of_file_and_tells_all_at_once() {
 }
 
 #[test]
+fn a_file_without_phases_whose_runbook_is_not_there_is_wrong() {
+    let room = Room::alone(&["a"]);
+    room.file("p/half.yml", "schema: 1\nrunbook: half\n");
+    room.run(&["check", "half.yml"])
+        .code(2)
+        .says("half.yml:2:10")
+        .says("a runbook has `phases`");
+}
+
+#[test]
 fn check_writes_what_tools_read() {
     let room = Room::new(&["a"]);
     room.runbook("wrong", WRONG);
