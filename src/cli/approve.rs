@@ -117,6 +117,12 @@ pub fn approve(args: &Args, console: &Console) -> Result<u8, Problem> {
         Rule::Window => Override::Window,
         Rule::Freeze => Override::Freeze,
     });
+    if rule == Some(Override::Freeze) {
+        return Err(Problem::wrong(
+            "this build reads no freeze calendars, so there is no freeze to set aside",
+            "to go on outside the window: --override window --comment WHY",
+        ));
+    }
     if rule.is_some() && args.what.comment.trim().is_empty() {
         return Err(Problem::wrong("an override needs a reason", "add --comment \"why\""));
     }

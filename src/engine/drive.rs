@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::scope::Scopes;
-use super::step::{Finished, Prepared};
+use super::step::Prepared;
+use super::task::Finished;
 use super::{EngineError, Outcome, Setup, render};
 use crate::id::{Digest, HostName};
 use crate::inventory::facts::Facts;

@@ -12,6 +12,7 @@ mod recover;
 mod render;
 mod scope;
 mod step;
+mod task;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -2,28 +2,23 @@
 //!
 //! Owns: that the intent is durable before anything is sent, and that every intent gets an end. Must not: decide what is next.
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use jiff::Timestamp;
+use std::time::Duration;
 
 use super::EngineError;
 use super::drive::{Busy, Driver, Message};
 use super::judge::{self, Span};
 use super::render::{self, Materials, Rendered};
-use crate::action::{self, Done, End, Former, Hands, Job, Work};
+use super::task::{Finished, KEEP_MAX, Task};
+use crate::action::{self, Done, End, Former, Job, Work};
 use crate::id::HostName;
 use crate::inventory::facts::Facts;
 use crate::journal::files;
-use crate::journal::output::{Finished as Stored, Spool};
+use crate::journal::output::Finished as Stored;
 use crate::plan::{Call, OnUnknown, Place, PlannedStep, Value};
-use crate::run::event::{Event, Kept, Outcome, StepKey, StepResult};
+use crate::run::event::{Event, Outcome, StepKey, StepResult};
 use crate::secret::{Redactor, Secret};
-use crate::transport::{LatchKey, Sink, Stream};
-
-/// Most that is kept of one stream of one step.
-const KEEP_MAX: u64 = 64 * 1024 * 1024;
+use crate::transport::LatchKey;
 
 /// A step whose place was made ready.
 pub(super) struct Prepared {
@@ -33,50 +28,6 @@ pub(super) struct Prepared {
     pub place: Result<Facts, String>,
     /// What an upload will replace, or why it must not begin.
     pub former: Option<Result<Former, String>>,
-}
-
-/// A step that ended.
-pub(super) struct Finished {
-    pub key: StepKey,
-    pub done: Done,
-    pub stdout: Stored,
-    pub stderr: Stored,
-    pub evidence: Vec<(String, crate::id::Digest)>,
-    pub began: Timestamp,
-    pub took: Duration,
-}
-
-/// Two spools: nothing is stored before it was redacted.
-struct Streams {
-    out: Spool,
-    err: Spool,
-    output: PathBuf,
-    redactor: Redactor,
-}
-
-impl Streams {
-    fn new(output: PathBuf, redactor: Redactor) -> Self {
-        let spool = || Spool::new(&output, &redactor, KEEP_MAX);
-        Self {
-            out: spool(),
-            err: spool(),
-            output,
-            redactor,
-        }
-    }
-}
-
-impl Sink for Streams {
-    fn take(&mut self, stream: Stream, bytes: &[u8]) {
-        match stream {
-            Stream::Out => self.out.take(bytes),
-            Stream::Err => self.err.take(bytes),
-        }
-    }
-
-    fn restart(&mut self) {
-        *self = Self::new(self.output.clone(), self.redactor.clone());
-    }
 }
 
 impl Driver {
@@ -388,23 +339,16 @@ impl Driver {
     }
 
     pub(super) fn task(&self, step: &PlannedStep, key: StepKey) -> Task {
-        Task {
-            key,
-            streams: Streams::new(self.setup.folder.output(), self.setup.redactor.clone()),
-            show: !step.sensitive,
-            evidence: step.evidence.clone(),
-            output: self.setup.folder.output(),
-            redactor: self.setup.redactor.clone(),
-            began: self.setup.clock.now(),
-            send: self.send.clone(),
-        }
+        let began = self.setup.clock.now();
+        let (output, redactor) = (self.setup.folder.output(), self.setup.redactor.clone());
+        Task::new(key, step, output, redactor, began, self.send.clone())
     }
 
     /// The work of a step is over: what it means, and its end in the journal.
     pub(super) async fn finished(&mut self, finished: Finished) -> Result<(), EngineError> {
         let Finished {
             key,
-            done,
+            mut done,
             stdout,
             stderr,
             evidence,
@@ -420,17 +364,16 @@ impl Driver {
             return Ok(());
         }
         let stopped = matches!(done.end, End::Unknown { stopped: true, .. });
+        let mut events = not_stored(&key, [&stdout, &stderr]);
         let mut result = StepResult {
-            stdout: kept(stdout),
-            stderr: kept(stderr),
+            stdout: stdout.kept,
+            stderr: stderr.kept,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             ..StepResult::default()
         };
         result.evidence = evidence.into_iter().collect();
-        if let Call::Download { src, .. } = &step.call
-            && let Some(digest) = &result.stdout.digest
-        {
-            result.evidence.insert(src.clone(), digest.clone());
+        if let (Call::Download { src, .. }, End::Good) = (&step.call, &done.end) {
+            self.keep_download(src, &mut done, &mut result);
         }
         let span = Span {
             began,
@@ -446,11 +389,11 @@ impl Driver {
         };
         let latched = self.run.open.get(&key).is_some_and(|o| o.latched);
         let on = self.run.open.get(&key).map(|o| o.on.clone());
-        let mut events = vec![Event::Settled {
+        events.push(Event::Settled {
             key: key.clone(),
             outcome,
             result: Box::new(result),
-        }];
+        });
         if let (Some(OnUnknown::Rerun), Some(host)) = (on_unknown, &key.host) {
             events.push(Event::Decided {
                 phase: key.phase.clone(),
@@ -466,6 +409,26 @@ impl Driver {
             self.acknowledge(on, &key);
         }
         Ok(())
+    }
+
+    /// A downloaded file is evidence whatever its size: short output has no file of its own, so it gets one here.
+    fn keep_download(&self, src: &str, done: &mut Done, result: &mut StepResult) {
+        let text = result.stdout.text.as_bytes();
+        let digest = match &result.stdout.digest {
+            Some(digest) => digest.clone(),
+            None => match files::keep(&self.setup.folder.output(), text) {
+                Ok(digest) => digest,
+                Err(fault) => {
+                    done.end = End::Failed(format!("{src} was read, and cannot be kept: {fault}"));
+                    return;
+                }
+            },
+        };
+        let size = i64::try_from(result.stdout.bytes).unwrap_or(i64::MAX);
+        done.more
+            .insert("sha256".to_owned(), Value::Text(digest.hex().to_owned()));
+        done.more.insert("size".to_owned(), Value::Int(size));
+        result.evidence.insert(src.to_owned(), digest);
     }
 
     /// The end is durable: the host may forget the attempt.
@@ -501,8 +464,18 @@ fn redact_value(value: &mut Value, redactor: &Redactor) {
     }
 }
 
-fn kept(stored: Stored) -> Kept {
-    stored.kept
+/// Output that the disk did not take: the run goes on, and says so.
+fn not_stored(key: &StepKey, streams: [&Stored; 2]) -> Vec<Event> {
+    let said = |s: &&Stored| {
+        s.fault
+            .as_ref()
+            .map(|f| format!("output of {key} is not stored whole: {f}"))
+    };
+    streams
+        .iter()
+        .filter_map(said)
+        .map(|text| Event::Noted { text })
+        .collect()
 }
 
 /// Waiting for time, a login or a person, and HTTP, are done from here; everything else needs the host.
@@ -515,67 +488,4 @@ pub(super) fn needs_session(call: &Call) -> bool {
             | Call::WaitTime { .. }
             | Call::Manual { .. }
     )
-}
-
-/// The part of a step that runs beside the driver.
-pub(super) struct Task {
-    pub key: StepKey,
-    streams: Streams,
-    show: bool,
-    evidence: Vec<String>,
-    output: PathBuf,
-    redactor: Redactor,
-    began: Timestamp,
-    send: tokio::sync::mpsc::UnboundedSender<Message>,
-}
-
-impl Task {
-    /// Performs the job, or asks how it stands, and tells the driver. A panic below is this host's failure.
-    pub async fn run(mut self, job: &Job, hands: &Arc<Hands>, recover: bool) {
-        let began = Instant::now();
-        let done = if recover {
-            action::recover(job, hands, &mut self.streams).await
-        } else {
-            action::perform(job, hands, &mut self.streams).await
-        };
-        let evidence = self.keep_evidence(job, hands).await;
-        self.tell(done, evidence, began.elapsed());
-    }
-
-    /// Tells the driver how it ended.
-    pub fn tell(self, done: Done, evidence: Vec<(String, crate::id::Digest)>, took: Duration) {
-        let finished = Finished {
-            key: self.key,
-            done,
-            stdout: self.streams.out.finish(self.show),
-            stderr: self.streams.err.finish(self.show),
-            evidence,
-            began: self.began,
-            took,
-        };
-        let _ = self.send.send(Message::Finished(Box::new(finished)));
-    }
-
-    async fn keep_evidence(&self, job: &Job, hands: &Hands) -> Vec<(String, crate::id::Digest)> {
-        let mut kept = Vec::new();
-        for path in &self.evidence {
-            let Ok(session) = hands.session(&job.on).await else {
-                break;
-            };
-            let mut streams = Streams::new(self.output.clone(), self.redactor.clone());
-            if session
-                .get(path, KEEP_MAX, job.become_user.as_deref(), &mut streams)
-                .await
-                .is_ok()
-            {
-                let stored = streams.out.finish(true);
-                let digest = stored
-                    .kept
-                    .digest
-                    .or_else(|| files::keep(&self.output, stored.kept.text.as_bytes()).ok());
-                kept.extend(digest.map(|d| (path.clone(), d)));
-            }
-        }
-        kept
-    }
 }

@@ -223,3 +223,45 @@ phases:
     assert_eq!(ran.exit(), 0);
     assert_eq!(room.log(), ["42"]);
 }
+
+#[test]
+fn a_short_download_is_kept_as_evidence_with_its_digest_and_size() {
+    let room = Room::new(&["a"]);
+    let file = room.host_dir("a").join("release");
+    std::fs::write(&file, "42\n").unwrap();
+    let runbook = format!(
+        r#"schema: 1
+runbook: r
+title: Keep a file
+kind: check
+targets:
+  web: {{ hosts: [a] }}
+phases:
+  - phase: web
+    title: Web
+    targets: web
+    verify:
+      - id: keep
+        name: Keep the release file
+        download: {{ src: "{}" }}
+        expect: "size == 3"
+"#,
+        file.display()
+    );
+    let ran = room.run(&runbook);
+    assert_eq!(ran.exit(), 0);
+    let kept: Vec<_> = ran
+        .facts()
+        .into_iter()
+        .filter_map(|f| match f.event {
+            Event::Settled { result, .. } => Some(result.evidence),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let [(path, digest)] = kept.as_slice() else {
+        panic!("one file is evidence: {kept:?}")
+    };
+    assert_eq!(*path, file.display().to_string());
+    assert_eq!(std::fs::read(ran.folder.output().join(digest.hex())).unwrap(), b"42\n");
+}

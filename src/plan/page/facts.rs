@@ -528,7 +528,6 @@ fn outside_digest(plan: &Plan, digest: &Digest, outside: &Outside) -> Section {
         "The software and the data on the hosts, and what commands find there.".to_owned(),
         "The values of secrets, and what secret providers answer.".to_owned(),
         "Host keys, login keys and the agent of whoever runs it.".to_owned(),
-        "Freeze calendars: read at plan time, and again at the start.".to_owned(),
     ];
     if let Some((commit, dirty)) = &outside.commit {
         let state = if *dirty { ", with files that differ from it" } else { "" };

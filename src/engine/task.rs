@@ -1,0 +1,149 @@
+//! The part of a step that runs beside the driver: the work, its output and its evidence.
+//!
+//! Owns: that output is redacted before it is stored, and that every task tells its end. Must not: judge it, or write the journal.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::drive::Message;
+use crate::action::{self, Done, Hands, Job};
+use crate::journal::files;
+use crate::journal::output::{Finished as Stored, Spool};
+use crate::plan::PlannedStep;
+use crate::run::event::StepKey;
+use crate::secret::Redactor;
+use crate::transport::{Sink, Stream};
+
+/// Most that is kept of one stream of one step.
+pub(super) const KEEP_MAX: u64 = 64 * 1024 * 1024;
+
+/// A step that ended.
+pub(super) struct Finished {
+    pub key: StepKey,
+    pub done: Done,
+    pub stdout: Stored,
+    pub stderr: Stored,
+    pub evidence: Vec<(String, crate::id::Digest)>,
+    pub began: Timestamp,
+    pub took: Duration,
+}
+
+/// Two spools: nothing is stored before it was redacted.
+struct Streams {
+    out: Spool,
+    err: Spool,
+    output: PathBuf,
+    redactor: Redactor,
+}
+
+impl Streams {
+    fn new(output: PathBuf, redactor: Redactor) -> Self {
+        let spool = || Spool::new(&output, &redactor, KEEP_MAX);
+        Self {
+            out: spool(),
+            err: spool(),
+            output,
+            redactor,
+        }
+    }
+}
+
+impl Sink for Streams {
+    fn take(&mut self, stream: Stream, bytes: &[u8]) {
+        match stream {
+            Stream::Out => self.out.take(bytes),
+            Stream::Err => self.err.take(bytes),
+        }
+    }
+
+    fn restart(&mut self) {
+        *self = Self::new(self.output.clone(), self.redactor.clone());
+    }
+}
+
+/// The part of a step that runs beside the driver.
+pub(super) struct Task {
+    key: StepKey,
+    streams: Streams,
+    show: bool,
+    evidence: Vec<String>,
+    output: PathBuf,
+    redactor: Redactor,
+    began: Timestamp,
+    send: tokio::sync::mpsc::UnboundedSender<Message>,
+}
+
+impl Task {
+    /// A task for an attempt of a step; it stores under `output` what `redactor` lets through.
+    pub fn new(
+        key: StepKey,
+        step: &PlannedStep,
+        output: PathBuf,
+        redactor: Redactor,
+        began: Timestamp,
+        send: tokio::sync::mpsc::UnboundedSender<Message>,
+    ) -> Self {
+        Self {
+            key,
+            streams: Streams::new(output.clone(), redactor.clone()),
+            show: !step.sensitive,
+            evidence: step.evidence.clone(),
+            output,
+            redactor,
+            began,
+            send,
+        }
+    }
+
+    /// Performs the job, or asks how it stands, and tells the driver. A panic below is this host's failure.
+    pub async fn run(mut self, job: &Job, hands: &Arc<Hands>, recover: bool) {
+        let began = Instant::now();
+        let done = if recover {
+            action::recover(job, hands, &mut self.streams).await
+        } else {
+            action::perform(job, hands, &mut self.streams).await
+        };
+        let evidence = self.keep_evidence(job, hands).await;
+        self.tell(done, evidence, began.elapsed());
+    }
+
+    /// Tells the driver how it ended.
+    pub fn tell(self, done: Done, evidence: Vec<(String, crate::id::Digest)>, took: Duration) {
+        let finished = Finished {
+            key: self.key,
+            done,
+            stdout: self.streams.out.finish(self.show),
+            stderr: self.streams.err.finish(self.show),
+            evidence,
+            began: self.began,
+            took,
+        };
+        let _ = self.send.send(Message::Finished(Box::new(finished)));
+    }
+
+    async fn keep_evidence(&self, job: &Job, hands: &Hands) -> Vec<(String, crate::id::Digest)> {
+        let mut kept = Vec::new();
+        for path in &self.evidence {
+            let Ok(session) = hands.session(&job.on).await else {
+                break;
+            };
+            let mut streams = Streams::new(self.output.clone(), self.redactor.clone());
+            if session
+                .get(path, KEEP_MAX, job.become_user.as_deref(), &mut streams)
+                .await
+                .is_ok()
+            {
+                let stored = streams.out.finish(true);
+                let digest = stored
+                    .kept
+                    .digest
+                    .or_else(|| files::keep(&self.output, stored.kept.text.as_bytes()).ok());
+                kept.extend(digest.map(|d| (path.clone(), d)));
+            }
+        }
+        kept
+    }
+}
