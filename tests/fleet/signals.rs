@@ -48,7 +48,8 @@ fn under_way(trap: &str) -> (Fleet, Child) {
     fleet.file("runbooks/steps.yml", &STEPS.replace("TRAP", trap));
     let child = fleet.spawn(&["run", "runbooks/steps.yml", "--yes"], "words");
     fleet.until("the first step runs on both hosts", || {
-        fleet.hosts.keys().all(|h| sleeper(&fleet, h).is_some())
+        // Its number is noted before the fork has become `sleep`.
+        fleet.hosts.keys().all(|h| sleeper(&fleet, h).is_some_and(sleeps))
     });
     (fleet, child)
 }
