@@ -10,6 +10,7 @@ use crate::fleet::{Fleet, code, records};
 use crate::to_the_gate;
 
 const KILLS: usize = 20;
+const IN_UNDO: usize = 3;
 /// No process of this test may take longer.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -46,7 +47,10 @@ fn p1_twenty_kills_of_one_run_start_no_changing_step_twice_and_lose_none() {
     fleet.mark("h10", "bad");
     to_the_gate(&fleet);
     let mut kills = Kills::default();
-    for n in 1..=KILLS {
+    // Twenty at least, and on until the way back was met often enough: where it comes is chance.
+    let mut n = 0;
+    while n < KILLS || kills.in_undo < IN_UNDO {
+        n += 1;
         let mut child = fleet.spawn(&["resume", "last"], "words");
         let killed = kill_in_a_changing_step(&fleet, &mut child, &mut dice, &mut kills);
         assert!(
@@ -64,11 +68,10 @@ fn p1_twenty_kills_of_one_run_start_no_changing_step_twice_and_lose_none() {
         std::fs::read_to_string(fleet.path("words")).unwrap()
     );
     println!(
-        "{KILLS} kills: {} inside a changing step, {} of these inside an undo",
+        "{n} kills: {} inside a changing step, {} of these inside an undo",
         kills.in_changing, kills.in_undo
     );
     assert!(kills.in_changing >= 8, "too few kills inside a changing step");
-    assert!(kills.in_undo >= 3, "too few kills inside an undo");
     let (twice, lost) = compare(&fleet);
     assert_eq!((twice, lost), (Vec::new(), Vec::new()), "(ran twice, lost)");
 }

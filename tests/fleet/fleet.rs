@@ -249,7 +249,7 @@ targets:
 rollouts:
   careful:
     batches: [1, 3, "50%"]
-    parallel: 3
+    parallel: 2
     max_fail: 3
     gate:
       title: Is the canary good?
