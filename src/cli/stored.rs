@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use crate::clock::{Clock as _, RealClock};
 use crate::id::{Digest, HostName, RunId};
 use crate::journal::store::{RunFolder, Store};
 use crate::journal::{self, Read};
@@ -12,6 +13,7 @@ use crate::plan::page::PastRun;
 use crate::report::record::{ChainHead, ChangeRecord, record};
 use crate::run::event::{Event, HostState, Stamped, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
+use crate::run::next::goes_on;
 use crate::run::verdict::states;
 use crate::run::{GateState, Run};
 
@@ -149,7 +151,7 @@ impl Stored {
 
     /// Commands that may come next, with what they do.
     pub fn next(&self, name: &str) -> Vec<(String, &'static str)> {
-        next_commands(&self.plan, &self.run, name)
+        next_commands(&self.plan, &self.run, RealClock.now(), name)
     }
 }
 
@@ -208,7 +210,7 @@ impl Standing {
 }
 
 /// What a person can do with a run that is not (well) over.
-pub fn next_commands(plan: &Plan, run: &Run, name: &str) -> Vec<(String, &'static str)> {
+pub fn next_commands(plan: &Plan, run: &Run, now: Timestamp, name: &str) -> Vec<(String, &'static str)> {
     let mut list = Vec::new();
     let over = matches!(
         run.ended,
@@ -226,11 +228,13 @@ pub fn next_commands(plan: &Plan, run: &Run, name: &str) -> Vec<(String, &'stati
         list.push((command, "says how an unknown step ended"));
     }
     if !over || !owed.is_empty() {
-        list.push((format!("pitstop resume {name}"), "goes on"));
+        if goes_on(plan, run, now, false) {
+            list.push((format!("pitstop resume {name}"), "goes on"));
+        }
         let changed = states(plan, run)
             .iter()
             .any(|s| s.changed && s.state != HostState::RolledBack);
-        if changed && !run.dry {
+        if changed && !run.dry && goes_on(plan, run, now, true) {
             list.push((
                 format!("pitstop resume {name} --rollback"),
                 "takes back what can be taken back",

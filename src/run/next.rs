@@ -10,11 +10,14 @@
 use jiff::Timestamp;
 
 pub use super::back::reopenings;
-use super::event::{Event, Halt, Occasion, StepKey};
+use super::event::{Event, Halt, Occasion, Stamped, StepKey};
 use super::line::{LineNext, Walker};
 use super::{Line, PhaseRun, Run};
 use crate::id::HostName;
 use crate::plan::{Plan, PlanItem, PlannedPhase};
+
+/// Decisions that may follow each other without any work between them, before [`goes_on`] no longer looks.
+const RECORDS_IN_A_ROW: usize = 100_000;
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +90,38 @@ pub fn cleaning(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Next> {
     let d = Decider { plan, run, now };
     let part = if run.signals > 0 { Part::Over } else { d.clean_all() };
     d.or_finish(part)
+}
+
+/// True if `resume` (`back`: `resume --rollback`) would find anything to do at `now`. What a process left open is always something.
+pub fn goes_on(plan: &Plan, run: &Run, now: Timestamp, back: bool) -> bool {
+    if !run.open.is_empty() {
+        return true;
+    }
+    let mut run = run.clone();
+    let mut seq = 0;
+    let mut tell = |run: &mut Run, event| {
+        seq += 1;
+        run.apply(&Stamped { seq, at: now, event });
+    };
+    let resumed = Event::Resumed {
+        operator: String::new(),
+        controller: String::new(),
+        back,
+        overrides: Vec::new(),
+    };
+    tell(&mut run, resumed);
+    for event in reopenings(plan, &run) {
+        tell(&mut run, event);
+    }
+    // A decision is applied before the next one is made; no plan has as many in a row as this.
+    for _ in 0..RECORDS_IN_A_ROW {
+        match next(plan, &run, now).as_slice() {
+            [Next::Record(event)] => tell(&mut run, (**event).clone()),
+            [Next::Finish] => return false,
+            _ => break,
+        }
+    }
+    true
 }
 
 pub(super) struct Decider<'a> {

@@ -403,6 +403,8 @@ fn a_changing_step_that_never_began_is_a_new_attempt_and_one_that_cannot_be_know
     assert_eq!(sim.resume(false), STUCK);
     assert_eq!(sim.state("p", "h"), HostState::Unknown);
     assert_eq!(sim.resume(true), STUCK, "not even --rollback touches it");
+    let offered = |back| crate::run::next::goes_on(&sim.plan, &sim.run, sim.now, back);
+    assert!(!offered(false) && !offered(true), "so neither is offered");
     clean(&sim);
 }
 

@@ -11,6 +11,7 @@ use crate::id::HostName;
 use crate::plan::*;
 use crate::run::Run;
 use crate::run::event::*;
+use crate::run::next::goes_on;
 
 /// SplitMix64: small, good enough, the same everywhere.
 #[derive(Clone)]
@@ -275,7 +276,14 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
         if end != End::Crashed {
             people(&mut sim, &mut d);
         }
-        end = sim.resume(d.one_in(4));
+        let back = d.one_in(4);
+        let told = sim.events.len();
+        let foreseen = goes_on(&sim.plan, &sim.run, sim.now, back);
+        end = sim.resume(back);
+        let work = |e: &Stamped| matches!(e.event, Event::Intended { .. } | Event::Reached { .. });
+        if !foreseen && sim.events[told..].iter().any(work) {
+            return Err(format!("`resume` is not offered, and yet it works\n{}", sim.story()));
+        }
     }
     if Run::fold(&sim.events) != sim.run {
         return Err(format!("the fold tells another run\n{}", sim.story()));
