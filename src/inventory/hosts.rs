@@ -12,6 +12,7 @@ use crate::inventory::layer::{self, Key, Layer, Part, Quarrel};
 use crate::inventory::{Host, Inventory, Transport, is_jump_address, name_fault};
 use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields};
+use crate::runbook::keys;
 use crate::runbook::yaml::{self, Entry, Node, NodeKind};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,7 +41,7 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Inventory> 
         diags.push(ansible(all.key.span.clone()));
         return None;
     }
-    let mut f = Fields::of(&root, "an inventory", diags)?;
+    let mut f = Fields::of(&root, &keys::INVENTORY, diags)?;
     fields::schema(&mut f);
     let defaults = f.node("defaults").map_or_else(Layer::default, |n| defaults(n, diags));
     let hosts: Vec<RawHost> = f
@@ -70,10 +71,10 @@ fn ansible(span: Span) -> Diagnostic {
 }
 
 fn defaults(node: &Node, diags: &mut Diagnostics) -> Layer {
-    let Some(mut f) = Fields::of(node, "`defaults` of an inventory", diags) else {
+    let Some(mut f) = Fields::of(node, &keys::HOST_DEFAULTS, diags) else {
         return Layer::default();
     };
-    let layer = layer::read(&mut f, false, diags);
+    let layer = layer::read(&mut f, diags);
     f.finish(diags);
     layer
 }
@@ -105,8 +106,8 @@ fn host(e: &Entry, diags: &mut Diagnostics) -> Option<RawHost> {
     let layer = if e.value.is_null() {
         Layer::default()
     } else {
-        let mut f = Fields::of(&e.value, "a host", diags)?;
-        let layer = layer::read(&mut f, true, diags);
+        let mut f = Fields::of(&e.value, &keys::HOST, diags)?;
+        let layer = layer::read_host(&mut f, diags);
         f.finish(diags);
         layer
     };
@@ -133,9 +134,9 @@ fn group(e: &Entry, diags: &mut Diagnostics) -> Option<RawGroup> {
             layer: Layer::default(),
         });
     }
-    let mut f = Fields::of(&e.value, "a group", diags)?;
+    let mut f = Fields::of(&e.value, &keys::GROUP, diags)?;
     let members = f.texts("hosts");
-    if f.has("address") {
+    if f.misplaced("address").is_some() {
         let d = Diagnostic::error(
             "PS0408",
             "a group has no `address`",
@@ -144,7 +145,7 @@ fn group(e: &Entry, diags: &mut Diagnostics) -> Option<RawGroup> {
         );
         f.complain(d.help("write `address` at the host"));
     }
-    let layer = layer::read(&mut f, true, diags);
+    let layer = layer::read_named(&mut f, diags);
     f.finish(diags);
     Some(RawGroup { name, members, layer })
 }

@@ -8,6 +8,7 @@ use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::inventory::name_fault;
 use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::keys;
 use crate::runbook::yaml::Node;
 
 /// The kind of a key.
@@ -66,25 +67,30 @@ pub(super) fn merge(own: &Layer, groups: &[(usize, &Layer)], defaults: &Layer, q
     Layer(merged.into_iter().map(|(k, (_, v))| (k, v)).collect())
 }
 
+/// The keys of a host.
+pub(super) fn read_host(f: &mut Fields<'_>, diags: &mut Diagnostics) -> Layer {
+    let mut layer = read_named(f, diags);
+    name_like(f, "address", &mut layer);
+    layer
+}
+
+/// The keys that a host and a group share.
+pub(super) fn read_named(f: &mut Fields<'_>, diags: &mut Diagnostics) -> Layer {
+    let mut layer = read(f, diags);
+    labels(f, &mut layer);
+    for e in f.map("vars").unwrap_or_default() {
+        let value = Spanned::new(fields::value(&e.value), e.value.span.clone());
+        layer.0.insert((Part::Var, e.key.value.clone()), value);
+    }
+    layer
+}
+
 /// The keys that a host, a group and `defaults` share.
-pub(super) fn read(f: &mut Fields<'_>, with_labels: bool, diags: &mut Diagnostics) -> Layer {
+pub(super) fn read(f: &mut Fields<'_>, diags: &mut Diagnostics) -> Layer {
     let mut layer = Layer::default();
-    if with_labels {
-        labels(f, &mut layer);
-        if let Some(entries) = f.map("vars") {
-            for e in entries {
-                let value = Spanned::new(fields::value(&e.value), e.value.span.clone());
-                layer.0.insert((Part::Var, e.key.value.clone()), value);
-            }
-        }
-    }
-    for key in ["address", "user", "jump"] {
-        if let Some(text) = f.text(key) {
-            address_like(f, key, &text);
-            layer.set(key, Value::Text(text.value), text.span);
-        }
-    }
-    if let Some(port) = f.int("port", 1, 65535) {
+    name_like(f, "user", &mut layer);
+    name_like(f, "jump", &mut layer);
+    if let Some(port) = f.int("port") {
         layer.set("port", Value::Int(port.value), port.span);
     }
     if let Some(limit) = f.duration("connect_timeout") {
@@ -132,7 +138,8 @@ fn labels(f: &mut Fields<'_>, layer: &mut Layer) {
 }
 
 /// Addresses and users reach command lines and log lines: no spaces, no control characters, no leading dash.
-fn address_like(f: &mut Fields<'_>, key: &str, text: &Spanned<String>) {
+fn name_like(f: &mut Fields<'_>, key: &'static str, layer: &mut Layer) {
+    let Some(text) = f.text(key) else { return };
     let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'`$;&|<>(){}".contains(c);
     if text.value.starts_with('-') || text.value.is_empty() || text.value.chars().any(bad) {
         let d = Diagnostic::error(
@@ -143,6 +150,7 @@ fn address_like(f: &mut Fields<'_>, key: &str, text: &Spanned<String>) {
         );
         f.complain(d.help("no spaces, quotes or shell characters, and no dash at the beginning"));
     }
+    layer.set(key, Value::Text(text.value), text.span);
 }
 
 fn one_or_many(f: &mut Fields<'_>, key: &'static str) -> Option<(Vec<Value>, Span)> {
@@ -162,7 +170,7 @@ fn one_or_many(f: &mut Fields<'_>, key: &'static str) -> Option<(Vec<Value>, Spa
 }
 
 fn transport(f: &mut Fields<'_>, layer: &mut Layer) {
-    let words = [("ssh", true), ("local", true), ("winrm", false), ("script", false)];
+    let words = [("ssh", true), ("winrm", false), ("local", true), ("script", false)];
     if let Some(built) = f.word("transport", &words) {
         if !built.value {
             f.complain(not_built(&built.span, &format!("transport `{}`", built.span.text())));
@@ -179,7 +187,7 @@ fn transport(f: &mut Fields<'_>, layer: &mut Layer) {
 
 fn become_(f: &mut Fields<'_>, layer: &mut Layer, diags: &mut Diagnostics) {
     let Some(node) = f.node("become") else { return };
-    let Some(mut b) = Fields::of(node, "`become` of a host", diags) else {
+    let Some(mut b) = Fields::of(node, &keys::HOST_BECOME, diags) else {
         return;
     };
     if let Some(method) = b.word("method", &[("sudo", "sudo"), ("su", "su"), ("doas", "doas")]) {
@@ -208,8 +216,8 @@ fn secret(node: &Node, diags: &mut Diagnostics) -> Option<Spanned<String>> {
         );
         return None;
     }
-    let mut f = Fields::of(node, "a password", diags)?;
-    let name = f.need_text("secret");
+    let mut f = Fields::of(node, &keys::PASSWORD, diags)?;
+    let name = f.text("secret");
     f.finish(diags);
     name
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::files::not_plain;
+use crate::runbook::keys;
 use crate::runbook::yaml::{self, Node, NodeKind};
 
 /// When, with which parameters, without which hosts, approved by whom.
@@ -133,10 +134,10 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Change> {
 
 /// Lowers the tree of a change file.
 pub fn lower(root: &Node, diags: &mut Diagnostics) -> Option<Change> {
-    let mut f = Fields::of(root, "a change", diags)?;
+    let mut f = Fields::of(root, &keys::CHANGE, diags)?;
     fields::schema(&mut f);
     let ticket = f.text("change");
-    let runbook = f.need_text("runbook").filter(|path| {
+    let runbook = f.text("runbook").filter(|path| {
         let fault = not_plain(path);
         if let Some(why) = fault {
             let d = Diagnostic::error(
@@ -156,7 +157,7 @@ pub fn lower(root: &Node, diags: &mut Diagnostics) -> Option<Change> {
     let (start, timezone) = f.node("window").map_or((None, None), |n| window(n, diags));
     let limit = f.text("limit");
     let skip = f.node("skip").map(|n| skips(n, diags)).unwrap_or_default();
-    let (mode, need, approvers) = (f.text("mode"), f.count("need", 1), f.texts("approvers"));
+    let (mode, need, approvers) = (f.text("mode"), f.count("need"), f.texts("approvers"));
     let reason = f.text("reason");
     f.finish(diags);
     Some(Change {
@@ -176,12 +177,12 @@ pub fn lower(root: &Node, diags: &mut Diagnostics) -> Option<Change> {
 }
 
 fn window(node: &Node, diags: &mut Diagnostics) -> (Option<Spanned<String>>, Option<Spanned<String>>) {
-    let Some(mut f) = Fields::of(node, "`window` of a change", diags) else {
+    let Some(mut f) = Fields::of(node, &keys::CHANGE_WINDOW, diags) else {
         return (None, None);
     };
     let window = (f.text("start"), f.text("timezone"));
     for key in ["duration", "cutoff", "reserve", "not_during", "schedule"] {
-        if let Some(e) = f.entry(key) {
+        if let Some(e) = f.misplaced(key) {
             let d = Diagnostic::error(
                 "PS0521",
                 format!("a change does not set `{key}` of the window"),
@@ -233,8 +234,8 @@ fn skips(node: &Node, diags: &mut Diagnostics) -> Vec<Skip> {
 }
 
 fn id_and_reason(node: &Node, diags: &mut Diagnostics) -> Option<Skip> {
-    let mut f = Fields::of(node, "an item of `skip`", diags)?;
-    let (id, reason) = (f.need_text("id"), f.need_text("reason"));
+    let mut f = Fields::of(node, &keys::SKIP, diags)?;
+    let (id, reason) = (f.text("id"), f.text("reason"));
     f.finish(diags);
     Some(Skip {
         id: id?,

@@ -1,24 +1,29 @@
-//! Reading a map of the language key by key: typed getters that remember what was asked, and a last word about the rest.
+//! Reading a map of the language key by key: typed getters that go by a table of [`keys`](super::keys), and a last word about the
+//! keys that the table does not have and those that are missing.
 //!
 //! Owns: how a text becomes a boolean, a number, a duration, a list or a [`Value`], and the words for what does not. Must not:
 //! know a key of the language.
+//!
+//! In builds with debug assertions a getter that does not fit the table stops the program, and so does a map that was finished
+//! although nobody asked for one of its keys: a table and what is read by it cannot part.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned, nearest};
+use crate::runbook::keys::{Key, Kind, MANY, Shape};
 use crate::runbook::yaml::{Entry, Node, NodeKind, Style};
 use crate::runbook::{Value, duration};
 
-/// A map that is being read. Every key that is asked for is a known one; [`Fields::finish`] reports the others.
+/// A map that is being read. [`Fields::finish`] reports the keys that its table does not have and those that are missing.
 ///
 /// Complaints are kept here until `finish`, so that a reader may lower inner nodes into the same [`Diagnostics`] meanwhile.
 #[must_use = "`finish` hands over the complaints"]
 pub struct Fields<'n> {
-    what: &'static str,
+    shape: &'static Shape,
     head: Span,
     entries: &'n [Entry],
-    known: Vec<&'static str>,
+    asked: Vec<&'static str>,
     later: Vec<&'static str>,
     missing: Vec<&'static str>,
     foreign: &'static [(&'static str, &'static str)],
@@ -26,12 +31,12 @@ pub struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// The map `node`, called `what` in messages (`a phase`). `None`, with a diagnostic, if it is no map.
-    pub fn of(node: &'n Node, what: &'static str, diags: &mut Diagnostics) -> Option<Self> {
+    /// The map `node`, which should have this shape. `None`, with a diagnostic, if it is no map.
+    pub fn of(node: &'n Node, shape: &'static Shape, diags: &mut Diagnostics) -> Option<Self> {
         let NodeKind::Map(entries) = &node.kind else {
             let d = Diagnostic::error(
                 "PS0101",
-                format!("{what} is a map"),
+                format!("{} is a map", shape.what),
                 node.span.clone(),
                 format!("this is {}", node.what()),
             );
@@ -41,13 +46,14 @@ impl<'n> Fields<'n> {
         let head = entries
             .first()
             .map_or_else(|| node.span.clone(), |e| first_line(&e.key.span, &e.value.span));
+        let has = |key: &Key| entries.iter().any(|e| e.key.value == key.name);
         Some(Self {
-            what,
+            shape,
             head,
             entries,
-            known: Vec::new(),
+            asked: Vec::new(),
             later: Vec::new(),
-            missing: Vec::new(),
+            missing: shape.all().filter(|k| k.required && !has(k)).map(|k| k.name).collect(),
             foreign: &[],
             found: Vec::new(),
         })
@@ -63,7 +69,7 @@ impl<'n> Fields<'n> {
         self.entries.iter().map(|e| &e.key)
     }
 
-    /// True if the key is written. Does not make it a known one.
+    /// True if the key is written.
     pub fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|e| e.key.value == key)
     }
@@ -73,15 +79,39 @@ impl<'n> Fields<'n> {
         self.found.push(d);
     }
 
-    /// The entry of a key, with or without a value.
-    pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
-        self.known.push(key);
+    /// What the table says of a key; the getter is good if `fits` says so.
+    fn kind(&mut self, key: &'static str, fits: impl FnOnce(Kind) -> bool) -> Kind {
+        let kind = self.shape.key(key).map(|k| k.kind);
+        debug_assert!(kind.is_some(), "the table of {} has no `{key}`", self.shape.what);
+        let kind = kind.unwrap_or(Kind::Any);
+        debug_assert!(
+            fits(kind),
+            "{}: this getter does not read `{key}`, {kind:?}",
+            self.shape.what
+        );
+        self.asked.push(key);
+        kind
+    }
+
+    fn find(&self, key: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|e| e.key.value == key)
     }
 
-    /// The value of a key; a key without a value is an error.
+    /// The entry of a key of any kind, with or without a value.
+    pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
+        self.kind(key, |_| true);
+        self.find(key)
+    }
+
+    /// The value of a key that has forms of its own; a key without a value is an error.
     pub fn node(&mut self, key: &'static str) -> Option<&'n Node> {
-        let entry = self.entry(key)?;
+        self.kind(key, |kind| !kind.has_getter());
+        self.value(key)
+    }
+
+    /// The value of a key that is known to be asked for already, whatever its kind.
+    pub fn value(&mut self, key: &'static str) -> Option<&'n Node> {
+        let entry = self.find(key)?;
         if entry.value.is_null() {
             let d = Diagnostic::error(
                 "PS0103",
@@ -95,17 +125,16 @@ impl<'n> Fields<'n> {
         Some(&entry.value)
     }
 
-    /// The value of a key that must be there.
-    pub fn need(&mut self, key: &'static str) -> Option<&'n Node> {
-        self.require(key);
-        self.node(key)
-    }
-
-    /// Notes a key that must be there; `finish` reports it, unless a misspelt key explains it.
+    /// Notes a key that must be there because of another one; `finish` reports it, unless a misspelt key explains it.
     pub fn require(&mut self, key: &'static str) {
         if !self.has(key) {
             self.missing.push(key);
         }
+    }
+
+    /// A required key that is missing: the caller says so in other words than `finish`.
+    pub fn forgive(&mut self, key: &str) {
+        self.missing.retain(|missing| *missing != key);
     }
 
     /// Keys of other tools, each with what to say about it.
@@ -113,44 +142,54 @@ impl<'n> Fields<'n> {
         self.foreign = words;
     }
 
-    /// A text.
-    pub fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
-        let node = self.node(key)?;
-        keep(text(node), &mut self.found)
+    /// A key that belongs elsewhere: the caller complains about it if it is written.
+    pub fn misplaced(&mut self, key: &'static str) -> Option<&'n Entry> {
+        self.asked.push(key);
+        self.find(key)
     }
 
-    /// A text that must be there.
-    pub fn need_text(&mut self, key: &'static str) -> Option<Spanned<String>> {
-        self.require(key);
-        self.text(key)
+    /// A text.
+    pub fn text(&mut self, key: &'static str) -> Option<Spanned<String>> {
+        self.kind(key, Kind::is_text);
+        let node = self.value(key)?;
+        keep(text(node), &mut self.found)
     }
 
     /// `true` or `false`.
     pub fn bool(&mut self, key: &'static str) -> Option<Spanned<bool>> {
-        let node = self.node(key)?;
+        self.kind(key, |kind| matches!(kind, Kind::Bool));
+        let node = self.value(key)?;
         keep(bool(node), &mut self.found)
     }
 
-    /// A whole number from `min` to `max`.
-    pub fn int(&mut self, key: &'static str, min: i64, max: i64) -> Option<Spanned<i64>> {
-        let node = self.node(key)?;
+    /// A whole number in the table's limits.
+    pub fn int(&mut self, key: &'static str) -> Option<Spanned<i64>> {
+        let kind = self.kind(key, |kind| matches!(kind, Kind::Int(..)));
+        let (min, max) = match kind {
+            Kind::Int(min, max) => (min, max),
+            _ => (i64::MIN, i64::MAX),
+        };
+        let node = self.value(key)?;
         keep(int(node, min, max), &mut self.found)
     }
 
-    /// A whole number that is none below `min`, for counts.
-    pub fn count(&mut self, key: &'static str, min: u32) -> Option<Spanned<u32>> {
-        let n = self.int(key, i64::from(min), i64::from(u32::MAX))?;
+    /// A whole number in the table's limits, for counts.
+    pub fn count(&mut self, key: &'static str) -> Option<Spanned<u32>> {
+        self.kind(key, |kind| matches!(kind, Kind::Int(0.., ..=MANY)));
+        let n = self.int(key)?;
         Some(n.map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
     }
 
     /// A duration.
     pub fn duration(&mut self, key: &'static str) -> Option<Spanned<Duration>> {
-        let node = self.node(key)?;
+        self.kind(key, |kind| matches!(kind, Kind::Duration));
+        let node = self.value(key)?;
         keep(duration(node), &mut self.found)
     }
 
     /// A list of texts; empty if the key is not there.
     pub fn texts(&mut self, key: &'static str) -> Vec<Spanned<String>> {
+        self.kind(key, |kind| matches!(kind, Kind::List(item) if item.is_text()));
         self.seq(key)
             .iter()
             .filter_map(|n| keep(text(n), &mut self.found))
@@ -159,19 +198,27 @@ impl<'n> Fields<'n> {
 
     /// A list; empty if the key is not there.
     pub fn seq(&mut self, key: &'static str) -> &'n [Node] {
-        let Some(node) = self.node(key) else { return &[] };
+        self.kind(key, |kind| matches!(kind, Kind::List(_)));
+        let Some(node) = self.value(key) else { return &[] };
         keep(seq(node, key), &mut self.found).unwrap_or(&[])
     }
 
-    /// A map; `None` if the key is not there.
+    /// A map of names; `None` if the key is not there.
     pub fn map(&mut self, key: &'static str) -> Option<&'n [Entry]> {
-        let node = self.node(key)?;
+        self.kind(key, |kind| matches!(kind, Kind::Named(_)));
+        let node = self.value(key)?;
         keep(map(node, &format!("`{key}`")), &mut self.found)
     }
 
-    /// One of a few words.
+    /// One of the table's words, and what each means.
     pub fn word<T: Copy>(&mut self, key: &'static str, words: &[(&str, T)]) -> Option<Spanned<T>> {
-        let written = self.text(key)?;
+        let names = || words.iter().map(|(word, _)| *word);
+        self.kind(
+            key,
+            |kind| matches!(kind, Kind::Word(known) if known.iter().copied().eq(names())),
+        );
+        let node = self.value(key)?;
+        let written = keep(text(node), &mut self.found)?;
         keep(word(&written, &format!("`{key}`"), words), &mut self.found)
     }
 
@@ -183,15 +230,17 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reports every key that nobody asked for and every one that is missing, and hands all complaints over. True if every key
-    /// that is written was a known one.
+    /// Reports every key that the table does not have and every one that is missing, and hands all complaints over. True if
+    /// every key that is written was a known one.
     pub fn finish(mut self, diags: &mut Diagnostics) -> bool {
+        let unread = self.shape.all().find(|key| !self.asked.contains(&key.name));
+        debug_assert!(unread.is_none(), "{}: nobody reads `{:?}`", self.shape.what, unread);
         let mut meant = Vec::new();
         let mut all_known = true;
         for entry in self.entries {
-            if !self.known.contains(&entry.key.value.as_str()) {
+            if !self.asked.contains(&entry.key.value.as_str()) {
                 all_known = false;
-                meant.extend(nearest(&entry.key.value, self.known.iter().copied()));
+                meant.extend(nearest(&entry.key.value, self.known()));
                 let d = self.unknown(&entry.key);
                 self.found.push(d);
             }
@@ -200,7 +249,7 @@ impl<'n> Fields<'n> {
             let label = format!("`{key}` is missing here");
             let d = Diagnostic::error(
                 "PS0104",
-                format!("{} needs `{key}`", self.what),
+                format!("{} needs `{key}`", self.shape.what),
                 self.head.clone(),
                 label,
             );
@@ -210,8 +259,12 @@ impl<'n> Fields<'n> {
         all_known
     }
 
+    fn known(&self) -> impl Iterator<Item = &'static str> + Clone + use<> {
+        self.shape.all().map(|key| key.name)
+    }
+
     fn unknown(&self, key: &Spanned<String>) -> Diagnostic {
-        let what = self.what;
+        let what = self.shape.what;
         let d = Diagnostic::error(
             "PS0102",
             format!("{what} has no key `{}`", key.value),
@@ -221,12 +274,11 @@ impl<'n> Fields<'n> {
         if let Some((_, say)) = self.foreign.iter().find(|(word, _)| *word == key.value) {
             return d.help(*say);
         }
-        if let Some(near) = nearest(&key.value, self.known.iter().copied()) {
+        if let Some(near) = nearest(&key.value, self.known()) {
             return d.help(format!("did you mean `{near}`?"));
         }
-        let mut known: Vec<&str> = self.known.iter().copied().filter(|k| !self.later.contains(k)).collect();
+        let mut known: Vec<&str> = self.known().filter(|k| !self.later.contains(k)).collect();
         known.sort_unstable();
-        known.dedup();
         d.help(format!("{what} has the keys {}", known.join(", ")))
     }
 }
@@ -257,9 +309,10 @@ pub fn not_built(span: &Span, what: &str) -> Diagnostic {
 
 /// `schema` of a file: required, and the one version there is.
 pub fn schema(f: &mut Fields<'_>) {
-    f.require("schema");
-    let Some(version) = f.int("schema", 0, i64::MAX) else {
-        return;
+    let Some(node) = f.node("schema") else { return };
+    let version = match int(node, 0, i64::MAX) {
+        Ok(version) => version,
+        Err(d) => return f.complain(d),
     };
     if version.value != 1 {
         f.complain(
@@ -519,12 +572,49 @@ mod tests {
         assert_eq!(m["m"], Value::Int(-3));
     }
 
+    static SHAPE: Shape = Shape {
+        what: "a step",
+        one_of: &[],
+        keys: &[&[
+            Key {
+                name: "name",
+                kind: Kind::Text,
+                required: true,
+                doc: "",
+            },
+            Key {
+                name: "become",
+                kind: Kind::Bool,
+                required: false,
+                doc: "",
+            },
+            Key {
+                name: "timeout",
+                kind: Kind::Duration,
+                required: false,
+                doc: "",
+            },
+            Key {
+                name: "list",
+                kind: Kind::List(&Kind::Text),
+                required: false,
+                doc: "",
+            },
+            Key {
+                name: "for_each",
+                kind: Kind::Any,
+                required: false,
+                doc: "",
+            },
+        ]],
+    };
+
     #[test]
-    fn every_key_that_was_not_asked_for_is_reported() {
+    fn what_the_table_does_not_have_or_misses_is_reported() {
         let node = node("naem: x\nbecome: yes\nfor_each: [1]\nzzz: 1\ntimeout: 10\nlist: one\n");
         let mut diags = Diagnostics::new();
-        let mut f = Fields::of(&node, "a step", &mut diags).unwrap();
-        assert!(f.need_text("name").is_none());
+        let mut f = Fields::of(&node, &SHAPE, &mut diags).unwrap();
+        assert!(f.text("name").is_none());
         assert!(f.bool("become").is_none());
         assert!(f.duration("timeout").is_none());
         assert!(f.texts("list").is_empty());
@@ -537,5 +627,31 @@ mod tests {
         assert!(helps.contains(&"did you mean `name`?".to_owned()), "{helps:?}");
         assert!(helps.contains(&"write true".to_owned()), "{helps:?}");
         assert!(helps.contains(&"write `list: [one]`".to_owned()), "{helps:?}");
+    }
+
+    fn read(get: impl FnOnce(&mut Fields<'_>)) {
+        let node = node("name: x\n");
+        let mut diags = Diagnostics::new();
+        let mut f = Fields::of(&node, &SHAPE, &mut diags).unwrap();
+        get(&mut f);
+        f.finish(&mut diags);
+    }
+
+    #[test]
+    #[should_panic(expected = "has no `nmae`")]
+    fn a_key_that_is_in_no_table_cannot_be_read() {
+        read(|f| drop(f.text("nmae")));
+    }
+
+    #[test]
+    #[should_panic(expected = "does not read `name`")]
+    fn a_getter_reads_only_its_own_kind() {
+        read(|f| drop(f.duration("name")));
+    }
+
+    #[test]
+    #[should_panic(expected = "nobody reads")]
+    fn a_key_of_the_table_that_nobody_reads_is_found() {
+        read(|f| drop(f.text("name")));
     }
 }

@@ -15,6 +15,7 @@ pub use declare::{typed, typed_text};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::files::{Files, ReadError, not_plain};
+use crate::runbook::keys;
 use crate::runbook::yaml::{self, Entry, Node};
 use crate::runbook::{ChangeText, Defaults, Kind, Runbook};
 
@@ -65,13 +66,13 @@ impl Cx<'_> {
     }
 
     fn top(&mut self, root: &Node, path: &str) -> Option<Runbook> {
-        let mut f = Fields::of(root, "a runbook", self.diags)?;
+        let mut f = Fields::of(root, &keys::RUNBOOK, self.diags)?;
         schema(&mut f);
-        let id = f.need_text("runbook");
+        let id = f.text("runbook");
         if let Some(d) = id.as_ref().and_then(|id| id_is_not_file(id, path)) {
             f.complain(d);
         }
-        let title = f.need_text("title");
+        let title = f.text("title");
         let owner = f.text("owner");
         let description = f.text("description");
         let kind = f.word("kind", KINDS);
@@ -85,7 +86,7 @@ impl Cx<'_> {
         let steady_state = f.node("steady_state").map(|n| self.steady(n)).unwrap_or_default();
         let objectives = self.each(f.map("objectives"), Self::objective);
         let defaults = f.node("defaults").map(|n| self.defaults(n)).unwrap_or_default();
-        let items = f.need("phases").map(|n| self.items(n)).unwrap_or_default();
+        let items = f.node("phases").map(|n| self.items(n)).unwrap_or_default();
         f.later("silence");
         f.later("notify");
         let span = f.head().clone();
@@ -117,7 +118,7 @@ impl Cx<'_> {
     }
 
     fn change(&mut self, node: &Node) -> ChangeText {
-        let Some(mut f) = Fields::of(node, "`change`", self.diags) else {
+        let Some(mut f) = Fields::of(node, &keys::CHANGE_TEXT, self.diags) else {
             return ChangeText::default();
         };
         let types = ["standard", "normal", "emergency"].map(|t| (t, t));
@@ -133,7 +134,7 @@ impl Cx<'_> {
     }
 
     fn defaults(&mut self, node: &Node) -> Defaults {
-        let Some(mut f) = Fields::of(node, "`defaults`", self.diags) else {
+        let Some(mut f) = Fields::of(node, &keys::DEFAULTS, self.diags) else {
             return Defaults::default();
         };
         let defaults = Defaults {
@@ -169,6 +170,7 @@ fn schema(f: &mut Fields<'_>) {
             "before this line",
         )
         .help("write `schema: 1` as the first line");
+        f.forgive("schema");
         f.complain(d);
         return;
     };

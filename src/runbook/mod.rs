@@ -8,6 +8,7 @@ pub mod duration;
 pub mod expr;
 pub mod fields;
 pub mod files;
+pub mod keys;
 pub mod lower;
 pub mod policyfile;
 pub mod project;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
 use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields};
+use crate::runbook::keys;
 use crate::runbook::yaml::{self, Node};
 
 /// The policy as it was written.
@@ -48,7 +49,7 @@ pub struct Limits {
 /// Reads `policy.yml`. Only good if `diags` has no error afterwards.
 pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<PolicyFile> {
     let root = yaml::read(source, diags)?;
-    let mut f = Fields::of(&root, "a policy", diags)?;
+    let mut f = Fields::of(&root, &keys::POLICY, diags)?;
     fields::schema(&mut f);
     let policy = PolicyFile {
         approvers: approvers(&mut f),
@@ -97,13 +98,13 @@ fn approvers(f: &mut Fields<'_>) -> BTreeMap<String, Vec<String>> {
 }
 
 fn limits(node: &Node, diags: &mut Diagnostics) -> Limits {
-    let Some(mut f) = Fields::of(node, "`limits`", diags) else {
+    let Some(mut f) = Fields::of(node, &keys::LIMITS, diags) else {
         return Limits::default();
     };
     let limits = Limits {
-        parallel: f.count("parallel", 1).map(|n| n.value),
-        hosts: f.count("hosts", 1).map(|n| n.value),
-        max_fail: f.count("max_fail", 0).map(|n| n.value),
+        parallel: f.count("parallel").map(|n| n.value),
+        hosts: f.count("hosts").map(|n| n.value),
+        max_fail: f.count("max_fail").map(|n| n.value),
         timeout: f.duration("timeout").map(|d| d.value),
         window: f.duration("window").map(|d| d.value),
     };

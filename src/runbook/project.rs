@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned};
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::files::not_plain;
+use crate::runbook::keys;
 use crate::runbook::yaml;
 
 /// The settings of a project.
@@ -26,7 +27,7 @@ pub struct Project {
 /// Reads `pitstop.yml`. Only good if `diags` has no error afterwards.
 pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Project> {
     let root = yaml::read(source, diags)?;
-    let mut f = Fields::of(&root, "pitstop.yml", diags)?;
+    let mut f = Fields::of(&root, &keys::PROJECT, diags)?;
     fields::schema(&mut f);
     let project = Project {
         inventory: path(&mut f, "inventory"),

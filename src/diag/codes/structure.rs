@@ -374,6 +374,15 @@ phases:
 ",
     },
     Code {
+        code: "PS0136",
+        title: "a key of a secret that belongs to another source",
+        text: "A secret `from: env` has a `name`, `from: file` a `path`, `from: provider` a `provider` and `args`; `from: prompt` has nothing else.",
+        wrong: r"secrets: { token: { from: env, name: TOKEN, path: /run/secrets/token } }
+",
+        right: r"secrets: { token: { from: file, path: /run/secrets/token } }
+",
+    },
+    Code {
         code: "PS0190",
         title: "a part of the language that this build cannot honour",
         text: "It is specified and not built yet. It is refused, because a key that is ignored is a promise that is broken.",

@@ -6,6 +6,7 @@ use super::Cx;
 use crate::diag::{Diagnostic, Spanned};
 use crate::runbook::duration;
 use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::keys;
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Action, Command, WaitFor};
 
@@ -78,7 +79,7 @@ impl Cx<'_> {
                 None
             }
             [(key, entry)] if BUILT.contains(key) => {
-                let node = f.node(key)?;
+                let node = f.value(key)?;
                 let action = self.built(key, node)?;
                 Some(Spanned::new(action, entry.key.span.clone()))
             }
@@ -167,8 +168,8 @@ impl Cx<'_> {
                 args: Vec::new(),
             });
         }
-        let mut f = Fields::of(node, "`script`", self.diags)?;
-        let file = f.need_text("file");
+        let mut f = Fields::of(node, &keys::SCRIPT, self.diags)?;
+        let file = f.text("file");
         let (interpreter, args) = (f.text("interpreter"), f.texts("args"));
         f.finish(self.diags);
         Some(Action::Script {
@@ -179,8 +180,8 @@ impl Cx<'_> {
     }
 
     fn upload(&mut self, node: &Node) -> Option<Action> {
-        let mut f = Fields::of(node, "`upload`", self.diags)?;
-        let (src, dest) = (f.need_text("src"), f.need_text("dest"));
+        let mut f = Fields::of(node, &keys::UPLOAD, self.diags)?;
+        let (src, dest) = (f.text("src"), f.text("dest"));
         let mode = f.text("mode").and_then(|m| {
             let bits = u32::from_str_radix(&m, 8)
                 .ok()
@@ -211,9 +212,9 @@ impl Cx<'_> {
     }
 
     fn download(&mut self, node: &Node) -> Option<Action> {
-        let mut f = Fields::of(node, "`download`", self.diags)?;
-        let src = f.need_text("src");
-        let max = f.int("max_bytes", 1, 1 << 40).and_then(|n| u64::try_from(n.value).ok());
+        let mut f = Fields::of(node, &keys::DOWNLOAD, self.diags)?;
+        let src = f.text("src");
+        let max = f.int("max_bytes").and_then(|n| u64::try_from(n.value).ok());
         f.finish(self.diags);
         Some(Action::Download {
             src: src?,
@@ -222,8 +223,8 @@ impl Cx<'_> {
     }
 
     fn http(&mut self, node: &Node) -> Option<Action> {
-        let mut f = Fields::of(node, "`http`", self.diags)?;
-        let url = f.need_text("url");
+        let mut f = Fields::of(node, &keys::HTTP, self.diags)?;
+        let url = f.text("url");
         let words: Vec<(&str, &str)> = METHODS.iter().map(|m| (*m, *m)).collect();
         let method = f.word("method", &words).map(|m| m.map(str::to_owned));
         let headers = self.pairs(f.map("headers"));
@@ -241,7 +242,7 @@ impl Cx<'_> {
 
     fn wait_for(&mut self, node: &Node) -> Option<Action> {
         const KINDS: [&str; 4] = ["port", "path", "connection", "time"];
-        let mut f = Fields::of(node, "`wait_for`", self.diags)?;
+        let mut f = Fields::of(node, &keys::WAIT_FOR, self.diags)?;
         let (port, host, path, time) = (f.text("port"), f.text("host"), f.text("path"), f.text("time"));
         let connection = f.bool("connection");
         let every = f.duration("every").map_or(EVERY, |d| d.value);

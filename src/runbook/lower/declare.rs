@@ -6,6 +6,7 @@ use super::{Cx, project_path};
 use crate::diag::{Diagnostic, Spanned};
 use crate::runbook::duration;
 use crate::runbook::fields::{self, Fields};
+use crate::runbook::keys;
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Objective, ParamType, Parameter, SecretDecl, SecretSource, TargetSet, Value, WindowSpec};
 
@@ -21,8 +22,7 @@ const TYPES: &[(&str, ParamType)] = &[
 
 impl Cx<'_> {
     pub(super) fn parameter(&mut self, entry: &Entry) -> Option<Parameter> {
-        let mut f = Fields::of(&entry.value, "a parameter", self.diags)?;
-        f.require("type");
+        let mut f = Fields::of(&entry.value, &keys::PARAMETER, self.diags)?;
         let kind = f.word("type", TYPES);
         let known = kind.is_some();
         let kind = kind.map_or(ParamType::String, |k| k.value);
@@ -87,7 +87,7 @@ impl Cx<'_> {
                 select: None,
             });
         }
-        let mut f = Fields::of(&entry.value, "a set of targets", self.diags)?;
+        let mut f = Fields::of(&entry.value, &keys::TARGET_SET, self.diags)?;
         let hosts = f.texts("hosts");
         let select = f.text("select");
         if f.has("hosts") == f.has("select") {
@@ -122,26 +122,36 @@ impl Cx<'_> {
             self.diags.push(d.help("write where it comes from: `{ from: env, name: VAR }`, `{ from: file, path: … }`, `{ from: prompt }` or `{ from: provider, provider: NAME }`").help("if this was a real secret, change it: it is in the history of the repository"));
             return None;
         }
-        let mut f = Fields::of(&entry.value, "a secret", self.diags)?;
-        f.require("from");
+        let mut f = Fields::of(&entry.value, &keys::SECRET, self.diags)?;
         let kinds = ["env", "file", "prompt", "provider"].map(|k| (k, k));
-        let from = match f.word("from", &kinds).map(|k| k.value) {
-            Some("env") => f.need_text("name").map(|name| SecretSource::Env { name: name.value }),
-            Some("file") => f.need_text("path").map(|path| SecretSource::File { path: path.value }),
-            Some("provider") => {
-                let args = f.texts("args").into_iter().map(|a| a.value).collect();
-                f.need_text("provider").map(|p| SecretSource::Provider {
-                    provider: p.value,
-                    args,
-                })
-            }
-            Some(_) => Some(SecretSource::Prompt),
-            None => {
-                for key in ["name", "path", "provider", "args"] {
-                    f.entry(key);
+        let from = f.word("from", &kinds).map(|k| k.value);
+        let (name, path) = (f.text("name"), f.text("path"));
+        let (provider, args) = (f.text("provider"), f.texts("args"));
+        let own: &[&'static str] = match from {
+            Some("env") => &["name"],
+            Some("file") => &["path"],
+            Some("provider") => &["provider", "args"],
+            _ => &[],
+        };
+        own.first().into_iter().for_each(|key| f.require(key));
+        if let Some(from) = from {
+            for key in f
+                .keys()
+                .filter(|k| k.value != "from" && !own.contains(&k.value.as_str()))
+            {
+                if keys::SECRET.key(key).is_some() {
+                    f.complain(other_source(key, from));
                 }
-                None
             }
+        }
+        let from = match from {
+            Some("env") => name.map(|name| SecretSource::Env { name: name.value }),
+            Some("file") => path.map(|path| SecretSource::File { path: path.value }),
+            Some("provider") => provider.map(|provider| SecretSource::Provider {
+                provider: provider.value,
+                args: args.into_iter().map(|a| a.value).collect(),
+            }),
+            _ => None,
         };
         f.finish(self.diags);
         // A secret that could not be read is still declared: its uses are no further mistakes.
@@ -152,15 +162,14 @@ impl Cx<'_> {
     }
 
     pub(super) fn window(&mut self, node: &Node) -> Option<WindowSpec> {
-        let mut f = Fields::of(node, "`window`", self.diags)?;
-        f.require("duration");
+        let mut f = Fields::of(node, &keys::WINDOW, self.diags)?;
         let duration = f.duration("duration");
         let cutoff = f.duration("cutoff").map(|d| d.value);
         let reserve = f.duration("reserve").map(|d| d.value);
         let timezone = f.text("timezone");
         f.later("not_during");
         f.later("schedule");
-        if let Some(start) = f.entry("start") {
+        if let Some(start) = f.misplaced("start") {
             let d = Diagnostic::error(
                 "PS0127",
                 "a runbook does not say when its window begins",
@@ -179,9 +188,8 @@ impl Cx<'_> {
     }
 
     pub(super) fn objective(&mut self, entry: &Entry) -> Option<Objective> {
-        let mut f = Fields::of(&entry.value, "an objective", self.diags)?;
-        let (from, to) = (f.need_text("from"), f.need_text("to"));
-        f.require("max");
+        let mut f = Fields::of(&entry.value, &keys::OBJECTIVE, self.diags)?;
+        let (from, to) = (f.text("from"), f.text("to"));
         let max = f.duration("max");
         let less_waiting = f.bool("less_waiting").is_some_and(|b| b.value);
         f.finish(self.diags);
@@ -198,6 +206,17 @@ impl Cx<'_> {
     pub(super) fn path(&mut self, path: Option<Spanned<String>>) -> Option<Spanned<String>> {
         self.keep(project_path(path?))
     }
+}
+
+/// A key of a secret that belongs to another source.
+fn other_source(key: &Spanned<String>, from: &str) -> Diagnostic {
+    Diagnostic::error(
+        "PS0136",
+        format!("a secret `from: {from}` has no `{}`", key.value),
+        key.span.clone(),
+        "this key belongs to another source",
+    )
+    .help("the keys are `name` of `env`, `path` of `file`, and `provider` and `args` of `provider`")
 }
 
 /// The value of a parameter of this type as a file writes it.

@@ -4,6 +4,7 @@ use super::step::stand_in;
 use super::{Cx, MAX_INCLUDES, MAX_STEPS};
 use crate::diag::{Diagnostic, Spanned};
 use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::keys;
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Item, OnFailure, Phase, RolloutRef, Stage, Stages, Step};
 
@@ -40,7 +41,7 @@ impl Cx<'_> {
     }
 
     fn item(&mut self, node: &Node) -> Option<Item> {
-        let f = Fields::of(node, "a phase", self.diags)?;
+        let f = Fields::of(node, &keys::PHASE, self.diags)?;
         match (f.has("phase"), f.has("gate")) {
             (true, false) => self.phase(node).map(|p| Item::Phase(Box::new(p))),
             (false, true) => self.gate(node, false).map(|g| Item::Gate(Box::new(g))),
@@ -59,9 +60,9 @@ impl Cx<'_> {
     }
 
     fn phase(&mut self, node: &Node) -> Option<Phase> {
-        let mut f = Fields::of(node, "a phase", self.diags)?;
-        let id = f.need_text("phase");
-        let title = f.need_text("title");
+        let mut f = Fields::of(node, &keys::PHASE, self.diags)?;
+        let id = f.text("phase");
+        let title = f.text("title");
         let targets = f.text("targets");
         let rollout = f.node("rollout").and_then(|n| self.rollout_ref(n));
         let when = f.text("when");
@@ -165,10 +166,10 @@ impl Cx<'_> {
     }
 
     fn include(&mut self, node: &Node, entry: &Entry, place: Place<'_>, out: &mut Vec<Step>) {
-        let Some(mut outer) = Fields::of(node, "an include", self.diags) else {
+        let Some(mut outer) = Fields::of(node, &keys::INCLUDE, self.diags) else {
             return;
         };
-        outer.entry("include");
+        outer.node("include");
         outer.foreign(&[
             ("name", "an include stands alone: its steps have names of their own"),
             ("id", "an include stands alone: its steps have ids of their own"),
@@ -179,9 +180,7 @@ impl Cx<'_> {
             ),
         ]);
         for key in ["parameters", "with"] {
-            if outer.has(key) {
-                outer.later(key);
-            }
+            outer.later(key);
         }
         outer.finish(self.diags);
         let path = match &entry.value.kind {
@@ -228,8 +227,8 @@ impl Cx<'_> {
     }
 
     fn include_map(&mut self, node: &Node) -> Option<Spanned<String>> {
-        let mut f = Fields::of(node, "an include", self.diags)?;
-        let file = f.need_text("file");
+        let mut f = Fields::of(node, &keys::INCLUDED, self.diags)?;
+        let file = f.text("file");
         for key in ["parameters", "with"] {
             if let Some(entry) = f.entry(key) {
                 f.complain(not_built(&entry.key.span, "an include with parameters"));

@@ -6,6 +6,7 @@ use super::Cx;
 use crate::diag::{Diagnostic, Spanned};
 use crate::runbook::duration;
 use crate::runbook::fields::{self, Fields};
+use crate::runbook::keys;
 use crate::runbook::yaml::Node;
 use crate::runbook::{AfterBatch, Gate, Otherwise, Rollout, Size};
 
@@ -14,14 +15,14 @@ const GATE_EXPIRES: Duration = Duration::from_secs(30 * 60);
 
 impl Cx<'_> {
     pub(super) fn rollout(&mut self, name: Spanned<String>, node: &Node) -> Option<Rollout> {
-        let mut f = Fields::of(node, "a rollout", self.diags)?;
+        let mut f = Fields::of(node, &keys::ROLLOUT, self.diags)?;
         let batches = f
             .seq("batches")
             .iter()
             .filter_map(|n| self.keep(size(n, 1)))
             .map(|s| s.value)
             .collect();
-        let parallel = f.count("parallel", 1).map(|n| n.value);
+        let parallel = f.count("parallel").map(|n| n.value);
         let max_fail = f.node("max_fail").and_then(|n| self.keep(size(n, 0)));
         let soak = f.text("soak");
         if let Some(soak) = soak.as_ref().filter(|s| !s.contains("{{"))
@@ -48,10 +49,11 @@ impl Cx<'_> {
 
     /// A gate between phases, or (`inside`) between the batches of a rollout, where it has no id.
     pub(super) fn gate(&mut self, node: &Node, inside: bool) -> Option<Gate> {
-        let mut f = Fields::of(node, "a gate", self.diags)?;
-        let id = if inside { None } else { f.need_text("gate") };
-        let title = if inside { f.text("title") } else { f.need_text("title") };
-        let mut need = f.count("need", 1);
+        let shape = if inside { &keys::BATCH_GATE } else { &keys::GATE };
+        let mut f = Fields::of(node, shape, self.diags)?;
+        let id = if inside { None } else { f.text("gate") };
+        let title = f.text("title");
+        let mut need = f.count("need");
         if f.has("need") && need.is_none() {
             // It was complained about; that it is missing as well would be wrong.
             need = Some(Spanned::new(1, f.head().clone()));
@@ -88,7 +90,6 @@ impl Cx<'_> {
     }
 
     fn after_batch(&mut self, f: &mut Fields<'_>) -> AfterBatch {
-        f.require("after_batch");
         let Some(node) = f.node("after_batch") else {
             return AfterBatch::Each;
         };

@@ -4,6 +4,7 @@ use super::Cx;
 use super::phase::Place;
 use crate::diag::{Diagnostic, Span, Spanned};
 use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::keys;
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Action, Become, Command, Delegate, Mark, OnUnknown, Parse, Retry, Stage, Step, Undo};
 
@@ -61,12 +62,12 @@ const RETRY_DELAY_MS: u64 = 1000;
 
 impl Cx<'_> {
     pub(super) fn step(&mut self, node: &Node, stage: Stage, made_id: String) -> Option<Step> {
-        let mut f = Fields::of(node, "a step", self.diags)?;
+        let mut f = Fields::of(node, &keys::STEP, self.diags)?;
         f.foreign(FOREIGN);
         let written_id = f.text("id");
         let id_written = written_id.is_some();
         let id = written_id.unwrap_or_else(|| Spanned::new(made_id, f.head().clone()));
-        let name = f.need_text("name").map(|t| t.value).unwrap_or_default();
+        let name = f.text("name").map(|t| t.value).unwrap_or_default();
         let action = self.action(&mut f);
         let read_only = self.read_only(&mut f, action.as_ref(), stage);
         let undo = self.undo(&mut f, stage, &id);
@@ -209,7 +210,7 @@ impl Cx<'_> {
     }
 
     fn undo_map(&mut self, node: &Node) -> Undo {
-        let Some(mut f) = Fields::of(node, "`undo`", self.diags) else {
+        let Some(mut f) = Fields::of(node, &keys::UNDO, self.diags) else {
             return Undo::Unwritten;
         };
         let (covered, none) = (f.text("covered_by"), f.text("none"));
@@ -247,8 +248,8 @@ impl Cx<'_> {
 
     fn delegate(&mut self, node: &Node) -> Option<Spanned<Delegate>> {
         let delegate = if let NodeKind::Map(_) = node.kind {
-            let mut f = Fields::of(node, "`delegate_to`", self.diags)?;
-            let set = f.need_text("one_of");
+            let mut f = Fields::of(node, &keys::ONE_OF, self.diags)?;
+            let set = f.text("one_of");
             f.finish(self.diags);
             Delegate::OneOf(set?.value)
         } else {
@@ -283,9 +284,8 @@ impl Cx<'_> {
                 .push(d.help(format!("write `{{ attempts: {text}, delay: 10s }}`")));
             return None;
         }
-        let mut f = Fields::of(node, "`retry`", self.diags)?;
-        f.require("attempts");
-        let attempts = f.count("attempts", 1);
+        let mut f = Fields::of(node, &keys::RETRY, self.diags)?;
+        let attempts = f.count("attempts");
         let delay = f.duration("delay");
         let backoff = f.text("backoff").and_then(|t| match t.parse::<f64>() {
             // Above 100 the pause of any delay would pass every limit at once.
@@ -312,8 +312,8 @@ impl Cx<'_> {
 
     fn mark(&mut self, node: &Node) -> Option<Mark> {
         if let NodeKind::Map(_) = node.kind {
-            let mut f = Fields::of(node, "a mark", self.diags)?;
-            let (name, at) = (f.need_text("name"), f.text("at"));
+            let mut f = Fields::of(node, &keys::MARK, self.diags)?;
+            let (name, at) = (f.text("name"), f.text("at"));
             f.finish(self.diags);
             return Some(Mark { name: name?, at });
         }
