@@ -124,6 +124,7 @@ impl Means<'_> {
             privilege: Privilege {
                 method,
                 password: self.secret(host.become_password.as_deref()),
+                ..Privilege::default()
             },
             connect_timeout: Duration::from_millis(host.connect_timeout_ms),
             run: self.run.clone(),

@@ -1,8 +1,8 @@
 //! The latched step: started at most once on its host, its end known after a cut.
 //!
 //! ```text
-//! open    exec: echo MARKER; exec /bin/sh     nothing is sent before MARKER is back
-//!         latch.sh, _open NONCE RUN           → NONCE L made boot directory
+//! open    exec: echo MARKER; exec SHELL       nothing is sent before MARKER is back
+//!         latch.sh, _open NONCE SHELL RUN     → NONCE L made boot directory
 //! step    _s NONCE KEY 'command' NONCE        → first 64 KiB of stdout, NONCE O, of stderr, NONCE E status
 //! pull    _g NONCE KEY o|e skip count         → blocks at exact offsets, NONCE G
 //! probe   _q NONCE KEY BOOT                   → NONCE Q answer (poisons what never began)
@@ -99,10 +99,11 @@ impl Lane {
         run: Option<&RunId>,
         limit: Duration,
     ) -> Result<Self, String> {
-        let channel = shell::open(channels, privilege, user, "exec /bin/sh", limit).await?;
+        let channel = shell::open(channels, privilege, user, &format!("exec {}", privilege.shell), limit).await?;
         let nonce = shell::nonce()?;
         let text = format!(
-            "{FUNCTIONS}\n_open {nonce} {}\n_facts {nonce}\n",
+            "{FUNCTIONS}\n_open {nonce} {} {}\n_facts {nonce}\n",
+            quote(&privilege.shell),
             run.map_or("", RunId::as_str)
         );
         channel.send(text);
@@ -164,7 +165,7 @@ impl Lane {
         Ok(Reply {
             out: state.take().unwrap_or_default(),
             err,
-            status: word.parse().ok(),
+            status: status(&word),
         })
     }
 
@@ -246,7 +247,7 @@ impl Lane {
         let boot = if boot.is_empty() { "-" } else { boot };
         let (_, answer) = self.ask("_q", &format!("{key} {}", quote(boot)), "Q").await?;
         Ok(match answer.split_once(' ').unwrap_or((&answer, "")) {
-            ("DONE", status) => Probe::Done(status.parse().map_err(|_| format!("the record says {status:?}"))?),
+            ("DONE", word) => Probe::Done(status(word).ok_or_else(|| format!("the record says {word:?}"))?),
             ("RUNNING", _) => Probe::Running,
             ("NEVER" | "CLAIMED", _) => Probe::Never,
             ("ORPHAN", _) => Probe::Orphan,
@@ -260,7 +261,7 @@ impl Lane {
     pub(super) async fn signal(&mut self, key: &str, signal: &str) -> Result<Alive, String> {
         let (_, answer) = self.ask("_k", &format!("{key} {signal}"), "K").await?;
         Ok(match answer.split_once(' ') {
-            Some(("ended", status)) => status.parse().map_or(Alive::None, Alive::Ended),
+            Some(("ended", word)) => status(word).map_or(Alive::None, Alive::Ended),
             _ if answer == "none" => Alive::None,
             _ => Alive::Some,
         })
@@ -361,6 +362,16 @@ impl Lane {
         };
         self.dead = self.dead || why.is_some();
         why
+    }
+}
+
+/// A status as it is on record. For the signal n most shells say 128+n, ksh93 says 256+n and yash 384+n; none says more than
+/// 255 for anything else.
+fn status(word: &str) -> Option<i32> {
+    match word.parse().ok()? {
+        n @ 384.. => Some(n - 256),
+        n @ 256.. => Some(n - 128),
+        n => Some(n),
     }
 }
 

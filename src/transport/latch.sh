@@ -16,20 +16,20 @@ _e=$?; echo "E $_e" >>"$_f.s" || exit 3
 exit $_e'
 
 # OPEN: a directory that is ours and no link. Says whether it was made now: then nothing in it can prove that a step never began.
-_open() { # nonce run (none: the run has left)
+_open() { # nonce shell run (none: the run has left)
   trap : HUP INT QUIT TERM
   IFS=' 	
-'; _u=$(umask); umask 077; _d=
+'; _sh=$2; _u=$(umask); umask 077; _d=
   _b=-; read -r _b 2>/dev/null </proc/sys/kernel/random/boot_id
   command -v setsid >/dev/null 2>&1 || { echo "$1 L none $_b no-setsid"; return; }
-  [ "$2" ] || { echo "$1 L none $_b left"; return; }
+  [ "$3" ] || { echo "$1 L none $_b left"; return; }
   _y=old; _z="/var/tmp/.pitstop-$(id -u)"
   # Each place twice: another run that ends may take the empty upper directory away in between.
   for _x in "${HOME:-/}/.pitstop" "${HOME:-/}/.pitstop" "$_z" "$_z"; do
     mkdir "$_x" 2>/dev/null
     if [ -d "$_x" ] && [ ! -h "$_x" ] && [ -O "$_x" ] && [ -w "$_x" ]; then
-      mkdir "$_x/$2" 2>/dev/null && _y=new
-      if [ -d "$_x/$2" ] && [ ! -h "$_x/$2" ] && [ -O "$_x/$2" ] && [ -w "$_x/$2" ]; then _d=$_x/$2; break; fi
+      mkdir "$_x/$3" 2>/dev/null && _y=new
+      if [ -d "$_x/$3" ] && [ ! -h "$_x/$3" ] && [ -O "$_x/$3" ] && [ -w "$_x/$3" ]; then _d=$_x/$3; break; fi
     fi
   done
   [ "$_d" ] || { echo "$1 L none $_b no-place"; return; }
@@ -41,7 +41,7 @@ _open() { # nonce run (none: the run has left)
 _s() { # nonce key command nonce
   [ "$4" = "$1" ] || { echo "$1 O"; echo "$1 E frame"; return; }
   _f=$_d/$2
-  _c=$3 _f=$_f _b=$_b _u=$_u setsid /bin/sh -c "$_R" </dev/null >"$_f.o" 2>"$_f.e"
+  _c=$3 _f=$_f _b=$_b _u=$_u setsid $_sh -c "$_R" </dev/null >"$_f.o" 2>"$_f.e"
   _e=$?; [ $_e = 0 ] || { _e=; while read -r _x _y; do case $_x in E) _e=$_y ;; esac; done 2>/dev/null <"$_f.s"; }
   [ -s "$_f.o" ] && dd if="$_f.o" bs=65536 count=1 2>/dev/null
   echo "$1 O"

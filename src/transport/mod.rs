@@ -60,14 +60,29 @@ pub struct Endpoint {
     pub run: RunId,
 }
 
-/// How a host lets us become another user.
-#[derive(Clone, Debug, Default)]
+/// How a shell is started on a host, as the login user or as another one.
+#[derive(Clone, Debug)]
 pub struct Privilege {
+    /// The POSIX shell that runs everything of ours, with its own arguments if it needs any: `/bin/sh`, `busybox sh`.
+    pub shell: String,
     /// `sudo`, `su` or `doas`.
     pub method: Method,
     /// The password it wants, if any. Goes to its standard input, never into a command line.
     pub password: Option<Secret>,
 }
+
+impl Default for Privilege {
+    fn default() -> Self {
+        Self {
+            shell: SHELL.to_owned(),
+            method: Method::default(),
+            password: None,
+        }
+    }
+}
+
+/// The shell of a host that says nothing else.
+pub const SHELL: &str = "/bin/sh";
 
 /// The program that changes the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

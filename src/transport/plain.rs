@@ -14,7 +14,7 @@ use super::{Command, How, KEPT, Request, Sink, Stream};
 const RUN: &str = r#"
 _p() {
   [ "$3" = "$1" ] || exit 125
-  if command -v setsid >/dev/null 2>&1; then _n=$1 _c=$2 _g=1 setsid /bin/sh -c "$_R"; else _n=$1 _c=$2 _g= /bin/sh -c "$_R"; fi </dev/null
+  if command -v setsid >/dev/null 2>&1; then _n=$1 _c=$2 _g=1 setsid $_sh -c "$_R"; else _n=$1 _c=$2 _g= $_sh -c "$_R"; fi </dev/null
   exit $?
 }
 _R='[ "$_g" ] && _g=$$
@@ -42,7 +42,7 @@ pub(super) async fn run(host: &Host, request: &Request, sink: &mut dyn Sink) -> 
             host.channels.as_ref(),
             &host.privilege,
             user,
-            "exec /bin/sh",
+            &format!("exec {}", host.privilege.shell),
             host.limit,
         )
         .await?;
@@ -53,7 +53,11 @@ pub(super) async fn run(host: &Host, request: &Request, sink: &mut dyn Sink) -> 
         Err(why) => return How::NotSent(why),
     };
     let deadline = ends(request.timeout);
-    if !channel.send(format!("{RUN}_p {nonce} {} {nonce}\n", quote(&text))) {
+    if !channel.send(format!(
+        "_sh={}\n{RUN}_p {nonce} {} {nonce}\n",
+        quote(&host.privilege.shell),
+        quote(&text)
+    )) {
         return How::NotSent("the connection had ended".to_owned());
     }
     channel.end_input();
@@ -96,7 +100,7 @@ async fn stop(
         host.channels.as_ref(),
         &host.privilege,
         user,
-        "exec /bin/sh",
+        &format!("exec {}", host.privilege.shell),
         host.limit,
     )
     .await;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::channel::{Channel, Channels, Event};
-use super::{Command, Method, Privilege, Request, Stream};
+use super::{Command, Method, Privilege, Request, SHELL, Stream};
 pub(super) use crate::runbook::expr::quote::sh_word as quote;
 
 /// A random word for markers: 128 bits of hex.
@@ -69,6 +69,13 @@ fn is_name(name: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
+/// A shell that is safe as it stands in a command line: a path or a name, and plain words behind it.
+pub(super) fn is_shell(shell: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'.' | b'_' | b'-' | b'+');
+    let mut words = shell.split(' ');
+    words.all(|w| !w.is_empty() && w.bytes().all(good)) && !shell.starts_with('-')
+}
+
 /// A user name that is safe as a shell word and as an option's value.
 pub(super) fn is_user(user: &str) -> bool {
     !user.is_empty()
@@ -110,18 +117,27 @@ pub(super) async fn open(
 }
 
 fn opening(privilege: &Privilege, user: Option<&str>, inner: &str, prompt: &str) -> Result<String, String> {
+    let shell = &privilege.shell;
+    if !is_shell(shell) {
+        return Err(format!("{shell:?} is no shell's path"));
+    }
     let Some(user) = user else {
-        return Ok(format!("exec /bin/sh -c {}", quote(inner)));
+        return Ok(format!("exec {shell} -c {}", quote(inner)));
     };
     if !is_user(user) {
         return Err(format!("{user:?} is no name of a user"));
     }
     let (user, inner) = (quote(user), quote(inner));
     match (privilege.method, &privilege.password) {
-        (Method::Sudo, None) => Ok(format!("exec sudo -n -H -u {user} /bin/sh -c {inner}")),
-        (Method::Sudo, Some(_)) => Ok(format!("exec sudo -S -H -p {prompt} -u {user} /bin/sh -c {inner}")),
-        (Method::Doas, None) => Ok(format!("exec doas -n -u {user} /bin/sh -c {inner}")),
-        (Method::Su, None) => Ok(format!("exec su -s /bin/sh {user} -c {inner}")),
+        (Method::Sudo, None) => Ok(format!("exec sudo -n -H -u {user} {shell} -c {inner}")),
+        (Method::Sudo, Some(_)) => Ok(format!("exec sudo -S -H -p {prompt} -u {user} {shell} -c {inner}")),
+        (Method::Doas, None) => Ok(format!("exec doas -n -u {user} {shell} -c {inner}")),
+        // `su` takes one path and no arguments: a shell that needs some is started by the user's `/bin/sh`.
+        (Method::Su, None) if shell.contains(' ') => {
+            let inner = quote(&format!("exec {shell} -c {inner}"));
+            Ok(format!("exec su -s {SHELL} {user} -c {inner}"))
+        }
+        (Method::Su, None) => Ok(format!("exec su -s {shell} {user} -c {inner}")),
         (Method::Doas, Some(_)) => {
             Err("doas reads a password only from a terminal; permit it with `nopass`, or use sudo".to_owned())
         }
@@ -230,7 +246,7 @@ fn refused(user: Option<&str>, err: &[u8], how: &str) -> String {
     let said = said.trim().lines().next_back().unwrap_or_default().trim();
     let what = match user {
         Some(user) => format!("could not become {user}: {how}"),
-        None => format!("the login shell did not start /bin/sh: {how}"),
+        None => format!("the login shell did not start the shell: {how}"),
     };
     if said.is_empty() {
         what
@@ -261,6 +277,16 @@ mod tests {
             interpreter_of(b"#!/usr/bin/env python3\nprint()"),
             "'/usr/bin/env' 'python3'"
         );
+    }
+
+    #[test]
+    fn a_shell_is_a_path_with_plain_words_behind_it() {
+        for good in ["/bin/sh", "busybox sh", "/usr/bin/ksh93", "bash --posix"] {
+            assert!(is_shell(good), "{good}");
+        }
+        for bad in ["", " sh", "sh  -x", "-c", "sh;id", "$SHELL", "sh\n", "`id`"] {
+            assert!(!is_shell(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -14,8 +14,14 @@ mod server;
 #[cfg(test)]
 mod users;
 
+/// One suite for each way to reach a host and each shell that may be there.
 macro_rules! contract {
     ($($promise:ident),* $(,)?) => {
+        contract!(@ bash "bash" $($promise)*);
+        contract!(@ busybox "busybox sh" $($promise)*);
+        contract!(@ mksh "mksh" $($promise)*);
+        contract!(@ yash "yash" $($promise)*);
+        contract!(@ ksh93 "ksh93" $($promise)*);
         mod local {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() { crate::contract::$promise(crate::room::Room::local()).await; })*
@@ -23,6 +29,12 @@ macro_rules! contract {
         mod ssh {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() { crate::contract::$promise(crate::room::Room::ssh()).await; })*
+        }
+    };
+    (@ $name:ident $shell:literal $($promise:ident)*) => {
+        mod $name {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() { crate::contract::$promise(crate::room::Room::shell($shell)).await; })*
         }
     };
 }

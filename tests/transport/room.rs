@@ -100,9 +100,22 @@ impl Room {
         .with_work()
     }
 
+    /// Over SSH, with another shell than the host's `/bin/sh`.
+    pub fn shell(shell: &str) -> Self {
+        let mut room = Self::ssh();
+        shell.clone_into(&mut room.to.privilege.shell);
+        room
+    }
+
     fn with_work(self) -> Self {
         std::fs::create_dir_all(&self.home).unwrap();
         self
+    }
+
+    /// Seconds for a `sleep` that no other test's processes are mistaken for.
+    pub fn nap(&self) -> String {
+        let letters = self.to.run.as_str().bytes().map(u64::from);
+        format!("600.{}", letters.fold(7, |a, b| (a * 31 + b) % 99_999_989))
     }
 
     pub async fn connect(&self) -> Arc<dyn Session> {

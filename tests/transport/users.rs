@@ -23,7 +23,11 @@ fn endpoint(person: &Person, sshd: &Sshd, method: Method, password: Option<&str>
     let password = password.map(|p| Secret::new(p.to_owned()));
     Endpoint {
         user: Some(person.name.clone()),
-        privilege: Privilege { method, password },
+        privilege: Privilege {
+            method,
+            password,
+            ..Privilege::default()
+        },
         ..sshd.endpoint(&fresh_run())
     }
 }
@@ -59,11 +63,11 @@ async fn a_step_as_another_user_keeps_every_promise(room: Room) {
         "nobody",
         Request {
             timeout: Duration::from_millis(300),
-            ..latched("sleep 605", "n/3")
+            ..latched(&format!("sleep {}", room.nap()), "n/3")
         },
     );
     assert_eq!(run(&session, slow).await.0, How::TimedOut);
-    assert_eq!(processes_with("sleep 605"), Vec::<String>::new());
+    assert_eq!(processes_with(&format!("sleep {}", room.nap())), Vec::<String>::new());
 
     let dest = dir.path().join("file");
     let put = Put {
