@@ -14,13 +14,21 @@ use crate::id::Digest;
 /// Bytes given to a channel at a time.
 const PIECE: usize = 256 << 10;
 
-/// Tells whether file `$1` has the digest `$2`. A host has at least one of the three.
+/// Tells whether file `$1` has the digest `$2`: 0 it has, 1 it has not, 2 the host cannot tell.
 const HAS_DIGEST: &str = r#"
 has() {
-  if command -v sha256sum >/dev/null; then x=$(sha256sum <"$1"); elif command -v shasum >/dev/null; then x=$(shasum -a 256 <"$1"); else x=$(openssl dgst -sha256 -r <"$1"); fi
-  [ "${x%% *}" = "$2" ]
+  for x in sha256sum 'shasum -a 256' 'openssl dgst -sha256 -r' 'busybox sha256sum' 'perl -MDigest::SHA=sha256_hex -e print(sha256_hex(<STDIN>))'; do
+    command -v ${x%% *} >/dev/null || continue
+    x=$($x <"$1" 2>/dev/null) || continue
+    [ "${x%% *}" = "$2" ]; return
+  done
+  return 2
 }
 "#;
+
+/// What is said of a host on which `has` cannot tell.
+const NO_DIGEST: &str =
+    "the host has no program that makes a SHA-256 (sha256sum, shasum, openssl, busybox, perl): install one";
 
 /// Where the file really goes (through a link), or why it cannot.
 const PREPARE: &str = r#"
@@ -35,7 +43,8 @@ echo "$d"
 /// Checks, owner before mode (a change of owner clears bits of the mode), validation, fsync, rename.
 const FINISH: &str = r#"
 no() { rm -f "$t"; echo "$1"; exit 1; }
-has "$t" "$h" || no "the file did not arrive whole"
+has "$t" "$h"
+case $? in 0) ;; 2) no "$n" ;; *) no "the file did not arrive whole" ;; esac
 if [ -e "$d" ]; then
   [ "$o" ] || { o=$(stat -c %u:%g "$d") && [ "$o" = "$(stat -c %u:%g "$t")" ] && o=; }
   [ "$m" ] || m=$(stat -c %a "$d")
@@ -66,6 +75,7 @@ impl Host {
         );
         match lane.script(&text, ANSWER).await? {
             (_, 0) => Ok(()),
+            (_, 2) => Err(NO_DIGEST.to_owned()),
             _ => Err("what the step needs did not arrive whole on the host".to_owned()),
         }
     }
@@ -138,13 +148,14 @@ impl Host {
     async fn finish_put(&self, lane: &mut Lane, file: &Put, temporary: &str, dest: &str) -> Result<(), String> {
         let validate = file.validate.as_deref().map(|v| v.replace("{}", &quote(temporary)));
         let text = format!(
-            "t={} d={} h={} o={} m={} v={}\n{HAS_DIGEST}{FINISH}",
+            "t={} d={} h={} o={} m={} v={} n={}\n{HAS_DIGEST}{FINISH}",
             quote(temporary),
             quote(dest),
             Digest::of(&file.content).hex(),
             quote(file.owner.as_deref().unwrap_or_default()),
             file.mode.map(|m| format!("{m:o}")).unwrap_or_default(),
             quote(validate.as_deref().unwrap_or_default()),
+            quote(NO_DIGEST),
         );
         match lane.script(&text, file.timeout).await? {
             (_, 0) => Ok(()),

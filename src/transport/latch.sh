@@ -15,13 +15,22 @@ eval "set --; unset _nl _x _t _b _u _f _c$_nl$_c" )
 _e=$?; echo "E $_e" >>"$_f.s" || exit 3
 exit $_e'
 
+# SESSION: the words that start a program in a session of its own; none where the host cannot. No word has a blank or a glob in it.
+_sid() {
+  if command -v setsid; then _sid=setsid
+  elif busybox setsid true; then _sid='busybox setsid'
+  elif perl -MPOSIX -e 1; then _sid='perl -MPOSIX -e POSIX::setsid();exec(@ARGV)'
+  else _sid=; fi >/dev/null 2>&1
+}
+
 # OPEN: a directory that is ours and no link. Says whether it was made now: then nothing in it can prove that a step never began.
 _open() { # nonce shell run (none: the run has left)
   trap : HUP INT QUIT TERM
   IFS=' 	
 '; _sh=$2; _u=$(umask); umask 077; _d=
   _b=-; read -r _b 2>/dev/null </proc/sys/kernel/random/boot_id
-  command -v setsid >/dev/null 2>&1 || { echo "$1 L none $_b no-setsid"; return; }
+  _sid
+  [ "$_sid" ] || { echo "$1 L none $_b no-setsid"; return; }
   [ "$3" ] || { echo "$1 L none $_b left"; return; }
   _y=old; _z="/var/tmp/.pitstop-$(id -u)"
   # Each place twice: another run that ends may take the empty upper directory away in between.
@@ -41,7 +50,7 @@ _open() { # nonce shell run (none: the run has left)
 _s() { # nonce key command nonce
   [ "$4" = "$1" ] || { echo "$1 O"; echo "$1 E frame"; return; }
   _f=$_d/$2
-  _c=$3 _f=$_f _b=$_b _u=$_u setsid $_sh -c "$_R" </dev/null >"$_f.o" 2>"$_f.e"
+  _c=$3 _f=$_f _b=$_b _u=$_u $_sid $_sh -c "$_R" </dev/null >"$_f.o" 2>"$_f.e"
   _e=$?; [ $_e = 0 ] || { _e=; while read -r _x _y; do case $_x in E) _e=$_y ;; esac; done 2>/dev/null <"$_f.s"; }
   [ -s "$_f.o" ] && dd if="$_f.o" bs=65536 count=1 2>/dev/null
   echo "$1 O"

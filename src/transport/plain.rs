@@ -9,12 +9,13 @@ use super::latch::{ANSWER, FUNCTIONS, LONGEST_COMMAND};
 use super::shell::{self, quote};
 use super::{Command, How, KEPT, Request, Sink, Stream};
 
-/// Runs `$2` in a session of its own whose number is told first (0: the host cannot make one); the last word proves that the
+/// Behind [`FUNCTIONS`], of which it uses `_sid`. Runs `$2` in a session of its own whose number is told first (0: the host cannot make one); the last word proves that the
 /// text came whole.
 const RUN: &str = r#"
 _p() {
   [ "$3" = "$1" ] || exit 125
-  if command -v setsid >/dev/null 2>&1; then _n=$1 _c=$2 _g=1 setsid $_sh -c "$_R"; else _n=$1 _c=$2 _g= $_sh -c "$_R"; fi </dev/null
+  _sid
+  ( _n=$1 _c=$2 _g=$_sid $_sid $_sh -c "$_R" ) </dev/null
   exit $?
 }
 _R='[ "$_g" ] && _g=$$
@@ -54,7 +55,7 @@ pub(super) async fn run(host: &Host, request: &Request, sink: &mut dyn Sink) -> 
     };
     let deadline = ends(request.timeout);
     if !channel.send(format!(
-        "_sh={}\n{RUN}_p {nonce} {} {nonce}\n",
+        "{FUNCTIONS}\n_sh={}\n{RUN}_p {nonce} {} {nonce}\n",
         quote(&host.privilege.shell),
         quote(&text)
     )) {

@@ -6,6 +6,8 @@ mod common;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod lacking;
+#[cfg(test)]
 mod lock;
 #[cfg(test)]
 mod room;

@@ -107,6 +107,28 @@ impl Room {
         room
     }
 
+    /// Over SSH, to a host that lacks these programs.
+    pub fn without(programs: &[&str]) -> Self {
+        let mut room = Self::ssh();
+        let bin = room.home.join("bin");
+        std::fs::create_dir(&bin).unwrap();
+        for folder in ["/usr/bin", "/bin", "/usr/sbin"] {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                if !programs.contains(&entry.file_name().to_str().unwrap_or_default()) {
+                    // The same program stands in two folders.
+                    let _ = std::os::unix::fs::symlink(entry.path(), bin.join(entry.file_name()));
+                }
+            }
+        }
+        let shell = room.home.join("sh");
+        let text = format!("#!/bin/sh\nPATH={}; export PATH\nexec /bin/sh \"$@\"\n", bin.display());
+        std::fs::write(&shell, text).unwrap();
+        let mode = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+        std::fs::set_permissions(&shell, mode).unwrap();
+        room.to.privilege.shell = shell.display().to_string();
+        room
+    }
+
     fn with_work(self) -> Self {
         std::fs::create_dir_all(&self.home).unwrap();
         self
