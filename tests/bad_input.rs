@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// No wrong file may take longer, on a machine that does ten other things too. What grows faster than the file takes hours.
+const BOUND: Duration = Duration::from_secs(120);
+
 use pitstop::diag::{Diagnostics, codes, render};
 use pitstop::runbook::Runbook;
 use pitstop::runbook::check::checked;
@@ -225,11 +228,7 @@ fn hostile_files_are_refused_soon() {
         let began = Instant::now();
         let (runbook, diags) = read(bytes);
         assert!(runbook.is_none() && diags.has_errors(), "{name} was accepted");
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "{name} took {:?}",
-            began.elapsed()
-        );
+        assert!(began.elapsed() < BOUND, "{name} took {:?}", began.elapsed());
         assert!(
             !render::human(&diags, false, 100).contains(|c: char| c.is_control() && c != '\n'),
             "{name} reached the terminal"
@@ -297,7 +296,7 @@ fn a_runbook_of_thousands_of_steps_is_checked_in_a_moment() {
     let began = Instant::now();
     let (runbook, diags) = read(text);
     assert!(runbook.is_some(), "{}", render::human(&diags, false, 100));
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
 }
 
 #[test]
@@ -306,5 +305,5 @@ fn a_flood_of_mistakes_ends_soon() {
     let began = Instant::now();
     let (runbook, diags) = read(text);
     assert!(runbook.is_none() && diags.has_errors() && diags.0.len() <= 300);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < BOUND, "{:?}", began.elapsed());
 }
