@@ -80,7 +80,7 @@ fn row(h: &Host) -> Vec<String> {
     let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     let address = match h.transport {
         Transport::Local => "this machine".to_owned(),
-        Transport::Ssh => format!("{}:{}", h.address, h.port),
+        Transport::Ssh => format!("{}:{}", h.address, h.port.unwrap_or(22)),
     };
     let jump = h.jump.as_ref().map(|j| format!(" via {}", j.value)).unwrap_or_default();
     vec![

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::action::Hands;
 use crate::id::{HostName, RunId};
+use crate::inventory::CONNECT_TIMEOUT;
 use crate::plan::{Plan, PlannedHost, TransportKind};
 use crate::secret::Secret;
 use crate::transport::{Endpoint, LocalTransport, Method, Privilege};
@@ -75,6 +76,11 @@ pub fn add_all(
     Ok(())
 }
 
+/// Limit of each phase of connecting.
+fn limit(host: &PlannedHost) -> Duration {
+    host.connect_timeout_ms.map_or(CONNECT_TIMEOUT, Duration::from_millis)
+}
+
 /// The control machine.
 fn here(run: &RunId) -> Endpoint {
     Endpoint {
@@ -87,7 +93,7 @@ fn here(run: &RunId) -> Endpoint {
         known_hosts: Vec::new(),
         jump: None,
         privilege: Privilege::default(),
-        connect_timeout: Duration::from_secs(10),
+        connect_timeout: CONNECT_TIMEOUT,
         run: run.clone(),
     }
 }
@@ -110,7 +116,7 @@ impl Means<'_> {
         Ok(Endpoint {
             host: host.name.clone(),
             address: host.address.clone(),
-            port: host.port,
+            port: host.port.unwrap_or(22),
             user: host.user.clone(),
             password: self.secret(host.password.as_deref()),
             identities: self.paths(&host.identity),
@@ -126,7 +132,7 @@ impl Means<'_> {
                 password: self.secret(host.become_password.as_deref()),
                 ..Privilege::default()
             },
-            connect_timeout: Duration::from_millis(host.connect_timeout_ms),
+            connect_timeout: limit(host),
             run: self.run.clone(),
         })
     }
@@ -156,7 +162,7 @@ impl Means<'_> {
             user,
             identities: self.paths(&host.identity),
             known_hosts: self.paths(&host.known_hosts),
-            connect_timeout: Duration::from_millis(host.connect_timeout_ms),
+            connect_timeout: limit(host),
             ..here(self.run)
         })
     }

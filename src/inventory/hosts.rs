@@ -15,8 +15,6 @@ use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
 use crate::runbook::yaml::{self, Entry, Node, NodeKind};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
 struct RawHost {
     name: Spanned<String>,
     layer: Layer,
@@ -410,8 +408,7 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
     Host {
         address: text(&mut settings, "address").map_or_else(|| raw.name.value.clone(), |t| t.value),
         port: int(&mut settings, "port")
-            .and_then(|n| u16::try_from(n).ok())
-            .unwrap_or(22),
+            .and_then(|n| u16::try_from(n).ok()),
         transport,
         user: text(&mut settings, "user").map(|t| t.value),
         password: text(&mut settings, "password"),
@@ -422,7 +419,7 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
         become_password: text(&mut settings, "become.password"),
         connect_timeout: int(&mut settings, "connect_timeout")
             .and_then(|ms| u64::try_from(ms).ok())
-            .map_or(CONNECT_TIMEOUT, Duration::from_millis),
+            .map(Duration::from_millis),
         labels,
         vars,
         groups,

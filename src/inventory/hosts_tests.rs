@@ -52,11 +52,11 @@ fn a_host_wins_over_its_groups_and_they_over_the_defaults() {
     );
     assert_eq!(
         (web1.user.as_deref(), web1.port, web1.address.as_str()),
-        (Some("ops"), 22, "10.0.0.1")
+        (Some("ops"), None, "10.0.0.1")
     );
     assert_eq!(
         (web2.user.as_deref(), web2.port, web2.address.as_str()),
-        (Some("root"), 2222, "web2")
+        (Some("root"), Some(2222), "web2")
     );
     assert_eq!(web1.vars["ports"], Value::List(vec![Value::Int(1)]));
     assert_eq!(db1.vars["ports"], Value::List(vec![Value::Int(5432), Value::Int(5433)]));
@@ -65,7 +65,7 @@ fn a_host_wins_over_its_groups_and_they_over_the_defaults() {
     assert_eq!(web1.become_password.as_ref().unwrap().value, "root_pw");
     assert_eq!(web1.labels["site"], "a");
     assert_eq!(web1.groups, ["web", "everything"]);
-    assert_eq!(web1.connect_timeout, Duration::from_secs(5));
+    assert_eq!(web1.connect_timeout, Some(Duration::from_secs(5)));
 }
 
 #[test]

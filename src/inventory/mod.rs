@@ -16,6 +16,9 @@ use crate::diag::Spanned;
 use crate::id::HostName;
 use crate::runbook::Value;
 
+/// Limit of each phase of connecting, where nobody says another.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// All hosts of a project in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
@@ -33,8 +36,8 @@ pub struct Host {
     pub name: Spanned<HostName>,
     /// DNS name or address; default the name.
     pub address: String,
-    /// TCP port.
-    pub port: u16,
+    /// TCP port; `None`: what the operator's ssh config says, else 22.
+    pub port: Option<u16>,
     /// How it is reached.
     pub transport: Transport,
     /// Login user; `None`: the operator's.
@@ -51,8 +54,8 @@ pub struct Host {
     pub become_method: String,
     /// Name of the secret with the password for it.
     pub become_password: Option<Spanned<String>>,
-    /// Limit of each phase of connecting.
-    pub connect_timeout: Duration,
+    /// Limit of each phase of connecting; `None`: what the operator's ssh config says, else [`CONNECT_TIMEOUT`].
+    pub connect_timeout: Option<Duration>,
     /// For selecting; groups' included.
     pub labels: BTreeMap<String, String>,
     /// For templates (`host.vars`); groups' included.

@@ -391,7 +391,7 @@ pub fn planned_host(h: &Host) -> PlannedHost {
         jump: h.jump.as_ref().map(|j| j.value.clone()),
         become_method: h.become_method.clone(),
         become_password: h.become_password.as_ref().map(|p| p.value.clone()),
-        connect_timeout_ms: millis(h.connect_timeout),
+        connect_timeout_ms: h.connect_timeout.map(millis),
         labels: h.labels.clone(),
         vars: h.vars.clone(),
         groups: h.groups.clone(),

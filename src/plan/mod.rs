@@ -97,10 +97,10 @@ pub struct FileRef {
 pub struct PlannedHost {
     /// Its name.
     pub name: HostName,
-    /// DNS name or address; default the name.
+    /// DNS name or address; the host's name: what the operator's ssh config makes of it.
     pub address: String,
-    /// TCP port.
-    pub port: u16,
+    /// TCP port; none: what the operator's ssh config says, else 22.
+    pub port: Option<u16>,
     /// How it is reached.
     pub transport: TransportKind,
     /// `linux` or `windows`.
@@ -119,8 +119,8 @@ pub struct PlannedHost {
     pub become_method: String,
     /// Name of the secret with the password for it.
     pub become_password: Option<String>,
-    /// Limit of each phase of connecting.
-    pub connect_timeout_ms: u64,
+    /// Limit of each phase of connecting; none: what the operator's ssh config says, else ten seconds.
+    pub connect_timeout_ms: Option<u64>,
     /// Labels, groups' included.
     pub labels: BTreeMap<String, String>,
     /// Variables, groups' included.

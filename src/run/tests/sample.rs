@@ -292,7 +292,7 @@ pub fn inventory_host(name: &str, label: (&str, &str)) -> PlannedHost {
     PlannedHost {
         name: host(name),
         address: name.to_owned(),
-        port: 22,
+        port: None,
         transport: TransportKind::Script,
         os: "linux".to_owned(),
         user: None,
@@ -302,7 +302,7 @@ pub fn inventory_host(name: &str, label: (&str, &str)) -> PlannedHost {
         jump: None,
         become_method: "sudo".to_owned(),
         become_password: None,
-        connect_timeout_ms: 1000,
+        connect_timeout_ms: Some(1000),
         labels: [(label.0.to_owned(), label.1.to_owned())].into(),
         vars: BTreeMap::new(),
         groups: Vec::new(),

@@ -160,7 +160,7 @@ pub fn plan(t: &Texts) -> Plan {
     let planned = |name: &HostName, group: &str| PlannedHost {
         name: name.clone(),
         address: format!("{name}.example.com"),
-        port: 22,
+        port: Some(22),
         transport: TransportKind::Ssh,
         os: "linux".to_owned(),
         user: Some("ops".to_owned()),
@@ -170,7 +170,7 @@ pub fn plan(t: &Texts) -> Plan {
         jump: None,
         become_method: "sudo".to_owned(),
         become_password: None,
-        connect_timeout_ms: 15_000,
+        connect_timeout_ms: Some(15_000),
         labels: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
         vars: BTreeMap::new(),
         groups: vec![t.with(group)],
