@@ -8,6 +8,7 @@ pub mod facts;
 pub mod hosts;
 mod layer;
 pub mod selector;
+pub mod sshconfig;
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

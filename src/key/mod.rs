@@ -5,7 +5,7 @@
 
 mod agent;
 mod allowed;
-mod pattern;
+pub mod pattern;
 mod signature;
 mod signer;
 

@@ -3,7 +3,7 @@
 //! Owns: matching, byte for byte as OpenSSH does it. Must not: know what is matched.
 
 /// True if `text` is matched by a comma list of patterns and by none of its `!` patterns.
-pub(super) fn list_matches(text: &str, list: &str) -> bool {
+pub fn list_matches(text: &str, list: &str) -> bool {
     let mut found = false;
     for entry in list.split(',') {
         match entry.strip_prefix('!') {
@@ -15,8 +15,8 @@ pub(super) fn list_matches(text: &str, list: &str) -> bool {
     found
 }
 
-/// Linear in the common case: after a mismatch only the last `*` is tried one byte further on.
-fn matches(mut text: &[u8], mut pattern: &[u8]) -> bool {
+/// True if the whole `text` is matched. Linear in the common case: after a mismatch only the last `*` is tried one byte further on.
+pub fn matches(mut text: &[u8], mut pattern: &[u8]) -> bool {
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         match (pattern.split_first(), text.split_first()) {

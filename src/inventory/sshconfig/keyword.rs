@@ -68,14 +68,20 @@ use Keyword::{Host, IgnoreUnknown, Include, Match, Refused, Taken as T};
 const MATTERS: &[(&str, Keyword)] = &[
     ("addressfamily", T(Taken::AddressFamily)),
     ("bindaddress", T(Taken::BindAddress)),
-    ("bindinterface", Refused("none", "write `BindAddress` with the interface's address")),
+    (
+        "bindinterface",
+        Refused("none", "write `BindAddress` with the interface's address"),
+    ),
     ("canonicaldomains", T(Taken::CanonicalDomains)),
     ("canonicalizefallbacklocal", T(Taken::CanonicalizeFallbackLocal)),
     ("canonicalizehostname", T(Taken::CanonicalizeHostname)),
     ("canonicalizemaxdots", T(Taken::CanonicalizeMaxDots)),
     ("canonicalizepermittedcnames", T(Taken::CanonicalizePermittedCnames)),
     ("certificatefile", T(Taken::CertificateFile)),
-    ("challengeresponseauthentication", T(Taken::KbdInteractiveAuthentication)),
+    (
+        "challengeresponseauthentication",
+        T(Taken::KbdInteractiveAuthentication),
+    ),
     ("connecttimeout", T(Taken::ConnectTimeout)),
     ("dsaauthentication", T(Taken::PubkeyAuthentication)),
     ("globalknownhostsfile", T(Taken::GlobalKnownHostsFile)),
@@ -91,7 +97,10 @@ const MATTERS: &[(&str, Keyword)] = &[
     ("kbdinteractiveauthentication", T(Taken::KbdInteractiveAuthentication)),
     (
         "knownhostscommand",
-        Refused("none", "no command is run to learn a host key: write the keys into a known_hosts file"),
+        Refused(
+            "none",
+            "no command is run to learn a host key: write the keys into a known_hosts file",
+        ),
     ),
     ("match", Match),
     ("passwordauthentication", T(Taken::PasswordAuthentication)),
@@ -106,15 +115,24 @@ const MATTERS: &[(&str, Keyword)] = &[
     ),
     (
         "remotecommand",
-        Refused("none", "`ssh HOST COMMAND` refuses this too: say it for a name of its own, not for this host"),
+        Refused(
+            "none",
+            "`ssh HOST COMMAND` refuses this too: say it for a name of its own, not for this host",
+        ),
     ),
     (
         "revokedhostkeys",
-        Refused("none", "write the revoked keys as `@revoked` lines into a known_hosts file"),
+        Refused(
+            "none",
+            "write the revoked keys as `@revoked` lines into a known_hosts file",
+        ),
     ),
     (
         "sessiontype",
-        Refused("default", "pitstop sends commands: say this for a name of its own, not for this host"),
+        Refused(
+            "default",
+            "pitstop sends commands: say this for a name of its own, not for this host",
+        ),
     ),
     ("skeyauthentication", T(Taken::KbdInteractiveAuthentication)),
     ("tag", T(Taken::Tag)),

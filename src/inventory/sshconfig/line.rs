@@ -45,7 +45,10 @@ fn line(source: &Arc<Source>, at: usize, text: &str) -> Option<Line> {
     }
     let rest = text.get(end..).unwrap_or("");
     let place = |from: usize, to: usize| Span::new(source, at + from, at + to);
-    let named = text.get(begin..end).unwrap_or("").trim_end_matches([' ', '\t', '\r', '=']);
+    let named = text
+        .get(begin..end)
+        .unwrap_or("")
+        .trim_end_matches([' ', '\t', '\r', '=']);
     let args = split(rest).map(|words| {
         let spanned = |(word, from, to)| Spanned::new(word, place(end + from, end + to));
         words.into_iter().map(spanned).collect()
@@ -140,8 +143,16 @@ mod tests {
 
     fn read(text: &str) -> Vec<(String, Option<Vec<String>>)> {
         let source = Source::new("config", text);
-        let words = |l: &Line| l.args.as_ref().ok().map(|a| a.iter().map(|w| w.value.clone()).collect());
-        lines(&source).iter().map(|l| (l.keyword.value.clone(), words(l))).collect()
+        let words = |l: &Line| {
+            l.args
+                .as_ref()
+                .ok()
+                .map(|a| a.iter().map(|w| w.value.clone()).collect())
+        };
+        lines(&source)
+            .iter()
+            .map(|l| (l.keyword.value.clone(), words(l)))
+            .collect()
     }
 
     #[test]
@@ -155,7 +166,11 @@ mod tests {
             "\"User\" anna",
             "User 'anna' # who",
         ] {
-            assert_eq!(read(text), [("user".to_owned(), Some(vec!["anna".to_owned()]))], "{text}");
+            assert_eq!(
+                read(text),
+                [("user".to_owned(), Some(vec!["anna".to_owned()]))],
+                "{text}"
+            );
         }
         assert_eq!(read("User = = x")[0].1.as_ref().unwrap(), &["=", "x"]);
         assert!(read("# User x\n\n   \n\"no end\n").is_empty());
