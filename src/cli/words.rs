@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::id::HostName;
 use crate::plan::page::{duration, moment_in};
-use crate::plan::{Plan, Stage};
+use crate::plan::{Plan, Stage, item_words};
 use crate::run::event::{Event, GateEnd, HostState, Outcome, Stamped, StepKey, StepResult, Verdict};
 use crate::text::terminal_line;
 
@@ -71,7 +71,13 @@ pub fn step_name(plan: &Plan, key: &StepKey) -> String {
     let stage = key.stage.as_str();
     let many = plan.phases().nth(1).is_some() && !key.phase.is_empty();
     let phase = if many { format!("{}/", key.phase) } else { String::new() };
-    format!("{phase}{stage}/{}", key.step)
+    let several = plan.step(&key.phase, key.stage, &key.step);
+    let nth = if key.nth > 0 || several.is_some_and(|s| s.for_each.is_some()) {
+        format!("#{}", u64::from(key.nth) + 1)
+    } else {
+        String::new()
+    };
+    format!("{phase}{stage}/{}{nth}", key.step)
 }
 
 /// The line for an event; `None` for what only machines need.
@@ -92,6 +98,17 @@ pub fn line(plan: &Plan, stamped: &Stamped) -> Option<Line> {
                 format!("{}  begins{on}: {}", step_name(plan, key), first_line(call)),
                 2,
             ))
+        }
+        Event::Listed { key, items } => {
+            let words: Vec<String> = items
+                .iter()
+                .enumerate()
+                .map(|(at, item)| terminal_line(&item_words(Some(item), at, items.len())))
+                .collect();
+            let step = step_name(plan, key);
+            let step = step.trim_end_matches("#1");
+            let what = format!("{step}  for each of {}: {}", items.len(), words.join(", "));
+            Some(line_of(Tone::Dim, who(key), what, 1))
         }
         Event::Skipped { key, reason, .. } => {
             let what = format!("{}  skipped: {}", step_name(plan, key), terminal_line(reason));

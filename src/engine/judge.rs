@@ -85,7 +85,7 @@ fn conditions(
     if step.expect.is_none() && step.warn_unless.is_none() {
         return if bare { http_success(result).map_err(no) } else { Ok(()) };
     }
-    let scope = own(key, result, scopes);
+    let scope = own(step, key, result, scopes);
     if let Some(expect) = &step.expect
         && !render::truth(expect, &scope).map_err(no)?
     {
@@ -101,8 +101,8 @@ fn conditions(
 }
 
 /// The scope of a step's own conditions: its result fields are bare names.
-fn own(key: &StepKey, result: &StepResult, scopes: &Scopes<'_>) -> Scope {
-    let mut scope = scopes.step(&key.phase, key.host.as_ref());
+fn own(step: &PlannedStep, key: &StepKey, result: &StepResult, scopes: &Scopes<'_>) -> Scope {
+    let mut scope = scopes.place(step, key);
     scope.set_all(scopes.result(Outcome::Ok, result));
     scope
 }
@@ -202,7 +202,7 @@ fn marks(
 ) -> Result<(), String> {
     for (mark, default) in [(&step.mark_start, span.began), (&step.mark, span.ended)] {
         let Some(mark) = mark else { continue };
-        let moment = moment(mark, key, result, scopes, default)?;
+        let moment = moment(mark, (step, key), result, scopes, default)?;
         result.marks.insert(mark.name.clone(), moment);
     }
     Ok(())
@@ -210,13 +210,13 @@ fn marks(
 
 fn moment(
     mark: &PlannedMark,
-    key: &StepKey,
+    (step, key): (&PlannedStep, &StepKey),
     result: &StepResult,
     scopes: &Scopes<'_>,
     default: Timestamp,
 ) -> Result<Timestamp, String> {
     let Some(at) = &mark.at else { return Ok(default) };
-    match render::value(at, &own(key, result, scopes))? {
+    match render::value(at, &own(step, key, result, scopes))? {
         Value::Timestamp { timestamp } => Ok(timestamp),
         Value::Text(text) => text
             .parse()

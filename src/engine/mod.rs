@@ -4,6 +4,7 @@
 //! The driver is the journal's single writer; everything else sends it messages.
 
 mod drive;
+mod each;
 pub mod gate;
 mod judge;
 mod lock;

@@ -121,20 +121,22 @@ impl Driver {
             let Some((phase, step)) = shown.split_once('/') else {
                 continue;
             };
-            for (host, (outcome, result)) in self
-                .run
-                .results
-                .get(&(phase.to_owned(), step.to_owned()))
-                .into_iter()
-                .flatten()
-            {
+            let place = (phase.to_owned(), step.to_owned());
+            for (host, places) in self.run.results.get(&place).into_iter().flatten() {
                 let host = host.as_ref().map_or("-", |h| h.as_str());
-                let first = result.stdout.text.lines().next().unwrap_or("");
-                lines.push(
-                    format!("{shown} on {host}: {} {first}", outcome.as_str())
-                        .trim_end()
-                        .to_owned(),
-                );
+                for (nth, (outcome, result)) in places {
+                    let nth = if *nth == 0 {
+                        String::new()
+                    } else {
+                        format!("#{}", u64::from(*nth) + 1)
+                    };
+                    let first = result.stdout.text.lines().next().unwrap_or("");
+                    lines.push(
+                        format!("{shown}{nth} on {host}: {} {first}", outcome.as_str())
+                            .trim_end()
+                            .to_owned(),
+                    );
+                }
             }
         }
         lines

@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::render;
 use crate::id::HostName;
 use crate::journal::output;
-use crate::plan::{Plan, PlannedStep, Value};
-use crate::run::Run;
-use crate::run::event::{HostState, Kept, Outcome, StepResult};
+use crate::plan::{Plan, PlannedStep, Stage, Value};
+use crate::run::event::{HostState, Kept, Outcome, StepKey, StepResult};
+use crate::run::{Run, line};
 use crate::runbook::expr::Scope;
 use crate::secret::Secret;
 
@@ -48,6 +49,18 @@ impl Scopes<'_> {
             scope.set("host", self.host(phase, host));
         }
         self.results(&mut scope, phase, host);
+        scope
+    }
+
+    /// For one place of a step: as `step`, with its `item`.
+    pub fn place(&self, step: &PlannedStep, key: &StepKey) -> Scope {
+        let mut scope = self.step(&key.phase, key.host.as_ref());
+        let (stage, of) = line::listed_by(key.stage, &key.step);
+        let at = usize::try_from(line::item_of(step, key.host.as_ref(), key.nth)).ok();
+        let items = self.run.items(key, stage, of);
+        if let Some(item) = items.and_then(|list| list.get(at?)) {
+            scope.set("item", item.clone());
+        }
         scope
     }
 
@@ -105,13 +118,15 @@ impl Scopes<'_> {
     fn results(&self, scope: &mut Scope, phase: &str, host: Option<&HostName>) {
         let mut everybody: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let mut own: BTreeMap<String, Value> = BTreeMap::new();
-        for (in_phase, step, name) in self.registered() {
+        for (in_phase, stage, step, name) in self.registered() {
             let Some(by_host) = self.run.results.get(&(in_phase.clone(), step.id.clone())) else {
                 continue;
             };
             let whole_phase = by_host.len() == 1 && self.plan.phase(&in_phase).is_some_and(|p| p.hosts.len() == 1);
-            for (of, (outcome, result)) in by_host {
-                let mut value = self.result(*outcome, result);
+            for (of, places) in by_host {
+                let Some(mut value) = self.registered_value(&in_phase, stage, step, of.as_ref(), places) else {
+                    continue;
+                };
                 let mine = of.as_ref() == host || of.is_none() || whole_phase;
                 // A phase registers a name once; where two phases do, the current one's wins, then the later one's.
                 if mine && (in_phase == phase || !own.contains_key(&name) || self.later(&in_phase, phase)) {
@@ -139,35 +154,91 @@ impl Scopes<'_> {
             .any(|id| id == other)
     }
 
-    fn registered(&self) -> Vec<(String, &PlannedStep, String)> {
+    fn registered(&self) -> Vec<(String, Stage, &PlannedStep, String)> {
         let mut out = Vec::new();
-        for (phase, steps) in self.lists() {
+        for (phase, stage, steps) in self.lists() {
             for step in steps {
                 if let Some(name) = &step.register {
-                    out.push((phase.to_owned(), step, name.clone()));
+                    out.push((phase.to_owned(), stage, step, name.clone()));
                 }
             }
         }
         out
     }
 
-    fn lists(&self) -> Vec<(&str, &[PlannedStep])> {
-        let mut lists: Vec<(&str, &[PlannedStep])> = vec![("", &self.plan.steady_state)];
+    fn lists(&self) -> Vec<(&str, Stage, &[PlannedStep])> {
+        let mut lists: Vec<(&str, Stage, &[PlannedStep])> = vec![("", Stage::Steady, &self.plan.steady_state)];
         for phase in self.plan.phases() {
-            let s = &phase.stages;
-            for steps in [
-                &phase.steady_state,
-                &s.precheck,
-                &s.drain,
-                &s.steps,
-                &s.verify,
-                &s.undrain,
-                &s.cleanup,
+            lists.push((&phase.id, Stage::Steady, &phase.steady_state));
+            for stage in [
+                Stage::Precheck,
+                Stage::Drain,
+                Stage::Steps,
+                Stage::Verify,
+                Stage::Undrain,
+                Stage::Cleanup,
             ] {
-                lists.push((&phase.id, steps));
+                lists.push((&phase.id, stage, phase.stages.get(stage)));
             }
         }
         lists
+    }
+
+    /// What a registered name holds: a result; of a delegated set the last host's, with everybody's under `items`; of a step
+    /// with `for_each` the list of its items' results.
+    fn registered_value(
+        &self,
+        phase: &str,
+        stage: Stage,
+        step: &PlannedStep,
+        host: Option<&HostName>,
+        places: &BTreeMap<u32, (Outcome, StepResult)>,
+    ) -> Option<BTreeMap<String, Value>> {
+        let (_, (outcome, last)) = places.last_key_value()?;
+        let rounds = self.run.steady.get(phase).map_or(0, Vec::len);
+        let of = StepKey {
+            phase: phase.to_owned(),
+            stage,
+            step: step.id.clone(),
+            nth: 0,
+            host: host.cloned(),
+            pass: u32::try_from(rounds.saturating_sub(1)).unwrap_or(0),
+            attempt: 0,
+        };
+        let items = self.run.items(&of, stage, &step.id);
+        if items.is_none() && places.len() < 2 {
+            return Some(self.result(*outcome, last));
+        }
+        let mut fields = match items {
+            Some(_) => BTreeMap::new(),
+            None => self.result(*outcome, last),
+        };
+        let hosts = line::places(step, host);
+        let entry = |(nth, (outcome, result)): (&u32, &(Outcome, StepResult))| {
+            let mut entry = self.result(*outcome, result);
+            let at = usize::try_from(line::item_of(step, host, *nth)).ok();
+            if let Some(item) = items.and_then(|list| list.get(at?)) {
+                entry.insert("item".to_owned(), item.clone());
+            }
+            if let Some(on) = render::place(step, host, *nth % hosts.max(1)).filter(|_| hosts > 1) {
+                entry.insert("on".to_owned(), text(on.as_str()));
+            }
+            Value::Map(entry)
+        };
+        let good = |(outcome, _): &(Outcome, StepResult)| matches!(outcome, Outcome::Ok | Outcome::Skipped);
+        let all = items.map_or(1, <[Value]>::len).saturating_mul(hosts as usize);
+        let ran = places.values().any(|(outcome, _)| *outcome != Outcome::Skipped);
+        let changed = places.values().any(|(o, r)| *o != Outcome::Skipped && r.changed);
+        fields.insert("ran".to_owned(), Value::Bool(ran));
+        fields.insert("changed".to_owned(), Value::Bool(changed));
+        let ok = places.len() >= all && places.values().all(good);
+        fields.insert("ok".to_owned(), Value::Bool(ok));
+        if items.is_some() && step.parse.is_some() {
+            let values = places.values().filter_map(|(_, r)| r.value.clone());
+            fields.insert("value".to_owned(), Value::List(values.collect()));
+        }
+        fields.insert("items".to_owned(), Value::List(places.iter().map(entry).collect()));
+        Some(fields)
     }
 
     /// The fields of a result. A step that did not run has `ran`, `changed` and `ok` false, and no other.

@@ -17,6 +17,7 @@ use crate::journal::files;
 use crate::journal::output::Finished as Stored;
 use crate::plan::{Call, OnUnknown, Place, PlannedStep, Value};
 use crate::run::event::{Event, Outcome, StepKey, StepResult};
+use crate::run::line;
 use crate::secret::{Redactor, Secret};
 use crate::transport::LatchKey;
 
@@ -49,8 +50,11 @@ impl Driver {
             .await?;
             return Ok(true);
         }
+        if self.wants_list(step, &key) {
+            return self.list(step, key).await;
+        }
         if let Some(when) = &step.when {
-            match render::truth(when, &self.scopes().step(&key.phase, key.host.as_ref())) {
+            match render::truth(when, &self.scopes().place(step, &key)) {
                 Ok(true) => {}
                 Ok(false) => {
                     let reason = format!("its condition is false: {when}");
@@ -80,7 +84,7 @@ impl Driver {
     fn prepare(&mut self, step: &PlannedStep, key: StepKey, on: HostName) -> Result<(), EngineError> {
         self.busy.insert(Busy::Step(key.clone()));
         let capture = match &step.call {
-            Call::Upload { dest, .. } => render::text(dest, &self.scopes().step(&key.phase, key.host.as_ref())).ok(),
+            Call::Upload { dest, .. } => render::text(dest, &self.scopes().place(step, &key)).ok(),
             _ => None,
         };
         let probe = self.bare_job(step, &key, on.clone());
@@ -112,7 +116,8 @@ impl Driver {
     /// Where a step is done. `one_of`: the first that is not this host, not out of service, and not known to be unreachable.
     fn choose(&self, step: &PlannedStep, key: &StepKey) -> Option<HostName> {
         let Place::OneOf(set) = &step.place else {
-            return render::place(step, key.host.as_ref(), key.nth);
+            let hosts = line::places(step, key.host.as_ref()).max(1);
+            return render::place(step, key.host.as_ref(), key.nth % hosts);
         };
         let out = self.run.held_out();
         let lost = |h: &HostName| {
@@ -128,7 +133,7 @@ impl Driver {
     }
 
     /// An attempt that cannot be sent at all: intent and end together, nothing of it is owed.
-    async fn cannot_send(&mut self, step: &PlannedStep, key: StepKey, why: &str) -> Result<(), EngineError> {
+    pub(super) async fn cannot_send(&mut self, step: &PlannedStep, key: StepKey, why: &str) -> Result<(), EngineError> {
         let on = key.host.clone().unwrap_or_else(HostName::controller);
         let intended = Event::Intended {
             key: key.clone(),
@@ -235,9 +240,9 @@ impl Driver {
     }
 
     pub(super) fn render(&self, step: &PlannedStep, key: &StepKey) -> Result<Rendered, String> {
-        let scope = self.scopes().step(&key.phase, key.host.as_ref());
+        let scope = self.scopes().place(step, key);
         let former = match (&step.call, &key.host) {
-            (Call::Restore { step: of, .. }, Some(host)) => self.former(&key.phase, host, of)?,
+            (Call::Restore { step: of, .. }, Some(host)) => self.former(key, host, of)?,
             _ => None,
         };
         render::step(
@@ -250,8 +255,9 @@ impl Driver {
         )
     }
 
-    fn former(&self, phase: &str, host: &HostName, step: &str) -> Result<Option<Former>, String> {
-        let place = (phase.to_owned(), host.clone(), step.to_owned());
+    /// What the upload found that this step puts back: at the same item and the same host of a delegated set.
+    fn former(&self, key: &StepKey, host: &HostName, step: &str) -> Result<Option<Former>, String> {
+        let place = (key.phase.clone(), host.clone(), step.to_owned(), key.nth);
         let Some(captured) = self.run.captured.get(&place) else {
             return Ok(None);
         };
@@ -450,7 +456,7 @@ impl Driver {
     }
 }
 
-fn redact_value(value: &mut Value, redactor: &Redactor) {
+pub(super) fn redact_value(value: &mut Value, redactor: &Redactor) {
     match value {
         Value::Text(text) => *text = redactor.redact_text(text),
         Value::List(items) => items.iter_mut().for_each(|v| redact_value(v, redactor)),

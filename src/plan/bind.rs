@@ -6,6 +6,7 @@
 //! The runbook has passed `check`; what only the change, the inventory or the policy can show wrong is found here, and all of
 //! it is reported at once.
 
+mod each;
 mod gate;
 mod names;
 mod params;

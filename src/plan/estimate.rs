@@ -2,10 +2,10 @@
 //!
 //! Owns: these sums. Must not: know what happened; times of former runs are data that somebody else shows beside them.
 
-use crate::plan::{Place, PlannedPhase, PlannedRollout, PlannedStep, PlannedUndo, PlannedWindow, Size};
+use crate::plan::{Place, PlannedEach, PlannedPhase, PlannedRollout, PlannedStep, PlannedUndo, PlannedWindow, Size};
 
-/// The most one step can take for one host: every attempt to its limit, the pauses between them, and each machine of a
-/// delegated set after the other.
+/// The most one step can take for one host: every attempt to its limit, the pauses between them, and each item and each
+/// machine of a delegated set after the other.
 pub fn step_ms(step: &PlannedStep) -> u64 {
     if step.skip.is_some() {
         return 0;
@@ -23,13 +23,17 @@ pub fn step_ms(step: &PlannedStep) -> u64 {
         Place::Hosts(hosts) => hosts.len().max(1),
         Place::ByHost(map) => map.values().map(Vec::len).max().unwrap_or(1).max(1),
     };
-    total.saturating_mul(machines as u64)
+    let items = step.for_each.as_ref().map_or(1, PlannedEach::most);
+    total.saturating_mul(machines as u64).saturating_mul(items as u64)
 }
 
 /// The sum of the limits of a host's undo steps: the default of the window's `reserve`.
 pub fn undo_ms(phase: &PlannedPhase) -> u64 {
     phase.stages.steps.iter().fold(0, |sum, step| match &step.undo {
-        PlannedUndo::Steps(undo) if step.skip.is_none() => sum.saturating_add(sum_of(undo)),
+        PlannedUndo::Steps(undo) if step.skip.is_none() => {
+            let items = step.for_each.as_ref().map_or(1, PlannedEach::most);
+            sum.saturating_add(sum_of(undo).saturating_mul(items as u64))
+        }
         _ => sum,
     })
 }

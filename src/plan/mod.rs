@@ -6,6 +6,7 @@
 //! the run (results, facts, marks), so the same plan renders the same text for ever. `late` marks what needs the run.
 
 pub mod bind;
+mod each;
 pub mod estimate;
 pub mod page;
 
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::each::{Items, PlannedEach, item_words};
 use crate::canon;
 use crate::id::{Digest, HostName};
 pub use crate::runbook::{
@@ -292,6 +294,9 @@ pub struct PlannedStep {
     /// Parses stdout into `value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parse: Option<Parse>,
+    /// Done for each of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_each: Option<PlannedEach>,
     /// Where it is done.
     pub place: Place,
     /// Once a phase instead of once a host.

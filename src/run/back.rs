@@ -27,17 +27,17 @@ impl<'a> Decider<'a> {
                 return Part::Do(list);
             }
             // An older phase begins only when every changed host of the newer one is back.
-            let stuck: Vec<&Line> = pr
+            let stuck: Vec<(&HostName, &Line)> = pr
                 .lines
-                .values()
-                .filter(|l| l.changed() && l.ended != Some(HostState::RolledBack))
+                .iter()
+                .filter(|(_, l)| l.changed() && l.ended != Some(HostState::RolledBack))
                 .collect();
             if stuck.is_empty() {
                 continue;
             }
             // Past the point of no return it never will be. Else somebody may yet put it right, and `resume` goes on: what it would
             // take back then is not closed now.
-            let for_ever = |l: &&Line| l.is_closed() || unwind::owed(phase, l).no_return.is_some();
+            let for_ever = |(h, l): &(&HostName, &Line)| l.is_closed() || unwind::owed(phase, h, l).no_return.is_some();
             if !stuck.iter().all(for_ever) {
                 reached = phase.id.as_str();
             }
@@ -95,7 +95,9 @@ impl<'a> Decider<'a> {
             return match line.ended {
                 Some(HostState::Unknown | HostState::RolledBack) => Part::Over,
                 // Past the point of no return and good: left alone.
-                Some(HostState::Ok | HostState::Warned) if unwind::owed(phase, line).no_return.is_some() => Part::Over,
+                Some(HostState::Ok | HostState::Warned) if unwind::owed(phase, host, line).no_return.is_some() => {
+                    Part::Over
+                }
                 _ => Self::record(Event::Turned {
                     phase: phase.id.clone(),
                     host: host.clone(),
@@ -109,12 +111,12 @@ impl<'a> Decider<'a> {
 
     /// The steady state is false after a batch: a rollback policy takes back the whole batch, or the run.
     pub(super) fn batch_goes_back(&self, phase: &PlannedPhase, pr: &PhaseRun, batch: &Batch) -> Part {
-        let goes_back = |l: &Line| {
+        let goes_back = |h: &HostName, l: &Line| {
             l.turned.is_none()
                 && matches!(l.ended, Some(HostState::Ok | HostState::Warned))
                 && l.changed()
                 && !l.is_closed()
-                && unwind::owed(phase, l).no_return.is_none()
+                && unwind::owed(phase, h, l).no_return.is_none()
         };
         match phase.on_failure {
             OnFailure::RollbackRun => {
@@ -123,7 +125,7 @@ impl<'a> Decider<'a> {
                 });
             }
             OnFailure::RollbackHost => {
-                let turns = |h: &&HostName| pr.lines.get(*h).is_some_and(goes_back);
+                let turns = |h: &&HostName| pr.lines.get(*h).is_some_and(|l| goes_back(h, l));
                 if let Some(host) = batch.hosts.iter().find(turns) {
                     return Self::record(Event::Turned {
                         phase: phase.id.clone(),
@@ -162,7 +164,7 @@ pub fn reopenings(plan: &crate::plan::Plan, run: &super::Run) -> Vec<Event> {
             let session = line.turned.as_ref().map(|t| t.session);
             let turned_anew = run.backwards.is_some() && session != Some(run.back_session) && !line.is_closed();
             let partial = line.turned.is_some()
-                && (!unwind::undone(phase, host, line) || unwind::owed(phase, line).no_return.is_some());
+                && (!unwind::undone(phase, host, line) || unwind::owed(phase, host, line).no_return.is_some());
             if turned_anew || partial {
                 continue;
             }

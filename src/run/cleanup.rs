@@ -3,7 +3,7 @@
 //! Owns: when a host is closed and when a bracket is opened and closed. Must not: judge hosts.
 
 use super::event::{Event, Halt, HostState};
-use super::line::{LineNext, Walk, walk_step};
+use super::line::{Course, LineNext, Walk};
 use super::next::{Decider, Next, Part};
 use super::{Line, PhaseRun};
 use crate::id::HostName;
@@ -72,7 +72,7 @@ impl<'a> Decider<'a> {
             return Part::Over;
         }
         for step in bracket_steps(phase, stage) {
-            let how = match walk_step(&phase.id, stage, step, &pr.once, None, 0, self.now) {
+            let how = match Course::of_phase(phase, pr, self.now).walk(stage, step, 0) {
                 Walk::Done => continue,
                 Walk::Next(LineNext::Perform(key)) => return Part::Do(vec![Next::Perform(key)]),
                 Walk::Next(LineNext::Wait(until)) => return Part::Do(vec![Next::Sleep { until }]),

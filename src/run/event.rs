@@ -334,6 +334,13 @@ pub enum Event {
         /// Prechecks that are repeated first, by id.
         recheck: Vec<String>,
     },
+    /// The items of a `for_each` step, before the first is done: asked once, and never again.
+    Listed {
+        /// The key of its first place.
+        key: StepKey,
+        /// The items, in order.
+        items: Vec<Value>,
+    },
     /// A step is about to be sent. Durable before its bytes go to the host.
     Intended {
         /// Its key.

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::event::{Event, GateEnd, HostState, Occasion, Outcome, Slot, Stamped, StepKey, StepResult};
-use super::{Batch, Captured, GateRun, GateState, Line, Open, PhaseRun, Round, Run, SlotEnd, SlotRun, Turn};
+use super::{Batch, Captured, GateRun, GateState, Line, Lists, Open, PhaseRun, Round, Run, SlotEnd, SlotRun, Turn};
 use crate::id::{Digest, HostName};
 use crate::plan::Stage;
 use std::collections::BTreeMap;
@@ -57,6 +57,12 @@ impl Run {
             | Event::Skipped { .. } => {
                 self.step(stamped);
             }
+            Event::Listed { key, items } => {
+                let lists = self.told_mut(key).1;
+                lists
+                    .entry((key.stage, key.step.clone()))
+                    .or_insert_with(|| items.clone());
+            }
             Event::Captured { key, former, mode } => self.captured(key, former.as_ref(), *mode),
             Event::GateOpened { .. }
             | Event::GateAnswered { .. }
@@ -104,7 +110,7 @@ impl Run {
 
     fn captured(&mut self, key: &StepKey, former: Option<&Digest>, mode: Option<u32>) {
         let Some(host) = &key.host else { return };
-        let place = (key.phase.clone(), host.clone(), key.step.clone());
+        let place = (key.phase.clone(), host.clone(), key.step.clone(), key.nth);
         // The first capture is what there was before us; a second attempt would capture our own file.
         self.captured.entry(place).or_insert_with(|| Captured {
             former: former.cloned(),
@@ -178,6 +184,7 @@ impl Run {
         rounds.push(Round {
             occasion,
             slots: BTreeMap::new(),
+            lists: Lists::new(),
             ok: None,
             current: true,
         });
@@ -320,6 +327,11 @@ impl Run {
 
     /// The slot that a key fills.
     fn slot_mut(&mut self, key: &StepKey) -> &mut SlotRun {
+        self.told_mut(key).0.entry(key.slot()).or_default()
+    }
+
+    /// Where a step's attempts and items are told: in a round, on a host's line, or with the phase.
+    fn told_mut(&mut self, key: &StepKey) -> (&mut BTreeMap<Slot, SlotRun>, &mut Lists) {
         if key.stage == Stage::Steady {
             let rounds = self.steady.entry(key.phase.clone()).or_default();
             let at = usize::try_from(key.pass).unwrap_or(0).min(rounds.len());
@@ -327,24 +339,22 @@ impl Run {
                 rounds.push(Round {
                     occasion: Occasion::Start,
                     slots: BTreeMap::new(),
+                    lists: Lists::new(),
                     ok: None,
                     current: true,
                 });
             }
             if let Some(round) = rounds.get_mut(at) {
-                return round.slots.entry(key.slot()).or_default();
+                return (&mut round.slots, &mut round.lists);
             }
         }
         let phase = self.phases.entry(key.phase.clone()).or_default();
         match &key.host {
-            Some(host) => phase
-                .lines
-                .entry(host.clone())
-                .or_default()
-                .slots
-                .entry(key.slot())
-                .or_default(),
-            None => phase.once.entry(key.slot()).or_default(),
+            Some(host) => {
+                let line = phase.lines.entry(host.clone()).or_default();
+                (&mut line.slots, &mut line.lists)
+            }
+            None => (&mut phase.once, &mut phase.lists),
         }
     }
 
@@ -449,7 +459,9 @@ impl Run {
         self.results
             .entry(place)
             .or_default()
-            .insert(key.host.clone(), (outcome, result.clone()));
+            .entry(key.host.clone())
+            .or_default()
+            .insert(key.nth, (outcome, result.clone()));
     }
 
     fn note_precheck(&mut self, key: &StepKey, at: Timestamp) {

@@ -18,7 +18,7 @@ pub struct StepKey {
     pub stage: Stage,
     /// The step; undo steps are `STEP/N`.
     pub step: String,
-    /// Which of a delegated set (from 0); 0 elsewhere.
+    /// Which item of `for_each` and which host of a delegated set: item × hosts + host, from 0; 0 elsewhere.
     pub nth: u32,
     /// For which host; `None`: steady state and `once` steps.
     pub host: Option<HostName>,
@@ -68,7 +68,7 @@ pub struct Slot {
     pub stage: Stage,
     /// The step.
     pub step: String,
-    /// Which of a delegated set.
+    /// Which item and which host of a delegated set, as in [`StepKey`].
     pub nth: u32,
     /// Forward 0, back 1, later rounds 2 and up.
     pub pass: u32,

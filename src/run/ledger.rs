@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::cleanup::{bracket_open, bracket_steps};
 use super::event::{HostState, Outcome};
-use super::line::{Walk, walk_step};
+use super::line::{Course, Walk, items};
 use super::{Line, PhaseRun, Run, SlotEnd, unwind};
 use crate::id::HostName;
-use crate::plan::{Plan, PlannedPhase, PlannedStep, Stage};
+use crate::plan::{Plan, PlannedPhase, PlannedStep, Stage, item_words};
 
 /// Something owed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,13 +104,21 @@ fn of_line(phase: &PlannedPhase, host: &HostName, line: &Line, owed: &mut Vec<Ob
             add(
                 Owed::Step,
                 "step",
-                &slot.step,
+                &numbered(&slot.step, slot.nth),
                 format!("{host}: nobody can say yet how step {} ended", slot.step),
             );
         }
     }
-    for step in unwind::still_owed(phase, host, line) {
-        add(Owed::Undo, "undo", &step.id, format!("{host}: {}", step.name));
+    for unwind::Owed { step, item } in unwind::still_owed(phase, host, line) {
+        let at = usize::try_from(item).unwrap_or(usize::MAX);
+        let (tail, of) = match items(step, Stage::Undo, &line.lists) {
+            Some(items) => (
+                numbered(&step.id, item),
+                format!(" ({})", item_words(items.get(at), at, items.len())),
+            ),
+            None => (step.id.clone(), String::new()),
+        };
+        add(Owed::Undo, "undo", &tail, format!("{host}: {}{of}", step.name));
     }
     if !phase.stages.drain.is_empty() && line.is_out() {
         add(Owed::Undrain, "undrain", "", format!("{host} is out of service"));
@@ -124,17 +132,18 @@ fn of_line(phase: &PlannedPhase, host: &HostName, line: &Line, owed: &mut Vec<Ob
     }
 }
 
+/// As `settle` names a place: the first has no number.
+fn numbered(step: &str, nth: u32) -> String {
+    if nth == 0 {
+        step.to_owned()
+    } else {
+        format!("{step}#{}", u64::from(nth) + 1)
+    }
+}
+
 /// Done, or rightly left out. What `when` left out on a held or broken host stays owed.
 fn cleaned(phase: &PlannedPhase, host: &HostName, line: &Line, step: &PlannedStep) -> bool {
-    let over = walk_step(
-        &phase.id,
-        Stage::Cleanup,
-        step,
-        &line.slots,
-        Some(host),
-        0,
-        Timestamp::MIN,
-    );
+    let over = Course::of_line(phase, host, line).walk(Stage::Cleanup, step, 0);
     let left_out = line.slots.iter().any(|(s, r)| {
         let by_when = |e: &SlotEnd| e.outcome == Outcome::Skipped && !e.by_person;
         s.stage == Stage::Cleanup && s.step == step.id && r.end.as_ref().is_some_and(by_when)
@@ -160,7 +169,7 @@ fn of_brackets(phase: &PlannedPhase, pr: &PhaseRun, owed: &mut Vec<Obligation>) 
         return;
     }
     for step in bracket_steps(phase, Stage::Cleanup) {
-        let closing = walk_step(&phase.id, Stage::Cleanup, step, &pr.once, None, 0, Timestamp::MIN);
+        let closing = Course::of_phase(phase, pr, Timestamp::MIN).walk(Stage::Cleanup, step, 0);
         if !matches!(closing, Walk::Done) {
             owed.push(Obligation {
                 id: format!("bracket:{}/{}", phase.id, step.id),

@@ -18,9 +18,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::event::{HostState, Outcome, Slot, StepKey};
-use super::{Line, PhaseRun, SlotRun, unwind};
+use super::{Line, Lists, PhaseRun, SlotRun, unwind};
 use crate::id::HostName;
-use crate::plan::{OnFailure, Place, PlannedPhase, PlannedStep, Retry, Stage};
+use crate::plan::{OnFailure, Place, PlannedPhase, PlannedStep, Retry, Stage, Value, item_words};
 
 /// Pass of the prechecks that are repeated when a host's turn has come.
 pub const RECHECK_PASS: u32 = 2;
@@ -195,14 +195,14 @@ impl Walker<'_> {
                 Walk::Unknown { step } => return unknown(&step),
             }
         }
-        let way = unwind::owed(self.phase, self.line);
+        let way = unwind::owed(self.phase, self.host, self.line);
         let mut passed_over = None;
-        for step in &way.undo {
+        for unwind::Owed { step, item } in way.undo.iter().copied() {
             // After one that was passed over no other may overtake it on the host itself.
             if passed_over.is_some() && step.place == Place::Own {
                 continue;
             }
-            match self.list(Stage::Undo, &[step], 1) {
+            match self.course().walk_item(Stage::Undo, step, 1, item) {
                 Walk::Done => {}
                 Walk::Next(next) => return next,
                 // The host cannot be reached: its own undo is passed over, what runs elsewhere is still done.
@@ -303,12 +303,11 @@ impl Walker<'_> {
                 }
                 continue;
             }
-            let (slots, host, pass) = if step.once {
-                (&self.run.once, None, 0)
+            let walk = if step.once {
+                Course::of_phase(self.phase, self.run, self.now).walk(stage, step, 0)
             } else {
-                (&self.line.slots, Some(self.host), pass)
+                self.course().walk(stage, step, pass)
             };
-            let walk = walk_step(&self.phase.id, stage, step, slots, host, pass, self.now);
             match walk {
                 Walk::Done => {}
                 Walk::Next(LineNext::Perform(_)) if self.dry && !step.read_only => {
@@ -319,57 +318,143 @@ impl Walker<'_> {
         }
         Walk::Done
     }
+
+    fn course(&self) -> Course<'_> {
+        Course {
+            now: self.now,
+            ..Course::of_line(self.phase, self.host, self.line)
+        }
+    }
 }
 
-/// How one step stands, over the whole delegated set.
-pub fn walk_step(
-    phase: &str,
-    stage: Stage,
-    step: &PlannedStep,
-    slots: &BTreeMap<Slot, SlotRun>,
-    host: Option<&HostName>,
-    pass: u32,
-    now: Timestamp,
-) -> Walk {
-    for nth in 0..places(step, host) {
-        let slot = Slot {
-            stage,
-            step: step.id.clone(),
-            nth,
-            pass,
-        };
-        let run = slots.get(&slot);
-        let perform = || {
-            Walk::Next(LineNext::Perform(StepKey {
-                phase: phase.to_owned(),
+/// Where steps are walked: for whom, and what is told of them.
+#[derive(Clone, Copy)]
+pub struct Course<'a> {
+    /// The phase; empty: the run's own steady state.
+    pub phase: &'a str,
+    /// The host; `None`: `once` and steady state.
+    pub host: Option<&'a HostName>,
+    /// The steps' attempts.
+    pub slots: &'a BTreeMap<Slot, SlotRun>,
+    /// The items of those with `for_each`.
+    pub lists: &'a Lists,
+    /// Now, for retries that are due.
+    pub now: Timestamp,
+}
+
+impl<'a> Course<'a> {
+    /// A host's own, with nothing due by time.
+    pub fn of_line(phase: &'a PlannedPhase, host: &'a HostName, line: &'a Line) -> Self {
+        Self {
+            phase: &phase.id,
+            host: Some(host),
+            slots: &line.slots,
+            lists: &line.lists,
+            now: Timestamp::MIN,
+        }
+    }
+
+    /// That of a phase's `once` steps.
+    pub fn of_phase(phase: &'a PlannedPhase, run: &'a PhaseRun, now: Timestamp) -> Self {
+        Self {
+            phase: &phase.id,
+            host: None,
+            slots: &run.once,
+            lists: &run.lists,
+            now,
+        }
+    }
+
+    /// How a step stands, over all its items and the whole delegated set.
+    pub fn walk(&self, stage: Stage, step: &PlannedStep, pass: u32) -> Walk {
+        let hosts = places(step, self.host);
+        match items(step, stage, self.lists) {
+            Some(items) => {
+                let all = hosts.saturating_mul(u32::try_from(items.len()).unwrap_or(u32::MAX));
+                self.walk_places(stage, step, pass, 0..all)
+            }
+            // Its list is not asked yet: that is what its first place does, or leaves the whole step out.
+            None if step.for_each.is_some() => self.walk_places(stage, step, pass, 0..hosts.min(1)),
+            None => self.walk_places(stage, step, pass, 0..hosts),
+        }
+    }
+
+    /// How an undo step stands that takes back one item.
+    pub fn walk_item(&self, stage: Stage, step: &PlannedStep, pass: u32, item: u32) -> Walk {
+        let hosts = places(step, self.host);
+        let first = item.saturating_mul(hosts);
+        self.walk_places(stage, step, pass, first..first.saturating_add(hosts))
+    }
+
+    fn walk_places(&self, stage: Stage, step: &PlannedStep, pass: u32, nths: std::ops::Range<u32>) -> Walk {
+        for nth in nths {
+            let slot = Slot {
                 stage,
                 step: step.id.clone(),
                 nth,
-                host: host.cloned(),
                 pass,
-                attempt: run.map_or(0, |r| r.attempts) + 1,
-            }))
-        };
-        match standing(run, step) {
-            Standing::Fresh => return perform(),
-            Standing::Open => return Walk::Next(LineNext::Busy),
-            Standing::Good => {}
-            Standing::RetryAt(at) if at <= now => return perform(),
-            Standing::RetryAt(at) => return Walk::Next(LineNext::Wait(at)),
-            Standing::Bad(outcome, why) => {
-                return Walk::Bad {
+            };
+            let run = self.slots.get(&slot);
+            let perform = || {
+                Walk::Next(LineNext::Perform(StepKey {
+                    phase: self.phase.to_owned(),
+                    stage,
                     step: step.id.clone(),
-                    outcome,
-                    why,
-                };
+                    nth,
+                    host: self.host.cloned(),
+                    pass,
+                    attempt: run.map_or(0, |r| r.attempts) + 1,
+                }))
+            };
+            match standing(run, step) {
+                Standing::Fresh => return perform(),
+                Standing::Open => return Walk::Next(LineNext::Busy),
+                Standing::Good => {}
+                Standing::RetryAt(at) if at <= self.now => return perform(),
+                Standing::RetryAt(at) => return Walk::Next(LineNext::Wait(at)),
+                Standing::Bad(outcome, why) => {
+                    return Walk::Bad {
+                        step: self.place_words(stage, step, nth),
+                        outcome,
+                        why,
+                    };
+                }
+                Standing::Unknown => return Walk::Unknown { step: step.id.clone() },
             }
-            Standing::Unknown => return Walk::Unknown { step: step.id.clone() },
         }
+        Walk::Done
     }
-    Walk::Done
+
+    /// A step's id, with its item where it has several.
+    fn place_words(&self, stage: Stage, step: &PlannedStep, nth: u32) -> String {
+        let Some(items) = items(step, stage, self.lists) else {
+            return step.id.clone();
+        };
+        let item = usize::try_from(item_of(step, self.host, nth)).unwrap_or(usize::MAX);
+        format!("{} ({})", step.id, item_words(items.get(item), item, items.len()))
+    }
 }
 
-/// How many places a step is done at, one after another.
+/// The items of a step: its own list, or for an undo step that of the step which it takes back.
+pub fn items<'l>(step: &PlannedStep, stage: Stage, lists: &'l Lists) -> Option<&'l [Value]> {
+    let (stage, id) = listed_by(stage, &step.id);
+    lists.get(&(stage, id.to_owned())).map(Vec::as_slice)
+}
+
+/// Whose list the items of a step are: its own, or for an undo step (`STEP/N`) that of the step which it takes back.
+pub fn listed_by(stage: Stage, id: &str) -> (Stage, &str) {
+    match (stage, id.rsplit_once('/')) {
+        (Stage::Undo, Some((of, _))) => (Stage::Steps, of),
+        _ => (stage, id),
+    }
+}
+
+/// Which item the place `nth` of a step is for, from 0.
+pub fn item_of(step: &PlannedStep, host: Option<&HostName>, nth: u32) -> u32 {
+    nth / places(step, host).max(1)
+}
+
+/// How many places an item of a step (or the step, if it has no items) is done at, one after another.
 pub fn places(step: &PlannedStep, host: Option<&HostName>) -> u32 {
     let n = match &step.place {
         Place::Own | Place::OneOf(_) => 1,

@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use self::event::{Answer, GateEnd, Halt, HostState, Occasion, Outcome, Slot, Stamped, StepKey, StepResult, Verdict};
 use crate::id::{Digest, HostName, RunId};
 use crate::inventory::facts::Facts;
-use crate::plan::Stage;
+use crate::plan::{Stage, Value};
 
 /// A run, as its events tell it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -59,8 +59,8 @@ pub struct Run {
     pub open: BTreeMap<StepKey, Open>,
     /// Registered and other results, by phase, step and host (`None`: `once`, steady state): the last attempt of the first pass.
     pub results: BTreeMap<(String, String), ByHost>,
-    /// What uploads found: key of the upload's line → former content.
-    pub captured: BTreeMap<(String, HostName, String), Captured>,
+    /// What uploads found: phase, host, step and place of the upload → former content.
+    pub captured: BTreeMap<(String, HostName, String, u32), Captured>,
     /// Marks: name → host → earliest and latest moment.
     pub marks: BTreeMap<String, BTreeMap<Option<HostName>, Timestamp>>,
     /// Why the whole run goes back, if it does.
@@ -83,8 +83,11 @@ pub struct Run {
     pub slowest_ms: BTreeMap<String, u64>,
 }
 
-/// A step's results by host (`None`: `once` and steady state).
-pub type ByHost = BTreeMap<Option<HostName>, (Outcome, StepResult)>;
+/// A step's results by host (`None`: `once` and steady state), there by item and host of a delegated set.
+pub type ByHost = BTreeMap<Option<HostName>, BTreeMap<u32, (Outcome, StepResult)>>;
+
+/// The items of `for_each` steps, by stage and step. Asked once; what is here is never asked again.
+pub type Lists = BTreeMap<(Stage, String), Vec<Value>>;
 
 /// A step on its way.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,6 +126,8 @@ pub struct PhaseRun {
     pub batches: Vec<Batch>,
     /// Slots of `once` steps.
     pub once: BTreeMap<Slot, SlotRun>,
+    /// Their lists.
+    pub lists: Lists,
     /// `last`, asked before batch N.
     pub last: BTreeMap<(u32, HostName), bool>,
     /// True when it is over.
@@ -151,6 +156,8 @@ pub struct Round {
     pub occasion: Occasion,
     /// Its steps.
     pub slots: BTreeMap<Slot, SlotRun>,
+    /// Their lists.
+    pub lists: Lists,
     /// How it ended.
     pub ok: Option<bool>,
     /// True if it was asked since the last start or resume.
@@ -196,6 +203,8 @@ pub struct Line {
     pub recheck: Vec<String>,
     /// Its steps.
     pub slots: BTreeMap<Slot, SlotRun>,
+    /// The items of its steps with `for_each`.
+    pub lists: Lists,
     /// Its turn round: why, and in which back session (0: on its own).
     pub turned: Option<Turn>,
     /// The pass in which a held host is looked at again.
@@ -293,6 +302,19 @@ impl Run {
             .values()
             .filter_map(|p| p.lines.get(host))
             .any(|l| l.unknown_step().is_some())
+    }
+
+    /// The items of a `for_each` step, if they were asked. `of` names the place: its pass counts for the steady state only.
+    pub fn items(&self, of: &StepKey, stage: Stage, step: &str) -> Option<&[Value]> {
+        let lists = match (&of.host, stage) {
+            (_, Stage::Steady) => {
+                let round = self.steady.get(&of.phase)?.get(usize::try_from(of.pass).ok()?)?;
+                &round.lists
+            }
+            (Some(host), _) => &self.line(&of.phase, host)?.lists,
+            (None, _) => &self.phases.get(&of.phase)?.lists,
+        };
+        lists.get(&(stage, step.to_owned())).map(Vec::as_slice)
     }
 
     /// The round of the steady state that was asked after the batch that is not settled.

@@ -4,7 +4,7 @@
 
 use super::Round;
 use super::event::{Event, Halt, Occasion};
-use super::line::{LineNext, Walk, walk_step};
+use super::line::{Course, LineNext, Walk};
 use super::next::{Decider, Next, Part};
 use crate::plan::{PlannedStep, Stage};
 
@@ -42,9 +42,16 @@ impl Decider<'_> {
     }
 
     fn steady_steps(&self, scope: &str, steps: &[PlannedStep], round: &Round, number: u32) -> Part {
+        let course = Course {
+            phase: scope,
+            host: None,
+            slots: &round.slots,
+            lists: &round.lists,
+            now: self.now,
+        };
         let mut ok = true;
         for step in steps {
-            match walk_step(scope, Stage::Steady, step, &round.slots, None, number, self.now) {
+            match course.walk(Stage::Steady, step, number) {
                 Walk::Done => {}
                 Walk::Next(LineNext::Perform(key)) => return Part::Do(vec![Next::Perform(key)]),
                 Walk::Next(LineNext::Wait(until)) => return Part::Do(vec![Next::Sleep { until }]),

@@ -6,6 +6,7 @@
 
 mod action;
 mod declare;
+mod each;
 mod phase;
 mod rollout;
 mod step;

@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use step::{Action, Become, Command, Delegate, Mark, OnUnknown, Parse, Retry, Step, Undo, WaitFor};
+pub use step::{
+    Action, Become, Command, Delegate, EachList, ForEach, Mark, OnUnknown, Parse, Retry, Step, Undo, WaitFor,
+};
 
 use crate::diag::{Span, Spanned};
 

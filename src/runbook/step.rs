@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Value;
 use crate::diag::{Span, Spanned};
 
 /// One step.
@@ -29,6 +30,8 @@ pub struct Step {
     pub register: Option<Spanned<String>>,
     /// Parse stdout into `value`.
     pub parse: Option<Parse>,
+    /// Do it for each item of a list.
+    pub for_each: Option<ForEach>,
     /// Do it elsewhere.
     pub delegate_to: Option<Spanned<Delegate>>,
     /// Once a phase instead of once a host.
@@ -67,6 +70,31 @@ pub struct Step {
     pub evidence: Vec<Spanned<String>>,
     /// Where it stands.
     pub span: Span,
+}
+
+/// `for_each`, with its `max_items`.
+#[derive(Clone, Debug)]
+pub struct ForEach {
+    /// The list.
+    pub list: EachList,
+    /// A longer list is an error.
+    pub max_items: Option<Spanned<u32>>,
+    /// The key.
+    pub span: Span,
+}
+
+/// Where the items of `for_each` come from.
+#[derive(Clone, Debug)]
+pub enum EachList {
+    /// They are written out.
+    Written {
+        /// In order; texts among them may be templates.
+        items: Vec<Spanned<Value>>,
+        /// Every text of them that holds a template.
+        texts: Vec<Spanned<String>>,
+    },
+    /// One `{{ expression }}` gives them.
+    From(Spanned<String>),
 }
 
 /// `retry`.

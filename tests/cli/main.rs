@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod decide;
+mod each;
 mod room;
 mod runs;
 

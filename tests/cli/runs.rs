@@ -115,7 +115,7 @@ fn a_changed_byte_of_journal_or_plan_is_found_and_nothing_goes_on_from_it() {
 }
 
 /// Starts it and waits until its output says `until`.
-fn start(room: &Room, args: &[&str], until: &str) -> (Child, BufReader<std::process::ChildStderr>) {
+pub fn start(room: &Room, args: &[&str], until: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut child = room.command(args).stderr(Stdio::piped()).spawn().unwrap();
     let mut err = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
@@ -130,7 +130,7 @@ fn start(room: &Room, args: &[&str], until: &str) -> (Child, BufReader<std::proc
     (child, err)
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill")
         .args([format!("-{name}"), child.id().to_string()])
         .status()

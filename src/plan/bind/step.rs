@@ -4,7 +4,7 @@ use super::phase::Site;
 use super::{Binder, millis, names};
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned};
 use crate::id::{Digest, HostName};
-use crate::plan::{Become, Call, FileRef, Place, PlannedMark, PlannedStep, PlannedUndo, Retry, Stage};
+use crate::plan::{Become, Call, FileRef, Items, Place, PlannedMark, PlannedStep, PlannedUndo, Retry, Stage};
 use crate::runbook::expr::Template;
 use crate::runbook::yaml::inside;
 use crate::runbook::{Action, Command, Mark, Step, Undo, WaitFor};
@@ -23,19 +23,21 @@ impl Binder<'_, '_> {
         let call = self.call(&step.action.value);
         let place = self.place(step, site);
         self.decide_assert(step, site);
-        let (call, place) = (call?, place?);
+        let for_each = self.for_each(step, site);
+        let (call, place, for_each) = (call?, place?, for_each?);
         let defaults = &self.input.runbook.defaults;
         let timeout = step.timeout.as_ref().map(|t| t.value).or(defaults.timeout);
         let manual = matches!(call, Call::Manual { .. });
         let mut planned = PlannedStep {
             id: step.id.value.clone(),
             name: step.name.clone(),
-            late: self.is_late(step, &call),
+            late: self.is_late(step, &call) || for_each.as_ref().is_some_and(|e| matches!(e.items, Items::Late(_))),
             when: step.when.as_ref().map(|w| w.value.clone()),
             expect: step.expect.as_ref().map(|e| e.value.clone()),
             warn_unless: step.warn_unless.as_ref().map(|w| w.value.clone()),
             register: step.register.as_ref().map(|r| r.value.clone()),
             parse: step.parse,
+            for_each,
             once: step.once,
             fresh: step.fresh,
             become_user: self.become_user(step, &call, site),
@@ -372,6 +374,7 @@ fn by_nature(of: &PlannedStep) -> Option<PlannedStep> {
         warn_unless: None,
         register: None,
         parse: None,
+        for_each: None,
         may_fail: None,
         mark: None,
         mark_start: None,

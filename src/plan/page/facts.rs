@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::batches::who;
 use super::risk::{changing, counted, risk, rollback, unknown_if_cut};
-use super::words::{count, day, duration, plain_call, shown};
+use super::words::{count, day, duration, each_words, plain_call, shown};
 use super::{Block, Cell, Figure, Outside, Page, Section, code};
 use crate::id::{Digest, HostName};
 use crate::plan::estimate::{back_out_ms, worst_host_ms, worst_phase_ms};
@@ -357,6 +357,9 @@ fn step_row(plan: &Plan, stage: Stage, s: &PlannedStep) -> Vec<Cell> {
             does.push_str(words);
         }
     };
+    if let Some(each) = &s.for_each {
+        add(true, &each_words(each));
+    }
     add(!s.read_only, "changes");
     add(s.once, "once for the phase");
     add(s.fresh, "again before each host");

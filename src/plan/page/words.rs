@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::super::{Call, Value};
+use super::super::{Call, Items, PlannedEach, Value, item_words};
 
 /// A value as people write it.
 pub fn shown(v: &Value) -> String {
@@ -120,4 +120,34 @@ fn with_params(text: &str, params: &BTreeMap<String, Value>) -> String {
     }
     out.push_str(rest);
     out
+}
+
+/// `for_each`: the items, as far as the plan knows them. A long list is cut short; the plan's JSON has it whole.
+pub fn each_words(each: &PlannedEach) -> String {
+    const SHOWN: usize = 12;
+    let list = |items: &[Value]| {
+        let all = items.len();
+        let words: Vec<String> = items
+            .iter()
+            .take(SHOWN)
+            .enumerate()
+            .map(|(at, item)| item_words(Some(item), at, all))
+            .collect();
+        let more = if all > SHOWN { ", …" } else { "" };
+        format!("for each of {all}: {}{more}", words.join(", "))
+    };
+    match &each.items {
+        Items::Same(items) if items.is_empty() => "for each of an empty list: left out".to_owned(),
+        Items::Same(items) => list(items),
+        Items::ByHost(map) => {
+            let by_host: Vec<String> = map
+                .iter()
+                .take(SHOWN)
+                .map(|(h, items)| format!("{h} {}", list(items)))
+                .collect();
+            let more = if map.len() > SHOWN { "; …" } else { "" };
+            format!("{}{more}", by_host.join("; "))
+        }
+        Items::Late(list) => format!("for each of {list} (known in the run), at most {}", each.max_items),
+    }
 }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{blank, *};
-use crate::plan::Plan;
+use crate::plan::{Plan, Stage, Value, item_words};
 use crate::run::event::{Answer, Event, GateEnd, Kept, Slot, Stamped, StepKey, StepResult};
+use crate::run::line;
 use crate::run::objective::{self, millis_between};
 
 type StepPlace = (String, Option<HostName>, Slot);
@@ -18,6 +19,8 @@ pub(super) struct Gather<'p> {
     plan: &'p Plan,
     pub(super) record: ChangeRecord,
     places: BTreeMap<StepPlace, usize>,
+    /// The items of `for_each` steps, by phase, stage, step and host.
+    lists: BTreeMap<(String, Stage, String, Option<HostName>), Vec<Value>>,
     /// The last event and whether it closed the journal, for resumptions.
     before: Option<(Timestamp, bool)>,
 }
@@ -30,6 +33,7 @@ impl<'p> Gather<'p> {
             plan,
             record,
             places: BTreeMap::new(),
+            lists: BTreeMap::new(),
             before: None,
         }
     }
@@ -68,6 +72,10 @@ impl<'p> Gather<'p> {
     pub(super) fn apply(&mut self, e: &Stamped) {
         let at = e.at;
         match &e.event {
+            Event::Listed { key, items } => {
+                let place = (key.phase.clone(), key.stage, key.step.clone(), key.host.clone());
+                self.lists.insert(place, items.clone());
+            }
             Event::Intended { .. }
             | Event::Settled { .. }
             | Event::NeverBegan { .. }
@@ -450,9 +458,20 @@ impl<'p> Gather<'p> {
         }
     }
 
+    /// The item that a key is for, in words.
+    fn item(&self, key: &StepKey) -> Option<String> {
+        let planned = self.plan.step(&key.phase, key.stage, &key.step)?;
+        let (stage, of) = line::listed_by(key.stage, &key.step);
+        let place = (key.phase.clone(), stage, of.to_owned(), key.host.clone());
+        let items = self.lists.get(&place)?;
+        let at = usize::try_from(line::item_of(planned, key.host.as_ref(), key.nth)).ok()?;
+        Some(item_words(items.get(at), at, items.len()))
+    }
+
     /// The line of this key, made if it is new.
     fn step(&mut self, key: &StepKey) -> Option<&mut StepRecord> {
         let place = (key.phase.clone(), key.host.clone(), key.slot());
+        let item = self.item(key);
         let steps = &mut self.record.steps;
         let index = *self.places.entry(place).or_insert_with(|| {
             let planned = self.plan.step(&key.phase, key.stage, &key.step);
@@ -461,7 +480,8 @@ impl<'p> Gather<'p> {
                 stage: key.stage,
                 step: key.step.clone(),
                 nth: key.nth,
-                name: planned.map_or_else(|| key.step.clone(), |p| p.name.clone()),
+                name: planned.map_or_else(|| key.step.clone(), |p| with_item(&p.name, item.as_deref())),
+                item,
                 host: key.host.clone(),
                 on: None,
                 pass: key.pass,
@@ -480,6 +500,11 @@ impl<'p> Gather<'p> {
         });
         steps.get_mut(index)
     }
+}
+
+/// A step's name, with its item.
+pub(super) fn with_item(name: &str, item: Option<&str>) -> String {
+    item.map_or_else(|| name.to_owned(), |item| format!("{name} ({item})"))
 }
 
 fn settle(s: &mut StepRecord, key: &StepKey, at: Timestamp, outcome: Outcome, result: &StepResult) {

@@ -3,9 +3,13 @@
 //! Owns: the rules of the close code and of what weighs. Must not: invent a sentence that no fact stands behind.
 
 use super::*;
+use std::collections::BTreeSet;
+
+use super::gather::with_item;
 use crate::plan::{Plan, PlannedStep, PlannedUndo, Stage};
 use crate::run::event::Event;
 use crate::run::event::Stamped;
+use crate::run::line::item_of;
 
 /// Fills in what follows from the rest.
 pub(super) fn judge(plan: &Plan, events: &[Stamped], r: &mut ChangeRecord) {
@@ -27,11 +31,17 @@ fn undo_lines(plan: &Plan, r: &ChangeRecord) -> Vec<UndoLine> {
             let mine = |s: &&StepRecord| s.phase == hp.phase && s.host.as_ref() == Some(&host.name);
             let mut owed: Vec<&StepRecord> = r.steps.iter().filter(mine).filter(|s| owes(s)).collect();
             owed.sort_by_key(|s| std::cmp::Reverse(s.attempts.first().map(|a| a.started)));
+            // Of a delegated set and of a list each place has a line; what takes them back is owed once an item.
+            let mut told = BTreeSet::new();
             for s in owed {
                 let Some(planned) = plan.step(&hp.phase, Stage::Steps, &s.step) else {
                     continue;
                 };
-                lines.extend(lines_of(r, hp, &host.name, planned));
+                let at = item_of(planned, Some(&host.name), s.nth);
+                if told.insert((s.step.as_str(), at)) {
+                    let item = s.item.as_deref().map(|words| (at, words));
+                    lines.extend(lines_of(r, hp, &host.name, planned, item));
+                }
             }
         }
     }
@@ -43,13 +53,19 @@ fn owes(s: &StepRecord) -> bool {
     s.stage == Stage::Steps && s.changes && !s.attempts.is_empty() && (s.changed || s.outcome != Some(Outcome::Ok))
 }
 
-fn lines_of(r: &ChangeRecord, hp: &HostPhase, host: &HostName, planned: &PlannedStep) -> Vec<UndoLine> {
+fn lines_of(
+    r: &ChangeRecord,
+    hp: &HostPhase,
+    host: &HostName,
+    planned: &PlannedStep,
+    item: Option<(u32, &str)>,
+) -> Vec<UndoLine> {
     let line = |step: &str, name: &str, state, reason: String| UndoLine {
         phase: hp.phase.clone(),
         host: host.clone(),
         of: planned.id.clone(),
         step: step.to_owned(),
-        name: name.to_owned(),
+        name: with_item(name, item.map(|(_, words)| words)),
         state,
         reason,
     };
@@ -63,7 +79,7 @@ fn lines_of(r: &ChangeRecord, hp: &HostPhase, host: &HostName, planned: &Planned
         PlannedUndo::Steps(list) => list
             .iter()
             .map(|u| {
-                let (state, reason) = became(r, hp, host, u);
+                let (state, reason) = became(r, hp, host, u, item.map(|(at, _)| at));
                 line(&u.id, &u.name, state, reason)
             })
             .collect(),
@@ -71,9 +87,20 @@ fn lines_of(r: &ChangeRecord, hp: &HostPhase, host: &HostName, planned: &Planned
 }
 
 /// What became of one undo step, from its last end.
-fn became(r: &ChangeRecord, hp: &HostPhase, host: &HostName, undo: &PlannedStep) -> (UndoState, String) {
+fn became(
+    r: &ChangeRecord,
+    hp: &HostPhase,
+    host: &HostName,
+    undo: &PlannedStep,
+    item: Option<u32>,
+) -> (UndoState, String) {
+    let of_item = |s: &StepRecord| item.is_none_or(|at| item_of(undo, Some(host), s.nth) == at);
     let mut mine = r.steps.iter().rev().filter(|s| {
-        s.stage == Stage::Undo && s.phase == hp.phase && s.step == undo.id && s.host.as_ref() == Some(host)
+        s.stage == Stage::Undo
+            && s.phase == hp.phase
+            && s.step == undo.id
+            && s.host.as_ref() == Some(host)
+            && of_item(s)
     });
     let Some(s) = mine.next() else {
         let why = match hp.state {

@@ -21,10 +21,13 @@ pub struct StepRecord {
     pub stage: Stage,
     /// Its id.
     pub step: String,
-    /// Which of a delegated set.
+    /// Which item of its list and which of a delegated set: item × hosts + host.
     pub nth: u32,
-    /// A sentence.
+    /// A sentence, with its item.
     pub name: String,
+    /// Its item in words, where the step has a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
     /// For which host.
     pub host: Option<HostName>,
     /// Where it was done.

@@ -10,6 +10,8 @@ use crate::run::Run;
 use crate::run::event::*;
 
 type At = (String, HostName);
+/// A step, or one item of it.
+type Piece = (String, u32);
 
 /// What the journal says of one host in one phase.
 #[derive(Default)]
@@ -24,9 +26,9 @@ struct Trace {
     out: bool,
     was_out: bool,
     /// Steps that may have begun: how many attempts, and the first one's place.
-    begun: BTreeMap<String, (u32, u64)>,
-    undone: BTreeSet<String>,
-    passed_over: BTreeSet<String>,
+    begun: BTreeMap<Piece, (u32, u64)>,
+    undone: BTreeSet<Piece>,
+    passed_over: BTreeSet<Piece>,
     last_change: u64,
     verified: BTreeMap<String, u64>,
 }
@@ -42,6 +44,8 @@ pub struct Checker {
     back: bool,
     signalled: bool,
     waits: BTreeSet<String>,
+    /// How many items each list has, by phase, stage, step and host.
+    lists: BTreeMap<(String, Stage, String, Option<HostName>), u32>,
     /// What was found.
     pub violations: Vec<String>,
 }
@@ -59,6 +63,7 @@ impl Checker {
             back: false,
             signalled: false,
             waits: BTreeSet::new(),
+            lists: BTreeMap::new(),
             violations: Vec::new(),
         }
     }
@@ -115,7 +120,15 @@ impl Checker {
             Event::Reopened { phase, host, .. } => self.trace(phase, host).state = None,
             Event::HostEnded { phase, host, state, .. } => self.host_ended(phase, host, *state),
             Event::HostClosed { phase, host } => self.trace(phase, host).closed = true,
-            Event::Intended { key, changes, .. } => self.intended(e.seq, key, *changes),
+            Event::Listed { key, items } => {
+                let place = (key.phase.clone(), key.stage, key.step.clone(), key.host.clone());
+                let first = self.lists.insert(place, items.len() as u32).is_none();
+                self.must(first || key.stage == Stage::Steady, "a list is asked once", key);
+            }
+            Event::Intended { key, changes, .. } => {
+                self.in_list(key);
+                self.intended(e.seq, key, *changes);
+            }
             Event::Settled { key, outcome, .. } => {
                 let first = self.ended.insert(key.clone());
                 self.must(first, "no key settles twice", key);
@@ -167,6 +180,49 @@ impl Checker {
         }
     }
 
+    /// The number of places of a step for this host: items × hosts of a delegated set.
+    fn places(&self, key: &StepKey) -> u32 {
+        let step = self.plan.step(&key.phase, key.stage, &key.step).unwrap();
+        let place = (key.phase.clone(), key.stage, key.step.clone(), key.host.clone());
+        match (step.for_each.is_some(), self.lists.get(&place)) {
+            (true, None) => 1,
+            (true, Some(items)) => items * crate::run::line::places(step, key.host.as_ref()),
+            (false, _) => crate::run::line::places(step, key.host.as_ref()),
+        }
+    }
+
+    /// Which item of its step a key is for.
+    fn piece(&self, key: &StepKey) -> Piece {
+        let step = self.plan.step(&key.phase, key.stage, &key.step).unwrap();
+        let hosts = crate::run::line::places(step, key.host.as_ref());
+        let of = key.step.split('/').next().unwrap();
+        let each = key.stage == Stage::Undo && self.plan.step(&key.phase, Stage::Steps, of).unwrap().for_each.is_some();
+        let item = if each || step.for_each.is_some() {
+            key.nth / hosts
+        } else {
+            0
+        };
+        (key.step.clone(), item)
+    }
+
+    /// An item runs only after its list was written down, and after the one before it.
+    fn in_list(&mut self, key: &StepKey) {
+        if key.stage == Stage::Undo {
+            return;
+        }
+        let step = self.plan.step(&key.phase, key.stage, &key.step).unwrap();
+        let place = (key.phase.clone(), key.stage, key.step.clone(), key.host.clone());
+        let listed = step.for_each.is_none() || self.lists.contains_key(&place);
+        self.must(listed, "the items are written down before the first is done", key);
+        let inside = key.nth < self.places(key);
+        self.must(inside, "nothing is done beyond the list", key);
+        let open = self
+            .open
+            .keys()
+            .any(|k| k.slot().step == key.step && k.host == key.host && k.phase == key.phase);
+        self.must(!open, "items are done one after another", key);
+    }
+
     fn good_before(&mut self, phase: &str, host: &HostName) {
         let earlier: Vec<String> = self
             .plan
@@ -212,7 +268,7 @@ impl Checker {
         );
         match state {
             HostState::RolledBack => {
-                let left: Vec<String> = self
+                let left: Vec<Piece> = self
                     .way_back(phase, host)
                     .into_iter()
                     .filter(|(u, _)| !self.traces[&(phase.to_owned(), host.clone())].undone.contains(u))
@@ -253,11 +309,11 @@ impl Checker {
     }
 
     /// The undo steps that are owed in the order they must run, each with whether it runs on the host itself.
-    fn way_back(&self, phase: &str, host: &HostName) -> Vec<(String, bool)> {
+    fn way_back(&self, phase: &str, host: &HostName) -> Vec<(Piece, bool)> {
         let Some(t) = self.traces.get(&(phase.to_owned(), host.clone())) else {
             return Vec::new();
         };
-        let mut begun: Vec<(u64, &String)> = t
+        let mut begun: Vec<(u64, &Piece)> = t
             .begun
             .iter()
             .filter(|(_, (n, _))| *n > 0)
@@ -265,10 +321,12 @@ impl Checker {
             .collect();
         begun.sort();
         let mut list = Vec::new();
-        for (_, step) in begun.iter().rev() {
+        for (_, (step, item)) in begun.iter().rev() {
             match &self.plan.step(phase, Stage::Steps, step).unwrap().undo {
                 PlannedUndo::None(_) => break,
-                PlannedUndo::Steps(undo) => list.extend(undo.iter().map(|u| (u.id.clone(), u.place == Place::Own))),
+                PlannedUndo::Steps(undo) => {
+                    list.extend(undo.iter().map(|u| ((u.id.clone(), *item), u.place == Place::Own)));
+                }
                 _ => {}
             }
         }
@@ -313,6 +371,7 @@ impl Checker {
     fn of_host(&mut self, seq: u64, key: &StepKey, host: &HostName, changes: bool) {
         let phase = self.plan.phase(&key.phase).unwrap();
         let drains = phase.stages.drain.iter().any(|s| !s.once);
+        let piece = self.piece(key);
         let t = self.traces.entry((key.phase.clone(), host.clone())).or_default();
         t.changes += u32::from(changes);
         let mut wrong = Vec::new();
@@ -332,7 +391,7 @@ impl Checker {
                 if drains && !t.out {
                     wrong.push("no step under live traffic");
                 }
-                let b = t.begun.entry(key.step.clone()).or_insert((0, seq));
+                let b = t.begun.entry(piece.clone()).or_insert((0, seq));
                 if b.0 == 0 {
                     b.1 = seq;
                 }
@@ -345,7 +404,7 @@ impl Checker {
                 if t.closed || t.cleanups > 0 {
                     wrong.push("a closed host is never undone");
                 }
-                if t.undone.contains(&key.step) {
+                if t.undone.contains(&piece) {
                     wrong.push("an undo that succeeded never runs again");
                 }
             }
@@ -370,7 +429,8 @@ impl Checker {
 
     fn undo(&mut self, key: &StepKey, host: &HostName) {
         let list = self.way_back(&key.phase, host);
-        let Some(at) = list.iter().position(|(u, _)| *u == key.step) else {
+        let piece = self.piece(key);
+        let Some(at) = list.iter().position(|(u, _)| *u == piece) else {
             return self.must(
                 false,
                 "undo only of what may have begun, and not past the point of no return",
@@ -381,7 +441,7 @@ impl Checker {
         let own = list[at].1;
         let before = list[..at]
             .iter()
-            .all(|(u, _)| t.undone.contains(u) || !own && t.passed_over.contains(u) || !own && self.skips(t, u));
+            .all(|(u, _)| t.undone.contains(u) || !own && t.passed_over.contains(u) || !own && self.skips(t));
         self.must(before, "undo in reverse order of starting", key);
         if self.back {
             let newer: Vec<String> = self
@@ -401,17 +461,18 @@ impl Checker {
     }
 
     /// Own steps behind one that was passed over are passed over too.
-    fn skips(&self, t: &Trace, _undo: &str) -> bool {
+    fn skips(&self, t: &Trace) -> bool {
         !t.passed_over.is_empty()
     }
 
     fn did_not_begin(&mut self, key: &StepKey, changes: bool) {
         let Some(host) = &key.host else { return };
+        let piece = self.piece(key);
         let t = self.trace(&key.phase, host);
         t.changes -= u32::from(changes);
         match key.stage {
             Stage::Steps => {
-                if let Some(b) = t.begun.get_mut(&key.step) {
+                if let Some(b) = t.begun.get_mut(&piece) {
                     b.0 = b.0.saturating_sub(1);
                 }
             }
@@ -439,19 +500,20 @@ impl Checker {
             .collect();
         let good =
             matches!(outcome, Outcome::Ok | Outcome::Skipped) || step.may_fail.is_some() && outcome != Outcome::Unknown;
-        let places = crate::run::line::places(&step, Some(&host));
+        let hosts = crate::run::line::places(&step, Some(&host));
+        let (piece, last) = (self.piece(key), key.nth + 1 >= self.places(key));
         let t = self.trace(&key.phase, &host);
         match key.stage {
-            Stage::Drain if good && drain.last() == Some(&key.step) => t.out = true,
-            Stage::Undo if good && key.nth + 1 < places => {}
+            Stage::Drain if good && last && drain.last() == Some(&key.step) => t.out = true,
+            Stage::Undo if good && key.nth % hosts + 1 < hosts => {}
             Stage::Undo if good => {
-                t.undone.insert(key.step.clone());
-                t.passed_over.remove(&key.step);
+                t.passed_over.remove(&piece);
+                t.undone.insert(piece);
             }
             Stage::Undo if outcome == Outcome::Unreachable && step.place == Place::Own => {
-                t.passed_over.insert(key.step.clone());
+                t.passed_over.insert(piece);
             }
-            Stage::Verify if good => {
+            Stage::Verify if good && last => {
                 t.verified.insert(key.step.clone(), seq);
             }
             _ => {}

@@ -4,6 +4,7 @@
 mod backward;
 mod between;
 mod check;
+mod each;
 mod forward;
 mod properties;
 mod sample;

@@ -88,6 +88,9 @@ impl World for Chance {
     fn last(&mut self, _: &str, _: u32, _: &HostName) -> bool {
         self.dice.one_in(3)
     }
+    fn items(&mut self, _: &StepKey) -> usize {
+        self.dice.roll(4)
+    }
     fn word(&mut self, _: &str) -> Word {
         match self.dice.roll(8) {
             0 => Word::No,
@@ -107,7 +110,7 @@ impl World for Chance {
 fn random_step(d: &mut Dice, id: &str, earlier: &[PlannedStep]) -> PlannedStep {
     let covers = earlier
         .iter()
-        .find(|s| matches!(s.undo, PlannedUndo::Steps(_)) && s.when.is_none());
+        .find(|s| matches!(s.undo, PlannedUndo::Steps(_)) && s.when.is_none() && s.for_each.is_none());
     let mut s = match d.roll(8) {
         0 => read(id),
         1 => step(id).no_return(),
@@ -119,6 +122,12 @@ fn random_step(d: &mut Dice, id: &str, earlier: &[PlannedStep]) -> PlannedStep {
     };
     if d.one_in(4) {
         s = s.when();
+    }
+    if d.one_in(4) {
+        s = s.each();
+        if d.one_in(3) {
+            s = s.at(&["x", "y"]);
+        }
     }
     if d.one_in(5) {
         s = s.retry(2, 1000, 200);
@@ -160,7 +169,8 @@ fn random_phase(d: &mut Dice, id: &str) -> PlannedPhase {
         p.steady_state = vec![read("own")];
     }
     if d.one_in(2) {
-        p.stages.precheck.push(read("pre"));
+        let pre = read("pre");
+        p.stages.precheck.push(if d.one_in(4) { pre.each() } else { pre });
     }
     if d.one_in(3) {
         p.stages.precheck.push(read("fresh").fresh());
@@ -179,7 +189,8 @@ fn random_phase(d: &mut Dice, id: &str) -> PlannedPhase {
         p.stages.cleanup.push(step("close").once());
     }
     if drains {
-        p.stages.drain.push(step("drain"));
+        let drain = step("drain");
+        p.stages.drain.push(if d.one_in(5) { drain.each() } else { drain });
         p.stages.undrain.push(step("undrain"));
     }
     for i in 0..1 + d.roll(3) {
@@ -187,10 +198,12 @@ fn random_phase(d: &mut Dice, id: &str) -> PlannedPhase {
         p.stages.steps.push(s);
     }
     if drains || d.one_in(2) {
-        p.stages.verify.push(read("verify"));
+        let verify = read("verify");
+        p.stages.verify.push(if d.one_in(5) { verify.each() } else { verify });
     }
     for i in 0..d.roll(3) {
         let s = step(&format!("clean{i}"));
+        let s = if d.one_in(5) { s.each() } else { s };
         p.stages.cleanup.insert(0, if d.one_in(3) { s.when() } else { s });
     }
     p
@@ -208,6 +221,9 @@ fn random_plan(d: &mut Dice) -> Plan {
     let mut p = plan(items);
     if d.one_in(3) {
         p.steady_state = vec![read("steady")];
+        if d.one_in(4) {
+            p.steady_state.push(read("each").each());
+        }
     }
     if d.one_in(6) {
         let ms = 1000 * (600 + d.roll(7200)) as u64;
@@ -368,6 +384,11 @@ fn a_decider_that_keeps_other_rules_is_found_out() {
             if let PlannedUndo::Steps(list) = &mut s.undo {
                 list.reverse();
             }
+        }
+    });
+    is_found("the items are written down before the first is done", |p| {
+        for s in &mut p.stages.steps {
+            s.for_each = None;
         }
     });
     is_found("not past the point of no return", |p| {

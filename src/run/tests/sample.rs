@@ -25,6 +25,7 @@ pub fn step(id: &str) -> PlannedStep {
         warn_unless: None,
         register: None,
         parse: None,
+        for_each: None,
         place: Place::Own,
         once: false,
         fresh: false,
@@ -113,6 +114,15 @@ impl PlannedStep {
 
     pub fn at(mut self, hosts: &[&str]) -> Self {
         self.place = Place::Hosts(hosts.iter().map(|h| host(h)).collect());
+        self
+    }
+
+    /// For each of a registered list.
+    pub fn each(mut self) -> Self {
+        self.for_each = Some(PlannedEach {
+            items: Items::Late("{{ pre.value }}".to_owned()),
+            max_items: 100,
+        });
         self
     }
 

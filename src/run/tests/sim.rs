@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::check::Checker;
 use crate::id::{Digest, HostName, RunId};
-use crate::plan::Plan;
+use crate::plan::{Plan, Value};
 use crate::run::event::*;
 use crate::run::next::{Next, next, reopenings};
 use crate::run::verdict::{Also, verdict};
@@ -71,6 +71,10 @@ pub trait World {
     fn probe(&mut self, _key: &StepKey) -> Probe {
         Probe::Ended
     }
+    /// How many items a list has.
+    fn items(&mut self, _key: &StepKey) -> usize {
+        3
+    }
     /// Which of so many things happens next.
     fn pick(&mut self, _of: usize) -> usize {
         0
@@ -84,6 +88,7 @@ pub struct Script {
     pub unreached: Vec<String>,
     pub not_needed: Vec<String>,
     pub last: Vec<String>,
+    pub items: Option<usize>,
     pub words: BTreeMap<String, Word>,
     pub probe: Option<Probe>,
 }
@@ -120,6 +125,9 @@ impl World for Script {
     }
     fn last(&mut self, _: &str, _: u32, host: &HostName) -> bool {
         self.last.iter().any(|h| h == host.as_str())
+    }
+    fn items(&mut self, _: &StepKey) -> usize {
+        self.items.unwrap_or(3)
     }
     fn word(&mut self, gate: &str) -> Word {
         self.words.get(gate).copied().unwrap_or(Word::Yes)
@@ -433,6 +441,23 @@ impl<W: World> Sim<W> {
     fn perform(&mut self, key: StepKey) {
         let planned = self.plan.step(&key.phase, key.stage, &key.step);
         let step = planned.unwrap_or_else(|| panic!("no such step: {key}")).clone();
+        let list = self.run.items(&key, key.stage, &key.step).map(<[Value]>::len);
+        if step.for_each.is_some() && list.is_none() {
+            assert_eq!(key.nth, 0, "a list is asked at its first place");
+            return match self.world.items(&key) {
+                0 => self.emit(Event::Skipped {
+                    key,
+                    reason: "its list is empty".to_owned(),
+                    by_person: false,
+                }),
+                n => self.emit(Event::Listed {
+                    key,
+                    items: (1..=n as i64).map(Value::Int).collect(),
+                }),
+            };
+        }
+        let (stage, of) = line::listed_by(key.stage, &key.step);
+        let items = self.run.items(&key, stage, of).map_or(1, <[Value]>::len) as u32;
         let mut fate = self.world.fate(&key);
         if fate.outcome == Outcome::Skipped {
             // A step is left out before its intent, and only one with a condition.
@@ -441,7 +466,7 @@ impl<W: World> Sim<W> {
             }
             fate.outcome = Outcome::Ok;
         }
-        assert!(key.nth < line::places(&step, key.host.as_ref()));
+        assert!(key.nth < items * line::places(&step, key.host.as_ref()));
         let on = key.host.clone().unwrap_or_else(HostName::controller);
         self.emit(Event::Intended {
             key: key.clone(),

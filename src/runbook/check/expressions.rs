@@ -8,7 +8,7 @@ use super::{At, phases, rollout_of, steps};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::runbook::expr::{ErrorKind, ExprError, FieldKind, Fields, Known, Place, check_condition, check_template};
 use crate::runbook::yaml::inside;
-use crate::runbook::{Action, Command, Delegate, Parse, Phase, Runbook, Stage, Step, WaitFor};
+use crate::runbook::{Action, Command, Delegate, EachList, Parse, Phase, Runbook, Stage, Step, WaitFor};
 
 pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     let all = steps(runbook);
@@ -133,17 +133,25 @@ impl Judge<'_, '_> {
     fn step(&mut self, at: &At<'_>, known: &mut Known) {
         let step = at.step;
         known.host = at.phase.is_some_and(|p| p.targets.is_some()) && at.stage != Stage::Steady && !step.once;
-        step.when.iter().for_each(|text| self.condition(text, known));
-        self.action(step, known);
+        let each = at.of.unwrap_or(step).for_each.as_ref();
+        if let Some(each) = step.for_each.as_ref() {
+            match &each.list {
+                EachList::Written { texts, .. } => texts.iter().for_each(|text| self.value(text, known)),
+                EachList::From(text) => self.value(text, known),
+            }
+        }
         if let Some(delegate) = &step.delegate_to {
             let (Delegate::To(text) | Delegate::OneOf(text)) = &delegate.value;
             self.value(&Spanned::new(text.clone(), delegate.span.clone()), known);
         }
+        known.item = each.is_some();
+        step.when.iter().for_each(|text| self.condition(text, known));
+        self.action(step, known);
         for text in step.env.iter().map(|(_, value)| value).chain(&step.stdin) {
             self.template(text, Place::SecretAllowed, known);
         }
         step.evidence.iter().for_each(|text| self.value(text, known));
-        known.own = Some(fields(step));
+        known.own = Some(own_fields(step));
         for text in step.expect.iter().chain(&step.warn_unless) {
             self.condition(text, known);
         }
@@ -155,6 +163,7 @@ impl Judge<'_, '_> {
             self.value(at, known);
         }
         known.own = None;
+        known.item = false;
     }
 
     fn action(&mut self, step: &Step, known: &Known) {
@@ -261,8 +270,24 @@ fn register<'r>(at: &At<'r>) -> Option<&'r str> {
     at.step.register.as_ref().map(|r| r.value.as_str())
 }
 
-/// The fields of a step's result.
+/// What a registered name has: the fields of the result, or of the list of results.
 fn fields(step: &Step) -> Fields {
+    let mut fields = own_fields(step);
+    let all: &mut BTreeMap<_, _> = &mut fields.0;
+    if step.for_each.is_some() {
+        all.retain(|name, _| matches!(name.as_str(), "ran" | "ok" | "changed"));
+        if step.parse.is_some() {
+            all.insert("value".to_owned(), FieldKind::Other);
+        }
+    }
+    if step.for_each.is_some() || step.delegate_to.is_some() {
+        all.insert("items".to_owned(), FieldKind::Other);
+    }
+    fields
+}
+
+/// The fields of one result of a step.
+fn own_fields(step: &Step) -> Fields {
     let more: &[(&str, FieldKind)] = match &step.action.value {
         Action::Http { .. } => &[
             ("status", FieldKind::Number),

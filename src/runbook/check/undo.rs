@@ -44,6 +44,12 @@ fn covered(phase: &Phase, diags: &mut Diagnostics) {
                     .also(when.span.clone(), "it runs only if this is true")
                     .help("delete `when` there, or write an `undo` here"),
             );
+        } else if let Some(each) = &cover.for_each {
+            diags.push(
+                wrong("it does not always run".to_owned())
+                    .also(each.span.clone(), "its list may be empty")
+                    .help("write an `undo` here"),
+            );
         } else if !same(&cover.only_in, &step.only_in) {
             diags.push(
                 wrong("it belongs to other modes".to_owned())

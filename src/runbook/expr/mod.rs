@@ -183,6 +183,11 @@ impl Template {
         self.nodes().next().is_none()
     }
 
+    /// True if it is exactly one expression: its value keeps its kind.
+    pub fn is_one_value(&self) -> bool {
+        matches!(self.pieces.as_slice(), [Piece::Expr { .. }])
+    }
+
     /// Every dotted path that it reads, with its place.
     pub fn names(&self) -> Vec<(String, Range<usize>)> {
         let mut out = Vec::new();

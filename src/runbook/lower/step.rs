@@ -22,8 +22,8 @@ const FOREIGN: &[(&str, &str)] = &[
     ("ignore_errors", "write `may_fail: THE REASON`"),
     ("failed_when", "write `expect:` with the condition that must be true"),
     ("changed_when", "write `read_only: true` if the step changes nothing"),
-    ("loop", "write a step for each item, or a script"),
-    ("with_items", "write a step for each item, or a script"),
+    ("loop", "write `for_each: [a, b]`, and `item` where the item goes"),
+    ("with_items", "write `for_each: [a, b]`, and `item` where the item goes"),
     (
         "until",
         "write `retry: { attempts: 10, delay: 5s }` and `expect:` with the condition",
@@ -72,8 +72,6 @@ impl Cx<'_> {
         let read_only = self.read_only(&mut f, action.as_ref(), stage);
         let undo = self.undo(&mut f, stage, &id);
         let parse = f.text("as").and_then(|t| self.parse(&t));
-        f.later("for_each");
-        f.later("max_items");
         let step = Step {
             id_written,
             name,
@@ -82,6 +80,7 @@ impl Cx<'_> {
             warn_unless: f.text("warn_unless"),
             register: f.text("register"),
             parse,
+            for_each: self.for_each(&mut f, stage),
             delegate_to: f.node("delegate_to").and_then(|n| self.delegate(n)),
             once: f.bool("once").is_some_and(|b| b.value),
             fresh: f.bool("fresh").is_some_and(|b| b.value),
@@ -355,6 +354,7 @@ pub(super) fn stand_in(id: String, span: Span) -> Step {
         warn_unless: None,
         register: None,
         parse: None,
+        for_each: None,
         delegate_to: None,
         once: false,
         fresh: false,

@@ -34,6 +34,7 @@ fn step(id: &str, name: &str, command: &str, t: &Texts) -> PlannedStep {
         timeout_ms: 600_000,
         ok_codes: vec![0],
         may_fail: None,
+        for_each: None,
         undo: PlannedUndo::NotNeeded,
         read_only: false,
         mark: None,
