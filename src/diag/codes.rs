@@ -6,6 +6,7 @@
 //! `PS05xx` change, policy, project · `PS06xx` planning
 
 mod expressions;
+mod lists;
 mod meaning;
 mod planning;
 mod reading;
@@ -32,9 +33,11 @@ const GROUPS: &[&[Code]] = &[
     reading::CODES,
     structure::CODES,
     meaning::CODES,
+    lists::CODES,
     expressions::CODES,
     site::CODES,
     planning::CODES,
+    lists::PLANNED,
 ];
 
 /// All codes, in order.

@@ -25,7 +25,9 @@ fn each_item_of_a_written_list_is_done_and_taken_back_newest_first() {
 "
     );
     runbook(&room, "things", "", &phase);
-    room.run(&["plan", "things.yml"]).code(0).shows("two words");
+    room.run(&["plan", "things.yml"])
+        .code(0)
+        .shows("for each of 3: one, two");
     room.run(&["run", "things.yml", "--yes"]).code(4).says("add (3)");
     assert_eq!(
         room.effects(),
@@ -59,15 +61,15 @@ fn a_registered_list_a_parameter_and_a_host_variable_give_items_and_results_add_
         register: sizes
       - {{ id: p, name: P, for_each: \"{{{{ params.ports }}}}\", run: \"echo port {{{{ item | sh }}}} >> {LOG}\" }}
       - {{ id: d, name: D, for_each: \"{{{{ [host.vars.dir] }}}}\", run: \"test -d {{{{ item | sh }}}}\" }}
-      - {{ id: none, name: None, for_each: \"{{{{ params.empty }}}}\", run: \"echo no >> {LOG}\", register: none }}
+      - {{ id: none, name: None, for_each: \"{{{{ params.empty }}}}\", run: \"echo no >> {LOG}\", register: nil }}
       - id: sum
         name: Sum
-        run: \"echo {{{{ sizes.items | map('stdout') | join(',') | sh }}}} {{{{ sizes.ok }}}} {{{{ none.ran }}}} >> {LOG}\"
+        run: \"echo {{{{ sizes.items | map('stdout') | join(',') | sh }}}} {{{{ sizes.ok }}}} {{{{ nil.ran }}}} >> {LOG}\"
 "
     );
     let top = "parameters: { ports: { type: list, default: [\"80\", \"443\"] }, empty: { type: list, default: [] } }\n";
     runbook(&room, "lists", top, &phase);
-    room.run(&["run", "lists.yml", "--yes"])
+    room.run(&["run", "lists.yml", "--yes", "-v"])
         .code(0)
         .says("its list is empty");
     assert_eq!(room.effects(), ["port 80", "port 443", "x 12,y 12 true false"]);

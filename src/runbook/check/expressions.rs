@@ -224,7 +224,8 @@ impl Judge<'_, '_> {
                 .next()
                 .unwrap_or("")
                 .to_owned();
-            let unknown = error.kind == ErrorKind::Unknown;
+            // A field that the result does not have is another matter: the fields it has are told.
+            let unknown = error.kind == ErrorKind::Unknown && error.message.starts_with("unknown name");
             let mut d = diagnostic(error, span);
             let registered = self
                 .all

@@ -93,7 +93,7 @@ static STEP_KEYS: &[Key] = &[
     ),
     key(
         "for_each",
-        Kind::Any,
+        Kind::Either(&[Kind::List(&Kind::Any), Kind::Template]),
         "Once for each item of a list; `item` is the item",
     ),
     key("max_items", Kind::Int(1, MANY), "Most items of `for_each`; default 100"),

@@ -9,7 +9,7 @@ use crate::runbook::{EachList, ForEach, Stage};
 
 impl Cx<'_> {
     pub(super) fn for_each(&mut self, f: &mut Fields<'_>, stage: Stage) -> Option<ForEach> {
-        let most = f.count("max_items", 1);
+        let most = f.count("max_items");
         let Some(entry) = f.entry("for_each") else {
             if let Some(most) = most {
                 let d = Diagnostic::error(
@@ -34,7 +34,11 @@ impl Cx<'_> {
             );
             return None;
         }
-        let list = self.each_list(&entry.value)?;
+        // What cannot be read stands as an empty list: `item` is known all the same.
+        let list = self.each_list(&entry.value).unwrap_or(EachList::Written {
+            items: Vec::new(),
+            texts: Vec::new(),
+        });
         if let (EachList::Written { items, .. }, Some(most)) = (&list, &most)
             && items.len() > most.value as usize
         {

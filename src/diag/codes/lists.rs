@@ -1,0 +1,77 @@
+//! `PS0290` to `PS0299` and `PS0680` to `PS0689`: lists of items, included files and their parameters, results across hosts,
+//! what a change leaves out.
+
+use super::Code;
+
+pub(super) const CODES: &[Code] = &[
+    Code {
+        code: "PS0290",
+        title: "`for_each` is a list, or one expression that gives one",
+        text: "A list is written out, or named: a parameter of type list, a list among a host's `vars`, or a list that an earlier step of the same host registered. A text around the expression would make text of it.",
+        wrong: r"- name: Restart one
+  for_each: nginx
+  run: systemctl restart {{ item | sh }}
+",
+        right: r"- name: Restart each
+  for_each: [nginx, haproxy]
+  run: systemctl restart {{ item | sh }}
+",
+    },
+    Code {
+        code: "PS0291",
+        title: "an undo step has no list of its own",
+        text: "The undo of a step with `for_each` runs for each item that began, the newest first, and knows it as `item`.",
+        wrong: r"- name: Stop it
+  run: systemctl stop nginx
+  undo:
+    - name: Start each
+      for_each: [nginx, haproxy]
+      run: systemctl start nginx haproxy
+",
+        right: r"- name: Stop each
+  for_each: [nginx, haproxy]
+  run: systemctl stop {{ item | sh }}
+  undo:
+    - name: Start it again
+      run: systemctl start {{ item | sh }}
+",
+    },
+    Code {
+        code: "PS0292",
+        title: "`max_items` does not fit the list",
+        text: "It limits a list whose length nobody has seen yet; 100 where nothing is written.",
+        wrong: r"- name: Restart each
+  for_each: [nginx, haproxy]
+  max_items: 1
+  run: systemctl restart {{ item | sh }}
+",
+        right: r"- name: Restart each
+  for_each: [nginx, haproxy]
+  run: systemctl restart {{ item | sh }}
+",
+    },
+];
+
+pub(super) const PLANNED: &[Code] = &[
+    Code {
+        code: "PS0680",
+        title: "a list has more items than are allowed",
+        text: "No list is unlimited: `max_items` says how long it may be, 100 where nothing is written.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0681",
+        title: "`for_each` gives no list",
+        text: "The parameter or the host's variable has another kind of value.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0682",
+        title: "an item of a written list is known only in the run",
+        text: "The items of a list that is written out stand in the plan. A list that only the run knows is named as a whole, in one expression.",
+        wrong: "",
+        right: "",
+    },
+];
