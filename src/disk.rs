@@ -214,9 +214,23 @@ fn read_limited(file: File, path: &Path, max: u64) -> Result<Vec<u8>, Fault> {
 /// # Errors
 /// When any part fails; the old file is then untouched.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    write_as(path, bytes, None)
+}
+
+/// Writes a whole file as [`write_atomic`] does, with the mode that the file has: one that people write, not one of ours.
+///
+/// # Errors
+/// As [`write_atomic`], and when there is no such file.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let meta = std::fs::metadata(path).map_err(|e| Fault::new("look at", path, e))?;
+    write_as(path, bytes, Some(meta.permissions()))
+}
+
+fn write_as(path: &Path, bytes: &[u8], mode: Option<std::fs::Permissions>) -> Result<(), Fault> {
     let temp = temp_beside(path)?;
     let written = create_new(&temp).and_then(|mut file| {
-        file.write_all(bytes)
+        mode.map_or(Ok(()), |mode| file.set_permissions(mode))
+            .and_then(|()| file.write_all(bytes))
             .and_then(|()| file.sync_all())
             .map_err(|e| Fault::new("write", path, e))
     });

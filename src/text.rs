@@ -69,6 +69,31 @@ pub fn markdown(text: &str) -> String {
     out
 }
 
+/// Code within a line of Markdown or a table's cell.
+pub fn markdown_code(text: &str) -> String {
+    let text = visible(text, false);
+    if !text.contains(['|', '`']) && !text.trim().is_empty() {
+        // A space at both ends would be taken off.
+        let pad = if text.starts_with(' ') && text.ends_with(' ') {
+            " "
+        } else {
+            ""
+        };
+        return format!("`{pad}{text}{pad}`");
+    }
+    // A bar ends a cell even in code, and escaping it there shows outside of tables: neither does as HTML.
+    let mut out = String::from("<code>");
+    for c in text.chars() {
+        if c.is_alphanumeric() || c == ' ' {
+            out.push(c);
+        } else {
+            let _ = write!(out, "&#{};", u32::from(c));
+        }
+    }
+    out.push_str("</code>");
+    out
+}
+
 /// A Markdown code block; its fence is longer than any in the text.
 pub fn markdown_block(text: &str) -> String {
     let text = visible(text, true);

@@ -44,6 +44,7 @@ const PINNED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("similar", &["cli"]),
     ("quick_junit", &["report/junit"]),
     ("aho_corasick", &["secret"]),
 ];

@@ -46,7 +46,7 @@ enum Format {
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Runbook,
     Change,
     Inventory,
@@ -140,7 +140,7 @@ fn inside(folder: &Folder, path: &Path) -> Option<String> {
 }
 
 /// YAML files below a folder; hidden folders and those of build tools are passed over, links are not followed.
-fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+pub(super) fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
@@ -212,7 +212,8 @@ fn occasion(folder: &Folder, source: &std::sync::Arc<Source>, diags: &mut Diagno
     }
 }
 
-fn kind(path: &str, tree: &Node) -> Kind {
+/// What a file is, by its name and its keys.
+pub(super) fn kind(path: &str, tree: &Node) -> Kind {
     let NodeKind::Map(entries) = &tree.kind else {
         return Kind::Other;
     };

@@ -8,9 +8,11 @@ mod approve;
 mod check;
 mod completions;
 mod console;
+mod doc;
 mod doctor;
 mod execute;
 mod explain;
+mod fmt;
 mod hosts;
 mod init;
 mod live;
@@ -68,6 +70,8 @@ struct Cli {
 enum Command {
     Init(init::Args),
     Check(check::Args),
+    Fmt(fmt::Args),
+    Doc(doc::Args),
     Plan(plan::Args),
     Approve(approve::Args),
     Reject(approve::RejectArgs),
@@ -115,6 +119,8 @@ fn dispatch(command: Command, console: &Console) -> Result<u8, Problem> {
     match command {
         Command::Init(args) => init::init(&args, console),
         Command::Check(args) => check::check(&args, console),
+        Command::Doc(args) => doc::doc(&args, console),
+        Command::Fmt(args) => fmt::fmt(&args, console),
         Command::Plan(args) => plan::plan(&args, console),
         Command::Approve(args) => approve::approve(&args, console),
         Command::Reject(args) => approve::reject(&args, console),

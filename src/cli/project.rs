@@ -272,6 +272,12 @@ fn state(args: &ProjectArgs, folder: &Folder, found: bool, settings: &Project) -
     }
 }
 
+/// The path in the project of a file that was typed; a diagnostic where it has none.
+pub fn typed_path(room: &Room, file: &Path, diags: &mut Diagnostics) -> Option<String> {
+    let typed = change::flag("command line", &file.display().to_string());
+    inside(&room.folder, file, &typed, diags)
+}
+
 /// The path of a typed file in the project.
 fn inside(folder: &Folder, file: &Path, typed: &Spanned<String>, diags: &mut Diagnostics) -> Option<String> {
     let whole = match file.canonicalize() {

@@ -4,10 +4,12 @@
 
 pub mod change;
 pub mod check;
+pub mod doc;
 pub mod duration;
 pub mod expr;
 pub mod fields;
 pub mod files;
+pub mod fmt;
 pub mod keys;
 pub mod lower;
 pub mod policyfile;

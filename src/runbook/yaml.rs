@@ -95,8 +95,28 @@ impl Node {
     }
 }
 
+/// A document with what is no data in it.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The tree.
+    pub root: Node,
+    /// Every comment in file order, from its `#` to the end of its line.
+    pub comments: Vec<Span>,
+    /// The line `---`, where it is written.
+    pub marker: Option<Span>,
+}
+
 /// Reads one document. `None` only where there is no usable tree; every complaint is in `diags`.
 pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
+    read_as(source, false, diags).map(|written| written.root)
+}
+
+/// Reads one document with its comments, as [`read`] does.
+pub fn read_written(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Written> {
+    read_as(source, true, diags)
+}
+
+fn read_as(source: &Arc<Source>, comments: bool, diags: &mut Diagnostics) -> Option<Written> {
     if source.text.len() > MAX_BYTES {
         diags.push(too_large(Span::new(source, 0, 0)));
         return None;
@@ -109,7 +129,7 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
         block_nesting_limit: MAX_DEPTH,
         emit_unresolved_aliases: true,
         emit_anchor_events: true,
-        emit_comments: false,
+        emit_comments: comments,
         disallow_directives: true,
     };
     let mut builder = Builder::new(source);
@@ -126,7 +146,13 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
             break;
         }
     }
-    let Builder { root, complaints, .. } = builder;
+    let Builder {
+        root,
+        complaints,
+        comments,
+        marker,
+        ..
+    } = builder;
     if root.is_none() && complaints.is_empty() {
         diags.push(Diagnostic::error(
             "PS0010",
@@ -136,7 +162,11 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Node> {
         ));
     }
     complaints.into_iter().for_each(|d| diags.push(d));
-    root
+    Some(Written {
+        root: root?,
+        comments,
+        marker,
+    })
 }
 
 /// A map or list that is still open.
@@ -170,6 +200,8 @@ struct Builder<'s> {
     documents: usize,
     nodes: usize,
     complaints: Vec<Diagnostic>,
+    comments: Vec<Span>,
+    marker: Option<Span>,
 }
 
 impl<'s> Builder<'s> {
@@ -181,6 +213,8 @@ impl<'s> Builder<'s> {
             documents: 0,
             nodes: 0,
             complaints: Vec::new(),
+            comments: Vec::new(),
+            marker: None,
         }
     }
 
@@ -218,7 +252,14 @@ impl<'s> Builder<'s> {
     fn event(&mut self, event: Event<'_>, at: &granit_parser::Span) -> bool {
         let span = self.span(at);
         match event {
-            Event::DocumentStart(..) => return self.document(span),
+            Event::DocumentStart(explicit, ..) => {
+                self.marker = explicit.then(|| span.clone());
+                return self.document(span);
+            }
+            Event::Comment(..) => {
+                self.comments.push(span);
+                return true;
+            }
             Event::Scalar(text, style, _, tag) => {
                 self.refuse_tag(tag.is_some(), at, &span);
                 self.scalar(text.into_owned(), style, span);

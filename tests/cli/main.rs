@@ -4,6 +4,7 @@
 
 mod decide;
 mod each;
+mod layout;
 mod room;
 mod runs;
 
@@ -12,9 +13,11 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use room::Room;
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "init",
     "check",
+    "fmt",
+    "doc",
     "plan",
     "approve",
     "reject",

@@ -220,4 +220,11 @@ pub(super) const CODES: &[Code] = &[
         wrong: "",
         right: "",
     },
+    Code {
+        code: "PS0661",
+        title: "a file cannot be formatted",
+        text: "`fmt` writes a file only if the result holds the same values and the same comments. Here it would not, so the file was left as it is. It may be right all the same; plain block style always works.",
+        wrong: "",
+        right: "",
+    },
 ];
