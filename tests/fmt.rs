@@ -1,7 +1,12 @@
 //! The formatter's promises: twice is once, the tree and the plan stay the same, no comment is lost. On everything that ships,
 //! and on 1,000 files that a generator wrote as badly as YAML allows.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
