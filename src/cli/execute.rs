@@ -103,7 +103,16 @@ pub fn secrets(
     console: &Console,
     runtime: &tokio::runtime::Runtime,
 ) -> Result<(BTreeMap<String, Secret>, Redactor), Problem> {
-    let ask = |name: &str| super::person::secret(&format!("Secret {name}: "));
+    let ask = |name: &str| loop {
+        let typed = super::person::secret(&format!("Secret {name}: "))?;
+        if typed.expose().len() >= Secret::MIN {
+            return Ok(typed);
+        }
+        // A shorter one could not be kept out of what is shown.
+        console
+            .screen
+            .say(&format!("  a secret has at least {} bytes: type it again", Secret::MIN));
+    };
     let sources = Sources {
         base: root,
         commands: &plan.providers,

@@ -7,12 +7,14 @@ use serde_json::json;
 use crate::diag::{Diagnostics, render};
 use crate::inventory::selector::Selector;
 use crate::inventory::{Host, Transport};
+use crate::plan::bind::unknown_host;
 
 use super::console::Console;
 use super::exit;
 use super::problem::Problem;
 use super::project;
 use super::screen::table;
+use super::selection;
 
 /// Show the hosts of the inventory, with their groups, labels and how they are reached
 #[derive(Debug, clap::Args)]
@@ -35,7 +37,8 @@ pub struct Args {
 
 /// Does it.
 pub fn hosts(args: &Args, console: &Console) -> Result<u8, Problem> {
-    let given = console.project_args();
+    let mut given = console.project_args();
+    selection::limit(&mut given)?;
     let room = project::room(&given, None)?;
     let mut diags = Diagnostics::new();
     let inventory = project::inventory(&given, &room, &mut diags);
@@ -47,7 +50,7 @@ pub fn hosts(args: &Args, console: &Console) -> Result<u8, Problem> {
     if !diags.0.is_empty() {
         screen.note(render::human(&diags, screen.color(), screen.width()).trim_end());
     }
-    let chosen: Vec<&Host> = match &console.global.limit {
+    let mut chosen: Vec<&Host> = match &given.limit {
         None => inventory.hosts().iter().collect(),
         Some(text) => {
             let selector = Selector::parse(text).map_err(|e| Problem::wrong(e.message, e.help))?;
@@ -57,6 +60,14 @@ pub fn hosts(args: &Args, console: &Console) -> Result<u8, Problem> {
             selector.select(&inventory)
         }
     };
+    for name in given.hosts.iter().flatten() {
+        if inventory.host(&name.value).is_none() {
+            return Err(unknown_host(&inventory, name).into());
+        }
+    }
+    if let Some(list) = &given.hosts {
+        chosen.retain(|h| list.iter().any(|name| name.value == h.name.value.as_str()));
+    }
     if args.doctor {
         return super::doctor::doctor(&chosen, &inventory, room.folder.root(), console);
     }

@@ -12,14 +12,14 @@ use crate::disk;
 use crate::id::Digest;
 use crate::journal::store::MAX_PLAN;
 use crate::plan::Plan;
-use crate::plan::bind::missing_parameters;
 use crate::plan::page::{self, Outside, Page};
-use crate::text::terminal_line;
 
 use super::console::Console;
 use super::exit;
 use super::problem::Problem;
 use super::project::{self, Loaded, ProjectArgs};
+use super::prompt;
+use super::selection;
 use super::stored::{history, parse_plan};
 use super::views;
 
@@ -77,8 +77,14 @@ pub struct ChangeFlags {
     /// Leave a step or phase out; may be given several times
     #[arg(long, value_name = "STEP=REASON")]
     pub skip: Vec<String>,
-    /// Read a parameter's value from a file; may be given several times
-    #[arg(long, value_name = "KEY=FILE")]
+    /// Do only this step of the work, or this phase, with the whole life cycle round it; may be given several times
+    #[arg(long, value_name = "STEP|PHASE[=REASON]")]
+    pub only: Vec<String>,
+    /// Only hosts that ended an earlier run so, as last=refused
+    #[arg(long, value_name = "RUN=STATE")]
+    pub hosts_of: Option<String>,
+    /// Parameters from a YAML or JSON file; with a name, one text from a file; may be given several times
+    #[arg(long, value_name = "FILE|KEY=FILE")]
     pub set_file: Vec<String>,
 }
 
@@ -100,17 +106,13 @@ impl ChangeFlags {
     pub fn project_args(&self, console: &Console) -> Result<ProjectArgs, Problem> {
         let mut args = console.project_args();
         for text in &self.set_file {
-            let Some((key, file)) = text.split_once('=') else {
-                return Err(Problem::wrong(
-                    format!("`{text}` sets nothing"),
-                    "write --set-file NAME=FILE",
-                ));
-            };
-            let value = std::fs::read_to_string(file)
-                .map_err(|e| Problem::wrong(format!("cannot read {file}: {e}"), "name a text file"))?;
-            args.sets
-                .push(format!("{key}={}", value.trim_end_matches(['\r', '\n'])));
+            selection::set_file(text, &mut args)?;
         }
+        selection::limit(&mut args)?;
+        if let Some(text) = &self.hosts_of {
+            selection::hosts_of(text, &mut args, console)?;
+        }
+        args.onlys.clone_from(&self.only);
         args.skips.clone_from(&self.skip);
         args.start.clone_from(&self.start);
         args.timezone.clone_from(&self.timezone);
@@ -121,8 +123,9 @@ impl ChangeFlags {
 
     /// True if none is given.
     pub fn is_empty(&self) -> bool {
-        let one = [&self.start, &self.timezone, &self.change, &self.because];
-        one.iter().all(|o| o.is_none()) && self.skip.is_empty() && self.set_file.is_empty()
+        let one = [&self.start, &self.timezone, &self.change, &self.because, &self.hosts_of];
+        let many = [&self.skip, &self.only, &self.set_file];
+        one.iter().all(|o| o.is_none()) && many.iter().all(|m| m.is_empty())
     }
 }
 
@@ -185,7 +188,7 @@ pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made,
     }
     let mut args = flags.project_args(console)?;
     let mut loaded = project::load(&args, file)?;
-    if console.terminal() && ask_parameters(&loaded, &mut args, console) {
+    if console.terminal() && prompt::parameters(&loaded, &mut args, console) {
         loaded = project::load(&args, file)?;
     }
     let (plan, warnings) = loaded.plan()?;
@@ -198,25 +201,6 @@ pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made,
         plan,
         loaded: Some(loaded),
     })
-}
-
-/// Asks the person for parameters without a value. True: some were given.
-fn ask_parameters(loaded: &Loaded, args: &mut ProjectArgs, console: &Console) -> bool {
-    let mut any = false;
-    for parameter in missing_parameters(&loaded.runbook, &loaded.change) {
-        let name = &parameter.name.value;
-        let what = parameter
-            .description
-            .as_deref()
-            .map(|d| format!(" ({})", terminal_line(d)))
-            .unwrap_or_default();
-        let Some(value) = super::person::ask(&console.screen, &format!("{name}{what}: ")) else {
-            break;
-        };
-        args.sets.push(format!("{name}={value}"));
-        any = true;
-    }
-    any
 }
 
 /// Stored plans are JSON; everything people write is YAML.

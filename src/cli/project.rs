@@ -12,7 +12,7 @@ use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 use crate::inventory::{Inventory, hosts};
 use crate::plan::Plan;
 use crate::plan::bind::{BindInput, bind};
-use crate::runbook::change::{self, Change};
+use crate::runbook::change::{self, Change, Given};
 use crate::runbook::files::{Files, Folder, ReadError};
 use crate::runbook::policyfile::{self, PolicyFile};
 use crate::runbook::project::{self, Project};
@@ -35,6 +35,12 @@ pub struct ProjectArgs {
     pub sets: Vec<String>,
     /// `--skip STEP=REASON`.
     pub skips: Vec<String>,
+    /// `--only STEP[=REASON]`.
+    pub onlys: Vec<String>,
+    /// What files of `--set-file` hold; `--set` wins over it.
+    pub given: Vec<(Spanned<String>, Given)>,
+    /// Only these hosts: lists in files, and hosts of an earlier run.
+    pub hosts: Option<Vec<Spanned<String>>>,
     /// `--limit`.
     pub limit: Option<String>,
     /// `--mode`.
@@ -189,6 +195,9 @@ fn flags(args: &ProjectArgs, diags: &mut Diagnostics) -> Option<Change> {
         timezone: flag("--timezone", &args.timezone),
         ticket: flag("--change", &args.ticket),
         reason: flag("--reason", &args.reason),
+        parameters: args.given.clone(),
+        only: args.onlys.iter().map(|text| change::flags::only(text)).collect(),
+        hosts: args.hosts.clone(),
         ..Change::default()
     };
     let before = diags.0.len();

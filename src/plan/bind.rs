@@ -9,6 +9,7 @@
 mod each;
 mod gate;
 mod names;
+mod only;
 mod params;
 mod phase;
 mod place;
@@ -33,7 +34,8 @@ use crate::runbook::files::Files;
 use crate::runbook::policyfile::PolicyFile;
 use crate::runbook::{Gate, Item, Phase, Runbook, SecretSource, Step, Undo};
 
-pub use params::missing_parameters;
+pub use params::{may_be, missing_parameters, why_not};
+pub use targets::unknown_host;
 
 /// Everything a plan is made of.
 #[derive(Clone, Copy)]
@@ -123,6 +125,7 @@ impl<'a, 'd> Binder<'a, 'd> {
         }
         self.bind_targets();
         self.bind_skips();
+        self.bind_only();
         let limit = self.limit();
         let hosts_unclear = self.diags.has_errors();
         let window = self.window();
@@ -132,7 +135,8 @@ impl<'a, 'd> Binder<'a, 'd> {
         }
         let kept = self.kept(limit.as_ref());
         let steady_state = self.steady(&runbook.steady_state);
-        let items = kept.iter().filter_map(|item| self.item(item)).collect();
+        let items: Vec<PlanItem> = kept.iter().filter_map(|item| self.item(item)).collect();
+        self.check_only(&items);
         let policy = self.policy();
         let objectives = self.objectives();
         let (secrets, providers) = self.secrets();
@@ -236,13 +240,13 @@ impl<'a, 'd> Binder<'a, 'd> {
         }
         if let (false, Some(at)) = (
             kept.iter().any(|k| matches!(k, KeptItem::Phase(_))) || self.emptied.is_empty(),
-            &self.input.change.limit,
+            self.limited_at(),
         ) {
             self.diags.push(
                 Diagnostic::error(
                     "PS0612",
                     "the limit leaves no host at all",
-                    at.span.clone(),
+                    at.clone(),
                     "nothing would be done",
                 )
                 .help("widen it, or see `pitstop hosts` for what each host is called and labelled"),

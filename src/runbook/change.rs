@@ -2,6 +2,8 @@
 //!
 //! Owns: the keys of a change file. Must not: hold them against a runbook or an inventory (`plan::bind`).
 
+pub mod flags;
+
 use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
@@ -37,6 +39,10 @@ pub struct Change {
     pub approvers: Vec<Spanned<String>>,
     /// Why now.
     pub reason: Option<Spanned<String>>,
+    /// Only these phases and steps are done, each with a reason that may be empty; flags only.
+    pub only: Vec<Skip>,
+    /// Only these hosts, by name, beside `limit`; flags only.
+    pub hosts: Option<Vec<Spanned<String>>>,
 }
 
 /// The value of a parameter as it was given; its type is the runbook's business.
@@ -67,6 +73,8 @@ impl Change {
         }
         self.parameters.extend(flags.parameters);
         self.skip.extend(flags.skip);
+        self.only.extend(flags.only);
+        win(&mut self.hosts, flags.hosts);
         win(&mut self.ticket, flags.ticket);
         win(&mut self.start, flags.start);
         win(&mut self.timezone, flags.timezone);
@@ -173,6 +181,8 @@ pub fn lower(root: &Node, diags: &mut Diagnostics) -> Option<Change> {
         need,
         approvers,
         reason,
+        only: Vec::new(),
+        hosts: None,
     })
 }
 

@@ -7,6 +7,8 @@ mod each;
 mod layout;
 mod room;
 mod runs;
+mod select;
+mod terminal;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;

@@ -20,6 +20,36 @@ pub fn missing_parameters<'a>(runbook: &'a Runbook, change: &Change) -> Vec<&'a 
         .collect()
 }
 
+/// Why a typed text cannot be the parameter's value; `None`: it can.
+pub fn why_not(p: &Parameter, text: &Spanned<String>) -> Option<Diagnostic> {
+    match from_text(text, p) {
+        Ok(value) => fault(p, &value),
+        Err(d) => Some(d),
+    }
+}
+
+/// What the parameter's value may be, in words for a question.
+pub fn may_be(p: &Parameter) -> String {
+    let kind = match p.kind {
+        ParamType::String => "text",
+        ParamType::Int => "whole number",
+        ParamType::Number => "number",
+        ParamType::Bool => "true or false",
+        ParamType::Duration => "duration, as 10m or 1h30m",
+        ParamType::Timestamp => "moment, as 2026-12-06T01:00:00+01:00",
+        ParamType::List => "list, as a,b,c",
+    };
+    let mut words = vec![kind.to_owned()];
+    if !p.allowed.is_empty() {
+        let allowed: Vec<String> = p.allowed.iter().map(|a| show(&a.value)).collect();
+        words.push(format!("one of {}", allowed.join(", ")));
+    }
+    words.extend(p.pattern.as_ref().map(|v| format!("must match {}", v.value)));
+    words.extend(p.min.as_ref().map(|v| format!("at least {}", show(&v.value))));
+    words.extend(p.max.as_ref().map(|v| format!("at most {}", show(&v.value))));
+    words.join(", ")
+}
+
 impl Binder<'_, '_> {
     pub(super) fn bind_params(&mut self) {
         let (runbook, change) = (self.input.runbook, self.input.change);

@@ -19,6 +19,17 @@ impl Skips {
         self.phases.get(phase).map(String::as_str)
     }
 
+    /// Leaves a phase out, unless it is for another reason.
+    pub(super) fn leave_phase(&mut self, phase: &str, reason: &str) {
+        self.phases.entry(phase.to_owned()).or_insert_with(|| reason.to_owned());
+    }
+
+    /// Leaves a step out, unless it is for another reason.
+    pub(super) fn leave_step(&mut self, phase: &str, step: &str, reason: &str) {
+        let key = (phase.to_owned(), step.to_owned());
+        self.steps.entry(key).or_insert_with(|| reason.to_owned());
+    }
+
     /// Why the step is left out.
     pub(super) fn step(&self, phase: &str, step: &str) -> Option<&str> {
         self.steps.get(&(phase.to_owned(), step.to_owned())).map(String::as_str)
@@ -53,7 +64,7 @@ impl<'a> Binder<'a, '_> {
         }
     }
 
-    fn find(&self, id: &Spanned<String>) -> Result<Found<'a>, Diagnostic> {
+    pub(super) fn find(&self, id: &Spanned<String>) -> Result<Found<'a>, Diagnostic> {
         let runbook = self.input.runbook;
         if let Some(phase) = runbook_phases(runbook).find(|p| p.id.value == id.value) {
             return Ok(Found::Phase(phase));
@@ -94,7 +105,7 @@ impl<'a> Binder<'a, '_> {
             "PS0652",
             format!("the runbook has no step or phase `{}`", id.value),
             id.span.clone(),
-            "nothing to leave out",
+            "nothing is called so",
         );
         let mut names: Vec<String> = Vec::new();
         for p in runbook_phases(self.input.runbook) {
@@ -111,7 +122,7 @@ impl<'a> Binder<'a, '_> {
     }
 }
 
-enum Found<'a> {
+pub(super) enum Found<'a> {
     Phase(&'a Phase),
     Step(&'a Phase, String),
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::Binder;
 use crate::diag::{Diagnostic, Severity, Span, Spanned, nearest};
 use crate::id::HostName;
+use crate::inventory::Inventory;
 use crate::inventory::selector::{Selector, SelectorError};
 use crate::plan::Value;
 use crate::runbook::yaml::inside;
 use crate::runbook::{Phase, TargetSet};
 
-impl Binder<'_, '_> {
+impl<'a> Binder<'a, '_> {
     pub(super) fn bind_targets(&mut self) {
         for set in &self.input.runbook.targets {
             let before = self.diags.0.len();
@@ -110,10 +111,38 @@ impl Binder<'_, '_> {
 
     /// The hosts that the change's `limit` leaves.
     pub(super) fn limit(&mut self) -> Option<BTreeSet<HostName>> {
-        let limit = self.input.change.limit.as_ref()?;
+        let named = self.listed_hosts();
+        let Some(limit) = self.input.change.limit.as_ref() else {
+            return named;
+        };
         let selector = self.selector(limit, &limit.value)?;
         let hosts = selector.select(self.input.inventory).into_iter();
-        Some(hosts.map(|h| h.name.value.clone()).collect())
+        let hosts = hosts.map(|h| h.name.value.clone());
+        Some(hosts.filter(|h| named.as_ref().is_none_or(|n| n.contains(h))).collect())
+    }
+
+    /// The hosts that a list of names leaves.
+    fn listed_hosts(&mut self) -> Option<BTreeSet<HostName>> {
+        let inventory = self.input.inventory;
+        let mut hosts = BTreeSet::new();
+        for name in self.input.change.hosts.as_ref()? {
+            match inventory.host(&name.value) {
+                Some(host) => {
+                    hosts.insert(host.name.value.clone());
+                }
+                None => {
+                    self.diags.push(unknown_host(inventory, name));
+                }
+            }
+        }
+        Some(hosts)
+    }
+
+    /// Where it was said which hosts are meant.
+    pub(super) fn limited_at(&self) -> Option<&'a Span> {
+        let change = self.input.change;
+        let named = || change.hosts.as_ref()?.first();
+        change.limit.as_ref().or_else(named).map(|at| &at.span)
     }
 
     /// The hosts of a phase; `None`: it is left out (skipped, not needed, emptied), which is noted.
@@ -164,6 +193,17 @@ impl Binder<'_, '_> {
         let inventory = self.input.inventory;
         self.used
             .extend(hosts.iter().filter_map(|h| inventory.position(h.as_str())));
+    }
+}
+
+/// A host of a list that the inventory does not have.
+pub fn unknown_host(inventory: &Inventory, name: &Spanned<String>) -> Diagnostic {
+    let what = format!("{} has no host `{}`", inventory.name, name.value);
+    let d = Diagnostic::error("PS0690", what, name.span.clone(), "this host is unknown");
+    let names = inventory.hosts().iter().map(|h| h.name.value.as_str());
+    match nearest(&name.value, names) {
+        Some(near) => d.help(format!("did you mean `{near}`?")),
+        None => d.help("see what there is: pitstop hosts"),
     }
 }
 
