@@ -82,7 +82,6 @@ fn only_what_can_be_done_alone() {
     room.file(
         "p/two.yml",
         &text
-            .replace("register: two", "register: two")
             .replacen(
                 "undo: { none: test }, register",
                 "undo: { covered_by: first }, register",
