@@ -5,6 +5,7 @@
 //! `PS00xx` reading YAML · `PS01xx` shape and keys · `PS02xx` meaning · `PS03xx` expressions · `PS04xx` inventory ·
 //! `PS05xx` change, policy, project · `PS06xx` planning
 
+mod choosing;
 mod expressions;
 mod lists;
 mod meaning;
@@ -38,6 +39,7 @@ const GROUPS: &[&[Code]] = &[
     site::CODES,
     planning::CODES,
     lists::PLANNED,
+    choosing::CODES,
 ];
 
 /// All codes, in order.
