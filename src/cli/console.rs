@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use crate::inventory::sshconfig::{SshConfig, Which};
 use crate::journal::store::Store;
 
 use super::problem::Problem;
@@ -41,6 +42,15 @@ pub struct Global {
     /// The project: the folder with pitstop.yml (default: the nearest above the working directory)
     #[arg(long, global = true, value_name = "DIR")]
     pub project: Option<PathBuf>,
+    /// Another OpenSSH client config than ~/.ssh/config and /etc/ssh/ssh_config, or none
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE|none",
+        env = "PITSTOP_SSH_CONFIG",
+        hide_env_values = true
+    )]
+    pub ssh_config: Option<String>,
     /// When to use colour
     #[arg(
         long,
@@ -140,6 +150,12 @@ impl Console {
             return Ok((dir.clone(), "--state or PITSTOP_STATE"));
         }
         Ok(project::room(&self.project_args(), near)?.state)
+    }
+
+    /// The operator's ssh config: where and as whom hosts are reached that the inventory does not say it for.
+    pub fn ssh_config(&self) -> SshConfig {
+        let named = self.global.ssh_config.as_deref().filter(|text| !text.is_empty());
+        SshConfig::of_operator(named.map_or(Which::Usual, Which::parse))
     }
 
     /// The store of runs.

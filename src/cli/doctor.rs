@@ -29,6 +29,8 @@ const PARALLEL: usize = 10;
 struct Found {
     nth: usize,
     name: String,
+    /// Where its settings come from.
+    from: String,
     /// What it says it is, or why it cannot be used.
     came: Result<String, ConnectError>,
 }
@@ -37,16 +39,23 @@ struct Found {
 pub fn doctor(chosen: &[&Host], inventory: &Inventory, root: &Path, console: &Console) -> Result<u8, Problem> {
     let all: Vec<PlannedHost> = inventory.hosts().iter().map(planned_host).collect();
     let run = fresh_id(jiff::Timestamp::now())?;
+    let config = console.ssh_config();
     let means = Means {
         hosts: &all,
         secrets: &BTreeMap::new(),
         root,
         run: &run,
+        config: &config,
     };
-    let mut work: Vec<(usize, TransportKind, Endpoint)> = Vec::new();
+    let mut work: Vec<Visit> = Vec::new();
     for (nth, host) in chosen.iter().enumerate() {
         let host = planned_host(host);
-        work.push((nth, host.transport, means.endpoint(&host)?));
+        work.push(Visit {
+            nth,
+            kind: host.transport,
+            endpoint: means.endpoint(&host)?,
+            from: sources(&host, &means)?,
+        });
     }
     let mut found = execute::runtime()?.block_on(visit_all(work));
     found.sort_by_key(|f| f.nth);
@@ -68,27 +77,77 @@ pub fn doctor(chosen: &[&Host], inventory: &Inventory, root: &Path, console: &Co
                 screen.data(&format!("      help: {}\n", terminal_line(&error.help)));
             }
         }
+        if !f.from.is_empty() {
+            screen.data(&format!("      {}\n", terminal_line(&f.from)));
+        }
     }
     let bad = found.iter().filter(|f| f.came.is_err()).count();
     screen.note(&format!("{} of {} hosts can be used", found.len() - bad, found.len()));
     Ok(if bad == 0 { exit::GOOD } else { exit::PERSON })
 }
 
-async fn visit_all(work: Vec<(usize, TransportKind, Endpoint)>) -> Vec<Found> {
+/// A host that is to be visited.
+struct Visit {
+    nth: usize,
+    kind: TransportKind,
+    endpoint: Endpoint,
+    from: String,
+}
+
+/// Which settings of a host the inventory says, and which the ssh config; what neither says is usual.
+fn sources(host: &PlannedHost, means: &Means<'_>) -> Result<String, Problem> {
+    if host.transport != TransportKind::Ssh {
+        return Ok(String::new());
+    }
+    let inventory = [
+        ("address", host.address != host.name.as_str()),
+        ("port", host.port.is_some()),
+        ("user", host.user.is_some()),
+        ("identity", !host.identity.is_empty()),
+        ("known_hosts", !host.known_hosts.is_empty()),
+        ("jump", host.jump.is_some()),
+        ("connect_timeout", host.connect_timeout_ms.is_some()),
+    ];
+    let own: Vec<&str> = inventory
+        .iter()
+        .filter(|(_, said)| *said)
+        .map(|(name, _)| *name)
+        .collect();
+    let config = means.said(host)?.said();
+    let added: Vec<String> = config
+        .iter()
+        .map(|(name, value, place)| format!("{name} {value} ({place})"))
+        .collect();
+    let mut parts = Vec::new();
+    if !own.is_empty() {
+        parts.push(format!("inventory: {}", own.join(", ")));
+    }
+    if !added.is_empty() {
+        parts.push(format!("ssh config: {}", added.join(", ")));
+    }
+    Ok(parts.join("; "))
+}
+
+async fn visit_all(work: Vec<Visit>) -> Vec<Found> {
     let ssh: Arc<dyn Transport> = Arc::new(SshTransport::new(SshOptions::from_env()));
     let local: Arc<dyn Transport> = Arc::new(LocalTransport::new());
     let mut set = JoinSet::new();
     let mut found = Vec::new();
-    for (nth, kind, endpoint) in work {
+    for visited in work {
         while set.len() >= PARALLEL {
             found.extend(set.join_next().await.and_then(Result::ok));
         }
-        let transport = Arc::clone(if kind == TransportKind::Local { &local } else { &ssh });
+        let transport = Arc::clone(if visited.kind == TransportKind::Local {
+            &local
+        } else {
+            &ssh
+        });
         set.spawn(async move {
             Found {
-                nth,
-                name: endpoint.host.to_string(),
-                came: visit(transport.as_ref(), &endpoint).await,
+                nth: visited.nth,
+                name: visited.endpoint.host.to_string(),
+                from: visited.from,
+                came: visit(transport.as_ref(), &visited.endpoint).await,
             }
         });
     }

@@ -18,6 +18,7 @@ use crate::engine::gate::{Approver, Nobody};
 use crate::engine::{self, EngineError, Outcome, Resume, Setup};
 use crate::http::Tls;
 use crate::id::{Digest, HostName, RunId};
+use crate::inventory::sshconfig::SshConfig;
 use crate::journal::files as kept;
 use crate::journal::store::RunFolder;
 use crate::journal::{Journal, Record};
@@ -55,6 +56,8 @@ pub struct Job {
     pub secrets: BTreeMap<String, Secret>,
     /// Takes them out of everything.
     pub redactor: Redactor,
+    /// What the inventory does not say of hosts.
+    pub ssh: SshConfig,
     /// No new step starts after this time.
     pub deadline: Option<Duration>,
 }
@@ -157,7 +160,7 @@ pub fn execute(
     };
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let mut hands = Hands::new(Arc::clone(&clock), Tls::platform());
-    reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id)?;
+    reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id, &job.ssh)?;
     let (send, signals) = mpsc::unbounded_channel();
     let mut folders = vec![job.folder.approvals()];
     folders.extend(job.approvals.iter().cloned());

@@ -12,7 +12,7 @@ use crate::disk;
 use crate::id::Digest;
 use crate::journal::store::MAX_PLAN;
 use crate::plan::Plan;
-use crate::plan::page::{self, Outside, Page};
+use crate::plan::page::{self, FromConfig, Outside, Page};
 
 use super::console::Console;
 use super::exit;
@@ -149,6 +149,7 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
     let outside = Outside {
         file: shown.clone(),
         history: history(console, &made.plan.runbook),
+        ssh: from_ssh_config(&made.plan, console),
         ..Outside::default()
     };
     let page = page::facts(&made.plan, &made.digest, &outside);
@@ -167,6 +168,16 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
         screen.note(&format!("next: pitstop run {file}"));
     }
     Ok(exit::GOOD)
+}
+
+/// What the ssh config adds today. One that cannot be honoured is told and stops nothing here: the plan is not bound to it.
+fn from_ssh_config(plan: &Plan, console: &Console) -> Vec<FromConfig> {
+    let screen = &console.screen;
+    super::reach::outside(plan, &console.ssh_config()).unwrap_or_else(|diags| {
+        screen.say("warning: your ssh config cannot be honoured, and `run` would refuse this plan:");
+        screen.say(render::human(&diags, screen.color(), screen.width()).trim_end());
+        Vec::new()
+    })
 }
 
 fn written(page: &Page, format: Format, width: usize) -> String {

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::Hands;
+use crate::diag::{Diagnostics, Spanned};
 use crate::id::{HostName, RunId};
 use crate::inventory::CONNECT_TIMEOUT;
+use crate::inventory::sshconfig::{AgentAt, Asked, Family, Hop, Settings, SshConfig};
+use crate::plan::page::FromConfig;
 use crate::plan::{Plan, PlannedHost, TransportKind};
 use crate::secret::Secret;
-use crate::transport::{Endpoint, LocalTransport, Method, Privilege};
+use crate::transport::{Endpoint, LocalTransport, Method, Privilege, Way};
 use crate::transport::{SshOptions, SshTransport};
 
 use super::problem::Problem;
@@ -30,6 +33,8 @@ pub struct Means<'a> {
     pub root: &'a Path,
     /// On whose behalf.
     pub run: &'a RunId,
+    /// What the inventory does not say.
+    pub config: &'a SshConfig,
 }
 
 /// True if this build has the transport.
@@ -47,6 +52,7 @@ pub fn add_all(
     secrets: &BTreeMap<String, Secret>,
     root: &Path,
     run: &RunId,
+    config: &SshConfig,
 ) -> Result<(), Problem> {
     let ssh = Arc::new(SshTransport::new(SshOptions::from_env()));
     let local = Arc::new(LocalTransport::new());
@@ -55,6 +61,7 @@ pub fn add_all(
         secrets,
         root,
         run,
+        config,
     };
     hands.add(Arc::clone(&local) as _, here(run));
     for host in &plan.hosts {
@@ -76,9 +83,69 @@ pub fn add_all(
     Ok(())
 }
 
-/// Limit of each phase of connecting.
-fn limit(host: &PlannedHost) -> Duration {
-    host.connect_timeout_ms.map_or(CONNECT_TIMEOUT, Duration::from_millis)
+/// A bastion that the inventory writes as `user@host:port`.
+fn hop(text: &str) -> Hop {
+    let (user, place) = text
+        .rsplit_once('@')
+        .map_or((None, text), |(u, p)| (Some(u.to_owned()), p));
+    let (host, port) = match place.rsplit_once(':').map(|(a, p)| (a, p.parse::<u16>())) {
+        Some((host, Ok(port))) => (host, Some(port)),
+        _ => (place, None),
+    };
+    Hop {
+        host: host.to_owned(),
+        user,
+        port,
+    }
+}
+
+fn too_many(host: &str) -> Problem {
+    let what = format!("the bastions of {host} go in a circle, or are more than {MOST_JUMPS}");
+    Problem::wrong(
+        what,
+        "look at `jump` in the inventory, and at `ProxyJump` in the ssh config",
+    )
+}
+
+/// What the operator's ssh config adds to the hosts of a plan: keyword, value, place, and the hosts. Nothing of it is in the
+/// plan's digest.
+///
+/// # Errors
+/// Every mistake of the config, and what it says for one of these hosts and is not honoured.
+pub fn outside(plan: &Plan, config: &SshConfig) -> Result<Vec<FromConfig>, Diagnostics> {
+    let (secrets, run) = (BTreeMap::new(), RunId::new(jiff::Timestamp::UNIX_EPOCH, [0; 6]));
+    let means = Means {
+        hosts: &plan.hosts,
+        secrets: &secrets,
+        root: Path::new("."),
+        run: &run,
+        config,
+    };
+    let mut list: Vec<FromConfig> = Vec::new();
+    let mut wrong = Diagnostics::new();
+    for host in plan.hosts.iter().filter(|h| h.transport == TransportKind::Ssh) {
+        let said = match means.said(host) {
+            Ok(said) => said,
+            Err(diags) => {
+                wrong.0.extend(diags.0);
+                continue;
+            }
+        };
+        for (keyword, value, place) in said.said() {
+            let same = |f: &&mut FromConfig| f.keyword == keyword && f.value == value && f.place == place;
+            match list.iter_mut().find(same) {
+                Some(known) => known.hosts.push(host.name.clone()),
+                None => list.push(FromConfig {
+                    keyword: keyword.to_owned(),
+                    value,
+                    place,
+                    hosts: vec![host.name.clone()],
+                }),
+            }
+        }
+    }
+    wrong.sort();
+    if wrong.has_errors() { Err(wrong) } else { Ok(list) }
 }
 
 /// The control machine.
@@ -92,6 +159,7 @@ fn here(run: &RunId) -> Endpoint {
         identities: Vec::new(),
         known_hosts: Vec::new(),
         jump: None,
+        way: Way::default(),
         privilege: Privilege::default(),
         connect_timeout: CONNECT_TIMEOUT,
         run: run.clone(),
@@ -102,9 +170,36 @@ impl Means<'_> {
     /// Where and as whom to connect.
     ///
     /// # Errors
-    /// When its bastions go in a circle.
+    /// When its bastions go in a circle, or the operator's ssh config cannot be honoured.
     pub fn endpoint(&self, host: &PlannedHost) -> Result<Endpoint, Problem> {
         self.behind(host, 0)
+    }
+
+    /// What the operator's ssh config adds to what the inventory says of a host.
+    ///
+    /// # Errors
+    /// Every mistake of the config, and what it says for this host and is not honoured.
+    pub fn said(&self, host: &PlannedHost) -> Result<Settings, Diagnostics> {
+        let jump = host.jump.as_deref().map(hop);
+        let mut said = self.config.resolve(&Asked {
+            host: &host.address,
+            address: (host.address != host.name.as_str()).then_some(&host.address),
+            user: host.user.as_deref(),
+            port: host.port,
+            jump: jump.as_ref().map(std::slice::from_ref),
+        })?;
+        if !host.identity.is_empty() {
+            said.identity = None;
+            said.certificates = Vec::new();
+        }
+        if !host.known_hosts.is_empty() {
+            said.user_known_hosts = None;
+            said.global_known_hosts = None;
+        }
+        if host.connect_timeout_ms.is_some() {
+            said.connect_timeout = None;
+        }
+        Ok(said)
     }
 
     fn behind(&self, host: &PlannedHost, depth: usize) -> Result<Endpoint, Problem> {
@@ -113,58 +208,135 @@ impl Means<'_> {
             "doas" => Method::Doas,
             _ => Method::Sudo,
         };
+        let said = match host.transport {
+            TransportKind::Ssh => self.said(host)?,
+            _ => Settings {
+                hostname: host.address.clone(),
+                ..Settings::default()
+            },
+        };
+        let jump = match (&host.jump, &said.jump) {
+            (Some(text), _) => Some(self.jump(host, text, depth)?),
+            (None, Some(hops)) => self.hops(&hops.value, None, depth)?,
+            (None, None) => None,
+        };
         Ok(Endpoint {
             host: host.name.clone(),
-            address: host.address.clone(),
-            port: host.port.unwrap_or(22),
-            user: host.user.clone(),
+            user: host.user.clone().or(said.user.as_ref().map(|u| u.value.clone())),
             password: self.secret(host.password.as_deref()),
-            identities: self.paths(&host.identity),
-            known_hosts: self.paths(&host.known_hosts),
-            jump: host
-                .jump
-                .as_deref()
-                .map(|j| self.jump(host, j, depth))
-                .transpose()?
-                .map(Box::new),
+            jump: jump.map(Box::new),
             privilege: Privilege {
                 method,
                 password: self.secret(host.become_password.as_deref()),
                 ..Privilege::default()
             },
-            connect_timeout: limit(host),
-            run: self.run.clone(),
+            ..self.open(&said, host.port, Some(host))
         })
     }
 
     fn jump(&self, host: &PlannedHost, text: &str, depth: usize) -> Result<Endpoint, Problem> {
         if depth >= MOST_JUMPS {
-            let what = format!(
-                "the bastions of {} go in a circle, or are more than {MOST_JUMPS}",
-                host.name
-            );
-            return Err(Problem::wrong(what, "look at `jump` in the inventory"));
+            return Err(too_many(host.name.as_str()));
         }
         if let Some(bastion) = self.hosts.iter().find(|h| h.name.as_str() == text) {
             return self.behind(bastion, depth + 1);
         }
-        let (user, place) = text
-            .rsplit_once('@')
-            .map_or((None, text), |(u, p)| (Some(u.to_owned()), p));
-        let (address, port) = match place.rsplit_once(':').map(|(a, p)| (a, p.parse::<u16>())) {
-            Some((address, Ok(port))) => (address, port),
-            _ => (place, 22),
-        };
-        Ok(Endpoint {
+        let there = self.hops(&[hop(text)], Some(host), depth)?;
+        let named = |there| Endpoint {
             host: HostName::new(text),
-            address: address.to_owned(),
-            port,
-            user,
-            identities: self.paths(&host.identity),
-            known_hosts: self.paths(&host.known_hosts),
-            connect_timeout: limit(host),
+            ..there
+        };
+        there.map(named).ok_or_else(|| too_many(host.name.as_str()))
+    }
+
+    /// The last of the bastions, reached over those before it, or as the ssh config says for it. `like`: a host whose key and
+    /// `known_hosts` files hold for its bastion too.
+    fn hops(&self, hops: &[Hop], like: Option<&PlannedHost>, depth: usize) -> Result<Option<Endpoint>, Problem> {
+        let Some((last, before)) = hops.split_last() else {
+            return Ok(None);
+        };
+        if depth >= MOST_JUMPS {
+            return Err(too_many(&last.host));
+        }
+        let said = self.config.resolve(&Asked {
+            host: &last.host,
+            address: None,
+            user: last.user.as_deref(),
+            port: last.port,
+            jump: (!before.is_empty()).then_some(before),
+        })?;
+        let over = match (&said.jump, before) {
+            (Some(hops), []) => self.hops(&hops.value, None, depth + 1)?,
+            _ => self.hops(before, None, depth + 1)?,
+        };
+        Ok(Some(Endpoint {
+            host: HostName::new(&last.host),
+            user: last.user.clone().or(said.user.as_ref().map(|u| u.value.clone())),
+            jump: over.map(Box::new),
+            ..self.open(&said, last.port, like)
+        }))
+    }
+
+    /// Address, keys, known hosts and the rest: what is said of the host itself, else what the ssh config says.
+    fn open(&self, said: &Settings, port: Option<u16>, own: Option<&PlannedHost>) -> Endpoint {
+        let values = |list: &[Spanned<PathBuf>]| list.iter().map(|p| p.value.clone()).collect::<Vec<_>>();
+        let on = |flag: &Option<Spanned<bool>>| flag.as_ref().is_none_or(|f| f.value);
+        let named = own.filter(|h| !h.identity.is_empty());
+        let only = said.identities_only.as_ref().is_some_and(|o| o.value);
+        let limit = own.and_then(|h| h.connect_timeout_ms).map(Duration::from_millis);
+        Endpoint {
+            address: said.hostname.clone(),
+            port: port.or(said.port.as_ref().map(|p| p.value)).unwrap_or(22),
+            identities: match (named, &said.identity) {
+                (Some(host), _) => self.paths(&host.identity),
+                (None, Some(files)) => values(files),
+                (None, None) => Vec::new(),
+            },
+            known_hosts: match own.filter(|h| !h.known_hosts.is_empty()) {
+                Some(host) => self.paths(&host.known_hosts),
+                None => self.known_hosts(said),
+            },
+            connect_timeout: limit
+                .or(said.connect_timeout.as_ref().map(|t| t.value))
+                .unwrap_or(CONNECT_TIMEOUT),
+            way: Way {
+                key_name: said.key_alias.as_ref().map(|a| a.value.clone()),
+                family: said.family.as_ref().map_or(Family::Any, |f| f.value),
+                bind: said.bind.as_ref().map(|b| b.value.clone()),
+                agent: said.agent.as_ref().map_or(AgentAt::Usual, |a| a.value.clone()),
+                certificates: values(&said.certificates),
+                keys: on(&said.public_key),
+                passwords: on(&said.password),
+                usual_files: said.identity.is_none(),
+                rest_of_agent: named.is_none().then_some(!only),
+            },
             ..here(self.run)
-        })
+        }
+    }
+
+    /// Files that the ssh config names; where it names one kind only, the other stays the usual one. Empty: both are usual.
+    fn known_hosts(&self, said: &Settings) -> Vec<PathBuf> {
+        let (user, global) = (&said.user_known_hosts, &said.global_known_hosts);
+        if user.is_none() && global.is_none() {
+            return Vec::new();
+        }
+        let values = |list: &[Spanned<PathBuf>]| list.iter().map(|p| p.value.clone()).collect();
+        let mut files: Vec<PathBuf> = match user {
+            Some(list) => values(list),
+            None => self.paths(&["~/.ssh/known_hosts".to_owned(), "~/.ssh/known_hosts2".to_owned()]),
+        };
+        files.extend(match global {
+            Some(list) => values(list),
+            None => self.paths(&[
+                "/etc/ssh/ssh_known_hosts".to_owned(),
+                "/etc/ssh/ssh_known_hosts2".to_owned(),
+            ]),
+        });
+        // With `none` for both no host is known; an empty list would mean the usual files.
+        if files.is_empty() {
+            files.push(PathBuf::from("/dev/null"));
+        }
+        files
     }
 
     fn secret(&self, name: Option<&str>) -> Option<Secret> {

@@ -78,6 +78,8 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
     let root = root(console, &stored);
     let folders = vec![root.join("approvals")];
     let overrides = in_window(&stored, &name, args.rollback, &folders, console)?;
+    let ssh = console.ssh_config();
+    super::reach::outside(&stored.plan, &ssh)?;
     let runtime = execute::runtime()?;
     let (secrets, redactor) = execute::secrets(&stored.plan, &root, console, &runtime)?;
     let now = Timestamp::now();
@@ -107,6 +109,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         approvals: folders,
         secrets,
         redactor,
+        ssh,
         deadline: args.deadline,
     };
     let how = How::Resume {

@@ -14,7 +14,7 @@ use crate::id::{Digest, RunId};
 use crate::journal::Journal;
 use crate::journal::store::{Once, Store};
 use crate::plan::Plan;
-use crate::plan::page::{self, Outside};
+use crate::plan::page::{self, FromConfig, Outside};
 use crate::runbook::files::{Files as _, Folder};
 
 use super::console::Console;
@@ -24,6 +24,7 @@ use super::permit;
 use super::plan::{ChangeFlags, Made, make};
 use super::problem::Problem;
 use super::project;
+use super::reach;
 use super::screen::Tone;
 use super::stored::{Stored, history};
 
@@ -81,6 +82,9 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
             "use `transport: ssh` or `local`",
         ));
     }
+    let ssh = console.ssh_config();
+    // Before anything else is asked or made: a config that cannot be honoured touches nothing.
+    let outside_ssh = reach::outside(plan, &ssh)?;
     let folders = approval_folders(&args.file, room.folder.root());
     let mut approvals = Vec::new();
     if !args.dry {
@@ -88,7 +92,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         permit::operator(plan, console)?;
         approvals = permit::approved(plan, &made.digest, &folders, frozen, console)?;
         wait_for_window(plan, args.wait, console)?;
-        go_on(&made, args.yes, console)?;
+        go_on(&made, args.yes, outside_ssh, console)?;
     }
     let store = Store::at(room.state.0);
     let runtime = execute::runtime()?;
@@ -120,6 +124,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         approvals: folders,
         secrets,
         redactor,
+        ssh,
         deadline: args.deadline,
     };
     let how = How::Start {
@@ -246,7 +251,7 @@ fn wait_for_window(plan: &Plan, wait: bool, console: &Console) -> Result<(), Pro
 }
 
 /// The question before a change.
-fn go_on(made: &Made, yes: bool, console: &Console) -> Result<(), Problem> {
+fn go_on(made: &Made, yes: bool, ssh: Vec<FromConfig>, console: &Console) -> Result<(), Problem> {
     if yes || !made.plan.changes() {
         return Ok(());
     }
@@ -259,6 +264,7 @@ fn go_on(made: &Made, yes: bool, console: &Console) -> Result<(), Problem> {
     let screen = &console.screen;
     let outside = Outside {
         history: history(console, &made.plan.runbook),
+        ssh,
         ..Outside::default()
     };
     let page = page::facts(&made.plan, &made.digest, &outside);

@@ -17,6 +17,8 @@ pub use markdown::markdown;
 pub use terminal::text;
 pub use words::{count, day, duration, moment_in, plain_call, shown};
 
+use crate::id::HostName;
+
 /// What the page says beside the plan: none of it is in the digest.
 #[derive(Clone, Debug, Default)]
 pub struct Outside {
@@ -26,8 +28,23 @@ pub struct Outside {
     pub commit: Option<(String, bool)>,
     /// Former runs of this runbook, newest first.
     pub history: Vec<PastRun>,
+    /// What the operator's ssh config adds to hosts.
+    pub ssh: Vec<FromConfig>,
     /// Things that differ now from when the plan was made.
     pub changed: Vec<String>,
+}
+
+/// A setting of hosts that the operator's ssh config says, and the inventory does not.
+#[derive(Clone, Debug)]
+pub struct FromConfig {
+    /// The keyword.
+    pub keyword: String,
+    /// Its value.
+    pub value: String,
+    /// `FILE:LINE`.
+    pub place: String,
+    /// The hosts it is said for.
+    pub hosts: Vec<HostName>,
 }
 
 /// A former run of the same runbook.

@@ -16,9 +16,11 @@ mod lock;
 mod plain;
 mod shell;
 mod ssh;
+mod way;
 
 pub use local::LocalTransport;
 pub use ssh::{SshOptions, SshTransport};
+pub use way::Way;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -52,6 +54,8 @@ pub struct Endpoint {
     pub known_hosts: Vec<PathBuf>,
     /// A bastion to go through.
     pub jump: Option<Box<Endpoint>>,
+    /// What an operator's ssh config adds.
+    pub way: Way,
     /// The user to become when a step asks for it, and how.
     pub privilege: Privilege,
     /// Limit of each phase: TCP connect, banner and key exchange, login.

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pitstop::id::{HostName, RunId};
-use pitstop::transport::{Endpoint, Privilege};
+use pitstop::transport::{Endpoint, Privilege, Way};
 
 /// A server. It ends when this is dropped, and its sessions with it.
 pub struct Sshd {
@@ -90,6 +90,7 @@ impl Sshd {
             identities: vec![self.path("id")],
             known_hosts: vec![self.path("known_hosts")],
             jump: None,
+            way: Way::default(),
             privilege: Privilege::default(),
             connect_timeout: Duration::from_secs(20),
             run: run.clone(),

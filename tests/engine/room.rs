@@ -24,7 +24,7 @@ use pitstop::runbook::check::checked;
 use pitstop::runbook::files::Folder;
 use pitstop::secret::Redactor;
 use pitstop::transport::LocalTransport;
-use pitstop::transport::{Endpoint, Privilege};
+use pitstop::transport::{Endpoint, Privilege, Way};
 use tokio::sync::mpsc;
 
 /// The room.
@@ -239,6 +239,7 @@ fn endpoint(host: &str, run: &RunId) -> Endpoint {
         identities: Vec::new(),
         known_hosts: Vec::new(),
         jump: None,
+        way: Way::default(),
         privilege: Privilege::default(),
         connect_timeout: Duration::from_secs(5),
         run: run.clone(),

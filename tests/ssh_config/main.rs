@@ -3,8 +3,11 @@
 #![cfg(test)]
 
 mod cases;
+mod connected;
 mod oracle;
 mod random;
+#[path = "../common/sshd.rs"]
+mod sshd;
 
 use oracle::{Asks, Room, Said};
 

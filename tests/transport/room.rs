@@ -8,7 +8,7 @@ use crate::common::sshd::Sshd;
 use pitstop::id::{HostName, RunId};
 use pitstop::transport::{
     Command, Endpoint, How, LatchKey, LocalTransport, Privilege, Request, Session, Sink, SshOptions, SshTransport,
-    Stream, Transport,
+    Stream, Transport, Way,
 };
 use tokio::sync::watch;
 
@@ -69,6 +69,7 @@ impl Room {
             identities: vec![],
             known_hosts: vec![],
             jump: None,
+            way: Way::default(),
             privilege: Privilege::default(),
             connect_timeout: Duration::from_secs(20),
             run: fresh_run(),

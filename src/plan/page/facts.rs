@@ -538,6 +538,27 @@ fn outside_digest(plan: &Plan, digest: &Digest, outside: &Outside) -> Section {
     }
     list.extend(outside.changed.iter().map(|c| format!("Changed since: {c}")));
     let mut blocks = vec![Block::List(list)];
+    if !outside.ssh.is_empty() {
+        let rows = outside.ssh.iter().map(|s| {
+            let mut hosts: Vec<&str> = s.hosts.iter().take(5).map(HostName::as_str).collect();
+            let more = format!("{} more", s.hosts.len().saturating_sub(hosts.len()));
+            if s.hosts.len() > hosts.len() {
+                hosts.push(&more);
+            }
+            vec![
+                s.keyword.as_str().into(),
+                code(&s.value),
+                code(&s.place),
+                hosts.join(", ").into(),
+            ]
+        });
+        let caption = "From the ssh config of whoever made this page";
+        blocks.push(Block::table(
+            caption,
+            &["Setting", "Value", "Said in", "Hosts"],
+            rows.collect(),
+        ));
+    }
     if !outside.history.is_empty() {
         let rows = outside
             .history

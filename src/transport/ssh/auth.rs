@@ -10,10 +10,11 @@ use std::sync::Arc;
 use russh::client::{Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::{AgentClient, AgentStream};
-use russh::keys::{self, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
+use russh::keys::{self, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 
 use super::SshTransport;
 use super::connect::{Client, at, error};
+use crate::inventory::sshconfig::AgentAt;
 use crate::transport::{ConnectError, Endpoint};
 
 const OFFERED: usize = 3;
@@ -25,6 +26,8 @@ type Agent = AgentClient<Box<dyn AgentStream + Send + Unpin>>;
 enum Offer {
     File(Arc<PrivateKey>),
     Agent(PublicKey),
+    /// Signed with this key; `None`: the agent has it.
+    Certificate(Box<Certificate>, Option<Arc<PrivateKey>>),
 }
 
 /// What can be offered, and why something else cannot.
@@ -43,7 +46,7 @@ impl SshTransport {
         user: &str,
     ) -> Result<(), ConnectError> {
         let doing = format!("logging in to {} as {user}", at(to));
-        let mut agent = self.agent().await;
+        let mut agent = self.agent(to).await;
         let mut offers = self.offers(to, agent.as_mut()).await;
         let broken = |e: String| error(doing.clone(), e, "look at the server's log", true);
         let mut tried = 0;
@@ -56,7 +59,7 @@ impl SshTransport {
                 Err(e) => offers.notes.push(e),
             }
         }
-        if let Some(password) = &to.password {
+        if let Some(password) = to.password.as_ref().filter(|_| to.way.passwords) {
             offers.notes.push("the password was refused".to_owned());
             if give_password(handle, user, password.expose())
                 .await
@@ -75,8 +78,12 @@ impl SshTransport {
         Err(error(doing, offers.notes.join("; "), help, false))
     }
 
-    async fn agent(&self) -> Option<Agent> {
-        let socket = self.options.agent.as_ref()?;
+    async fn agent(&self, to: &Endpoint) -> Option<Agent> {
+        let socket = match &to.way.agent {
+            AgentAt::Nowhere => return None,
+            AgentAt::Usual => self.options.agent.as_ref()?,
+            AgentAt::Socket(socket) => socket,
+        };
         Some(AgentClient::connect_uds(socket).await.ok()?.dynamic())
     }
 
@@ -93,11 +100,17 @@ impl SshTransport {
             })
             .collect();
         let mut offers = Offers::default();
+        if !to.way.keys {
+            offers.notes.push("the ssh config allows no keys".to_owned());
+            return offers;
+        }
         for path in &to.identities {
             offers.add_file(path, &held, true).await;
         }
-        if to.identities.is_empty() {
-            offers.keys.extend(held.iter().cloned().map(Offer::Agent));
+        if to.way.rest_of_agent.unwrap_or(to.identities.is_empty()) {
+            offers.add_agent(&held);
+        }
+        if to.identities.is_empty() && to.way.usual_files {
             let folder = self.options.home.as_ref().map(|h| h.join(".ssh"));
             let defaults: Vec<PathBuf> = folder
                 .iter()
@@ -107,13 +120,22 @@ impl SshTransport {
                 offers.add_file(&path, &held, false).await;
             }
         }
+        for path in &to.way.certificates {
+            offers.add_certificate(path, &held).await;
+        }
         offers
     }
 }
 
 impl Offers {
     async fn add_file(&mut self, path: &Path, held: &[PublicKey], must_exist: bool) {
-        let text = match tokio::fs::read_to_string(path).await {
+        let mut read = tokio::fs::read_to_string(path).await;
+        if read.is_err() {
+            // Whose private half is in the agent has only this file.
+            let public = PathBuf::from(format!("{}.pub", path.display()));
+            read = tokio::fs::read_to_string(public).await.or(read);
+        }
+        let text = match read {
             Ok(text) => zeroize::Zeroizing::new(text),
             Err(e) => {
                 if must_exist {
@@ -122,6 +144,14 @@ impl Offers {
                 return;
             }
         };
+        if let Ok(public) = PublicKey::from_openssh(text.trim()) {
+            match held.iter().find(|key| key.key_data() == public.key_data()) {
+                Some(key) => self.keys.push(Offer::Agent(key.clone())),
+                None if must_exist => self.notes.push(format!("the agent has no key for {}", path.display())),
+                None => {}
+            }
+            return;
+        }
         match keys::decode_secret_key(&text, None) {
             Ok(key) => self.keys.push(Offer::File(Arc::new(key))),
             Err(keys::Error::KeyIsEncrypted) => {
@@ -139,6 +169,44 @@ impl Offers {
             Err(e) => self.notes.push(format!("{} is no usable key: {e}", path.display())),
         }
     }
+
+    /// The agent's other keys.
+    fn add_agent(&mut self, held: &[PublicKey]) {
+        let named = |key: &&PublicKey| {
+            let same = |offer: &Offer| match offer {
+                Offer::Agent(other) => other.key_data() == key.key_data(),
+                Offer::File(other) => other.public_key().key_data() == key.key_data(),
+                Offer::Certificate(..) => false,
+            };
+            !self.keys.iter().any(same)
+        };
+        let rest: Vec<PublicKey> = held.iter().filter(named).cloned().collect();
+        self.keys.extend(rest.into_iter().map(Offer::Agent));
+    }
+
+    /// A certificate goes before all keys, as ssh offers it.
+    async fn add_certificate(&mut self, path: &Path, held: &[PublicKey]) {
+        let read = tokio::fs::read_to_string(path).await.map_err(|e| e.to_string());
+        let certificate = match read.and_then(|text| Certificate::from_openssh(text.trim()).map_err(|e| e.to_string()))
+        {
+            Ok(certificate) => certificate,
+            Err(why) => {
+                self.notes
+                    .push(format!("{} is no usable certificate: {why}", path.display()));
+                return;
+            }
+        };
+        let of_file = self.keys.iter().find_map(|offer| match offer {
+            Offer::File(key) if key.public_key().key_data() == certificate.public_key() => Some(key.clone()),
+            _ => None,
+        });
+        if of_file.is_some() || held.iter().any(|key| key.key_data() == certificate.public_key()) {
+            self.keys.insert(0, Offer::Certificate(Box::new(certificate), of_file));
+        } else {
+            self.notes
+                .push(format!("no key is named for the certificate {}", path.display()));
+        }
+    }
 }
 
 async fn offer_key(
@@ -150,6 +218,7 @@ async fn offer_key(
     let rsa = match offer {
         Offer::File(key) => key.algorithm().is_rsa(),
         Offer::Agent(key) => key.algorithm().is_rsa(),
+        Offer::Certificate(certificate, _) => certificate.algorithm().is_rsa(),
     };
     let hash = match rsa {
         // SHA-1 is never used, whatever the server says.
@@ -174,7 +243,18 @@ async fn offer_key(
             let signed = handle.authenticate_publickey_with(user, key.clone(), hash, agent).await;
             signed.map_err(|e| format!("the agent did not sign: {e}"))?
         }
-        (Offer::Agent(_), None) => return Err("the agent is gone".to_owned()),
+        (Offer::Certificate(certificate, Some(key)), _) => handle
+            .authenticate_openssh_cert(user, key.clone(), certificate.as_ref().clone())
+            .await
+            .map_err(|e| e.to_string())?,
+        (Offer::Certificate(certificate, None), Some(agent)) => {
+            let certificate = certificate.as_ref().clone();
+            let signed = handle
+                .authenticate_certificate_with(user, certificate, hash, agent)
+                .await;
+            signed.map_err(|e| format!("the agent did not sign: {e}"))?
+        }
+        (Offer::Agent(_) | Offer::Certificate(_, None), None) => return Err("the agent is gone".to_owned()),
     };
     Ok(answer.success())
 }

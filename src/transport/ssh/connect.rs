@@ -4,6 +4,7 @@
 //! Must not: choose keys (`auth.rs`), open session channels (`session.rs`).
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +12,12 @@ use russh::client::{self, DisconnectReason, Handle};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyBase64 as _, PublicKeyOrCertificate};
 use russh::{Preferred, cipher, compression, kex};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use super::SshTransport;
 use super::hostkey::{KnownHosts, Verdict, name_of};
+use crate::inventory::sshconfig::Family;
 use crate::transport::channel::ends;
 use crate::transport::{ConnectError, Endpoint};
 
@@ -203,7 +205,10 @@ impl SshTransport {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         through: Option<Arc<Connection>>,
     ) -> Result<Connection, Failed> {
-        let name = name_of(&to.address, to.port);
+        let name = match &to.way.key_name {
+            Some(alias) => alias.clone(),
+            None => name_of(&to.address, to.port),
+        };
         let config = Arc::new(config(&known.kinds(&name)));
         let learnt = Arc::new(Mutex::new(Learnt::default()));
         let client = Client {
@@ -244,7 +249,7 @@ const LOOK: &str = "look with `ssh -v` what answers there";
 
 async fn tcp(to: &Endpoint) -> Result<TcpStream, ConnectError> {
     let doing = format!("connecting to {}", at(to));
-    let stream = match timeout(to.connect_timeout, TcpStream::connect((to.address.as_str(), to.port))).await {
+    let stream = match timeout(to.connect_timeout, dial(to)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(e)) => {
             return Err(error(
@@ -260,6 +265,44 @@ async fn tcp(to: &Endpoint) -> Result<TcpStream, ConnectError> {
         .set_nodelay(true)
         .map_err(|e| error(doing, e.to_string(), LOOK, true))?;
     Ok(stream)
+}
+
+/// Tries the host's addresses, one after another.
+async fn dial(to: &Endpoint) -> std::io::Result<TcpStream> {
+    let way = &to.way;
+    if way.bind.is_none() && way.family == Family::Any {
+        return TcpStream::connect((to.address.as_str(), to.port)).await;
+    }
+    let from: Vec<SocketAddr> = match &way.bind {
+        Some(bind) => lookup_host((bind.as_str(), 0)).await?.collect(),
+        None => Vec::new(),
+    };
+    let mut last = None;
+    for address in lookup_host((to.address.as_str(), to.port)).await? {
+        let fits = match way.family {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        };
+        let own = from.iter().find(|own| own.is_ipv4() == address.is_ipv4());
+        if !fits || (own.is_none() && way.bind.is_some()) {
+            continue;
+        }
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
+        if let Some(own) = own {
+            socket.bind(*own)?;
+        }
+        match socket.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => last = Some(e),
+        }
+    }
+    let none = || std::io::Error::other("it has no address of the kind that the ssh config asks for");
+    Err(last.unwrap_or_else(none))
 }
 
 fn config(known_kinds: &[String]) -> client::Config {

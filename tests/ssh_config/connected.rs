@@ -1,0 +1,219 @@
+//! The real binary reaches real servers by what an ssh config says, and by nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::sshd::{Sshd, keygen, me};
+
+struct Project {
+    dir: tempfile::TempDir,
+}
+
+impl Project {
+    fn new(inventory: &str, config: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let project = Self { dir };
+        project.write("pitstop.yml", "schema: 1\n");
+        project.write("inventory.yml", inventory);
+        project.write("home/.ssh/config", config);
+        project.write(
+            "runbooks/look.yml",
+            "schema: 1\nrunbook: look\ntitle: Look\nkind: check\ntargets: { all: { hosts: [web] } }\n\
+             phases:\n  - phase: look\n    title: Look\n    targets: all\n    steps:\n      - { id: a, name: Look, run: 'true', read_only: true }\n",
+        );
+        project
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_pitstop"))
+            .args(args)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("HOME", self.path("home"))
+            .env("USER", "nobody-here")
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+}
+
+fn said(out: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&out.stdout),
+        String::from_utf8_lossy(&out.stderr)
+    )
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}
+
+#[test]
+fn a_host_behind_a_bastion_is_reached_by_the_config_alone() {
+    let (gate, web) = (Sshd::start(), Sshd::start());
+    // Known by an alias alone.
+    let key = std::fs::read_to_string(web.path("host_key.pub")).unwrap();
+    let known = web.trust("known_alias", &format!("web-key {key}"));
+    let config = format!(
+        "Host web\n  HostName 127.0.0.1\n  Port {}\n  User {me}\n  IdentityFile {}\n  IdentitiesOnly yes\n  HostKeyAlias Web-Key\n  \
+         UserKnownHostsFile {}\n  ProxyJump gate\nHost gate\n  HostName 127.0.0.1\n  Port {}\n  User {me}\n  IdentityFile {}\n  \
+         UserKnownHostsFile {}\nHost *\n  StrictHostKeyChecking no\n  ForwardAgent yes\n",
+        web.port,
+        show(&web.path("id")),
+        show(&known),
+        gate.port,
+        show(&gate.path("id")),
+        show(&gate.path("known_hosts")),
+        me = me(),
+    );
+    let project = Project::new("schema: 1\nhosts: { web: }\n", &config);
+    let doctor = project.run(&["hosts", "--doctor"]);
+    let text = said(&doctor);
+    assert!(doctor.status.success(), "{text}");
+    assert!(text.contains(&format!("Port {} (", web.port)), "{text}");
+    assert!(
+        text.contains("ProxyJump gate") && text.contains(".ssh/config:3)"),
+        "{text}"
+    );
+    assert_eq!(project.run(&["run", "runbooks/look.yml"]).status.code(), Some(0));
+    // Without the config there is no such host; without the bastion no way.
+    assert_eq!(
+        project
+            .run(&["hosts", "--doctor", "--ssh-config", "none"])
+            .status
+            .code(),
+        Some(1)
+    );
+    drop(gate);
+    let lost = project.run(&["hosts", "--doctor"]);
+    assert_eq!(lost.status.code(), Some(1), "{}", said(&lost));
+}
+
+#[test]
+fn a_known_host_is_asked_for_under_its_alias_and_never_taken_unknown() {
+    let web = Sshd::start();
+    let config = format!(
+        "Host web\n  HostName 127.0.0.1\n  Port {}\n  User {}\n  IdentityFile {}\n  UserKnownHostsFile {}\n  HostKeyAlias other\n  \
+         StrictHostKeyChecking no\n",
+        web.port,
+        me(),
+        show(&web.path("id")),
+        show(&web.path("known_hosts")),
+    );
+    let project = Project::new("schema: 1\nhosts: { web: }\n", &config);
+    let doctor = project.run(&["hosts", "--doctor"]);
+    assert_eq!(doctor.status.code(), Some(1));
+    assert!(said(&doctor).contains("not in known_hosts"), "{}", said(&doctor));
+}
+
+#[test]
+fn a_certificate_opens_a_host_that_knows_only_its_authority() {
+    let ca = tempfile::tempdir().unwrap();
+    keygen(&ca.path().join("ca"), "ed25519", "");
+    keygen(&ca.path().join("user"), "ed25519", "");
+    let signed = Command::new("ssh-keygen")
+        .args(["-q", "-s"])
+        .arg(ca.path().join("ca"))
+        .args(["-I", "test", "-n", &me()])
+        .arg(ca.path().join("user.pub"))
+        .status();
+    assert!(signed.unwrap().success());
+    let web = Sshd::with(&format!("TrustedUserCAKeys {}", show(&ca.path().join("ca.pub"))));
+    let with = |line: &str| {
+        let config = format!(
+            "HostName 127.0.0.1\nPort {}\nUser {}\nIdentityFile {}\nUserKnownHostsFile {}\nIdentitiesOnly yes\n{line}",
+            web.port,
+            me(),
+            show(&ca.path().join("user")),
+            show(&web.path("known_hosts")),
+        );
+        let doctor = Project::new("schema: 1\nhosts: { web: }\n", &config).run(&["hosts", "--doctor"]);
+        (doctor.status.code(), said(&doctor))
+    };
+    let (code, text) = with(&format!("CertificateFile {}\n", show(&ca.path().join("user-cert.pub"))));
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = with("");
+    assert_eq!(code, Some(1), "the key alone opens nothing: {text}");
+}
+
+#[test]
+fn what_the_inventory_says_wins_over_the_config() {
+    let web = Sshd::start();
+    let inventory = format!(
+        "schema: 1\nhosts:\n  web: {{ address: 127.0.0.1, port: {}, user: {}, identity: {}, known_hosts: {} }}\n",
+        web.port,
+        me(),
+        show(&web.path("id")),
+        show(&web.path("known_hosts")),
+    );
+    let config =
+        "Host *\n  HostName 127.0.0.9\n  Port 1\n  User wrong\n  IdentityFile /nowhere\n  UserKnownHostsFile none\n";
+    let project = Project::new(&inventory, config);
+    let doctor = project.run(&["hosts", "--doctor"]);
+    assert!(doctor.status.success(), "{}", said(&doctor));
+    assert!(
+        said(&doctor).contains("inventory: address, port, user, identity, known_hosts"),
+        "{}",
+        said(&doctor)
+    );
+}
+
+#[test]
+fn a_config_that_cannot_be_honoured_stops_a_run_before_it_begins_and_only_warns_a_plan() {
+    let project = Project::new(
+        "schema: 1\nhosts: { web: }\n",
+        "Host web\n  User tess\n  ProxyCommand nc %h %p\n",
+    );
+    let run = project.run(&["run", "runbooks/look.yml"]);
+    assert_eq!(run.status.code(), Some(2), "{}", said(&run));
+    assert!(
+        said(&run).contains("PS0458") && said(&run).contains("config:3"),
+        "{}",
+        said(&run)
+    );
+    assert!(!project.path(".pitstop").exists(), "nothing was begun");
+    let plan = project.run(&["plan", "runbooks/look.yml"]);
+    assert_eq!(plan.status.code(), Some(0), "{}", said(&plan));
+    assert!(said(&plan).contains("would refuse this plan"), "{}", said(&plan));
+    // `check` reads no config at all.
+    let check = project.run(&["check"]);
+    assert!(!said(&check).contains("PS0458"), "{}", said(&check));
+}
+
+#[test]
+fn the_page_shows_what_comes_from_the_config_and_the_digest_does_not_change() {
+    let project = Project::new("schema: 1\nhosts: { web: }\n", "Host web\n  User tess\n");
+    let out = |args: &[&str]| said(&project.run(args));
+    let with = out(&["plan", "runbooks/look.yml", "--format", "md"]);
+    let line = with
+        .lines()
+        .find(|l| l.starts_with("| User |"))
+        .unwrap_or_else(|| panic!("{with}"));
+    assert!(
+        line.contains("tess") && line.contains(".ssh/config:2") && line.contains("web"),
+        "{line}"
+    );
+    let without = out(&["plan", "runbooks/look.yml", "--format", "md", "--ssh-config", "none"]);
+    assert!(!without.contains("tess"), "{without}");
+    let digest = |page: &str| {
+        page.lines()
+            .find(|l| l.contains("Signed is the digest"))
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(digest(&with), digest(&without));
+}
