@@ -4,14 +4,15 @@
 //! events) → `Report` (a view of it). A module uses only rows below its own; neighbours in a row do not know each other.
 //!
 //! ```text
-//!  9  cli
-//!  8  engine      report
-//!  7  action      approval
-//!  6  transport   journal     provider
-//!  5  run
-//!  4  plan
-//!  3  inventory
-//!  2  runbook     window    policy    key    http
+//!  10 cli
+//!  9  engine      report
+//!  8  action      approval
+//!  7  transport   journal     provider
+//!  6  run
+//!  5  plan
+//!  4  inventory
+//!  3  runbook
+//!  2  window    policy    key    http
 //!  1  secret · text · canon · clock · disk · diag
 //!  0  id
 //! ```
@@ -31,8 +32,9 @@ pub mod text;
 pub mod http;
 pub mod key;
 pub mod policy;
-pub mod runbook;
 pub mod window;
+
+pub mod runbook;
 
 pub mod inventory;
 

@@ -78,6 +78,16 @@ pub enum Override {
 }
 
 impl Override {
+    /// The word of the flag and of the statement.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::Freeze => "freeze",
+        }
+    }
+}
+
+impl Override {
     pub(super) fn says(self) -> &'static str {
         match self {
             Self::Window => "overrides the window",
@@ -256,12 +266,7 @@ impl From<Statement> for Wire {
             expires: statement.expires,
             nonce: statement.nonce,
             comment: statement.comment,
-            overrides: match statement.overrides {
-                None => "",
-                Some(Override::Window) => "window",
-                Some(Override::Freeze) => "freeze",
-            }
-            .to_owned(),
+            overrides: statement.overrides.map_or("", Override::as_str).to_owned(),
         }
     }
 }

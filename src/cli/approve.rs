@@ -117,12 +117,6 @@ pub fn approve(args: &Args, console: &Console) -> Result<u8, Problem> {
         Rule::Window => Override::Window,
         Rule::Freeze => Override::Freeze,
     });
-    if rule == Some(Override::Freeze) {
-        return Err(Problem::wrong(
-            "this build reads no freeze calendars, so there is no freeze to set aside",
-            "to go on outside the window: --override window --comment WHY",
-        ));
-    }
     if rule.is_some() && args.what.comment.trim().is_empty() {
         return Err(Problem::wrong("an override needs a reason", "add --comment \"why\""));
     }
@@ -212,7 +206,14 @@ fn of_plan(what: &What, rule: Option<Override>, now: Timestamp, console: &Consol
     let bytes = crate::disk::read(file, crate::journal::store::MAX_PLAN)
         .map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
     let plan = parse_plan(&bytes, &what.target)?;
-    let Some(requirement) = plan.approval.clone() else {
+    let asked = match rule {
+        Some(_) => {
+            can_freeze(&plan)?;
+            Some(anybody(&plan))
+        }
+        None => plan.approval.clone(),
+    };
+    let Some(requirement) = asked else {
         return Err(Problem::wrong(
             "this plan needs no approval",
             format!("run it: pitstop run {}", what.target),
@@ -223,8 +224,7 @@ fn of_plan(what: &What, rule: Option<Override>, now: Timestamp, console: &Consol
     let until = plan
         .window
         .as_ref()
-        .filter(|w| w.start.is_some())
-        .map(|w| permit::window(w, now).1);
+        .and_then(|w| Some(w.end(w.start?)));
     let mut expires = after(now, what.valid);
     if let Some(end) = until {
         // The plan is approved until its window is over, however far away that is.
@@ -244,6 +244,26 @@ fn of_plan(what: &What, rule: Option<Override>, now: Timestamp, console: &Consol
     })
 }
 
+/// Anybody of any group of the policy but the operators may override.
+fn anybody(plan: &Plan) -> Requirement {
+    let groups = plan.policy.as_ref().map(|p| p.approvers.keys().cloned().collect());
+    Requirement {
+        need: 1,
+        approvers: groups.unwrap_or_default(),
+        not_operator: true,
+    }
+}
+
+fn can_freeze(plan: &Plan) -> Result<(), Problem> {
+    if plan.freeze.is_some() {
+        return Ok(());
+    }
+    Err(Problem::wrong(
+        "the plan looks at no freeze calendar, so there is no freeze to set aside",
+        "calendars are named under `freeze` of policy.yml or `not_during` of the runbook's window",
+    ))
+}
+
 fn of_run(what: &What, rule: Option<Override>, now: Timestamp, console: &Console) -> Result<Matter, Problem> {
     let stored = Stored::find(console, &what.target)?;
     let name = stored.name(console);
@@ -259,18 +279,12 @@ fn of_run(what: &What, rule: Option<Override>, now: Timestamp, console: &Console
     let root = super::project::room(&console.project_args(), near.as_deref())?;
     let folders = vec![folder.clone(), root.folder.root().join("approvals")];
     let next = format!("pitstop resume {name}");
-    if rule.is_some() {
-        let groups = stored
-            .plan
-            .policy
-            .as_ref()
-            .map(|p| p.approvers.keys().cloned().collect());
+    if let Some(rule) = rule {
+        if rule == Override::Freeze {
+            can_freeze(&stored.plan)?;
+        }
         return Ok(Matter {
-            requirement: Requirement {
-                need: 1,
-                approvers: groups.unwrap_or_default(),
-                not_operator: true,
-            },
+            requirement: anybody(&stored.plan),
             plan: stored.plan,
             digest: stored.digest,
             subject: Subject::Run(run),

@@ -28,6 +28,7 @@ use crate::provider::{self, Sources};
 use crate::report::record::ChangeRecord;
 use crate::run::event::{Answer, Event, Verdict};
 use crate::secret::{Redactor, Secret};
+use crate::window::Freeze;
 
 use super::console::{Console, Output, controller};
 use super::live::Live;
@@ -50,6 +51,8 @@ pub struct Job {
     pub folder: RunFolder,
     /// The project's folder: relative paths of keys and secrets begin there.
     pub root: PathBuf,
+    /// What the freeze calendars say now.
+    pub freezes: Vec<Freeze>,
     /// Where approvals are looked for beside the run's own folder.
     pub approvals: Vec<PathBuf>,
     /// Values of the plan's secrets.
@@ -188,6 +191,7 @@ pub fn execute(
         clock,
         operator: console.operator(),
         controller: controller(),
+        freezes: job.freezes,
         approval_folders: folders,
         observer,
         signals,

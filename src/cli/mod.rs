@@ -3,6 +3,7 @@
 //! Owns: parsing, dispatch, the last word. Must not: do a command's work (one file a command).
 
 pub mod exit;
+mod freeze;
 
 mod approve;
 mod check;

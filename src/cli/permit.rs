@@ -7,15 +7,16 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::approval::{self, Override, Requirement as Asked, Subject, Wanted};
 use crate::engine::gate;
 use crate::id::Digest;
 use crate::key::AllowedSigners;
 use crate::plan::page::day;
-use crate::plan::{Call, Plan, PlanItem, PlannedGate, PlannedUndo, PlannedWindow, Requirement};
+use crate::plan::{Call, Plan, PlanItem, PlannedGate, PlannedUndo, Requirement};
 use crate::run::event::Answer;
+use crate::window::{Close, Freeze, State, Window};
 
 use super::console::Console;
 use super::problem::Problem;
@@ -163,60 +164,71 @@ fn typed(plan: &Plan, console: &Console) -> Result<Vec<Answer>, Problem> {
     }])
 }
 
-/// When a window opens and closes; `began` is the start of the run where the window has none of its own.
-pub fn window(window: &PlannedWindow, began: Timestamp) -> (Timestamp, Timestamp) {
-    let opens = window.start.unwrap_or(began);
-    let length = i64::try_from(window.duration_ms).unwrap_or(i64::MAX);
-    let closes = opens
-        .checked_add(SignedDuration::from_millis(length))
-        .unwrap_or(Timestamp::MAX);
-    (opens, closes)
-}
-
-/// Is the window open for a start? Gives how long to wait, which is more than nothing only with `--wait`.
+/// Is the window open for a start, and no freeze on? Gives how long to wait, which is more than nothing only with `wait`.
 ///
 /// # Errors
 /// When it is not open, and waiting is not wished or no help.
-pub fn start_in_window(plan: &Plan, wait: bool, now: Timestamp) -> Result<Duration, Problem> {
-    let Some(planned) = &plan.window else {
-        return Ok(Duration::ZERO);
+pub fn start_in_window(plan: &Plan, freezes: &[Freeze], wait: bool, now: Timestamp) -> Result<Duration, Problem> {
+    let planned = plan.window.as_ref();
+    let window = Window {
+        start: planned.and_then(|w| w.start).unwrap_or(now),
+        duration_ms: planned.map(|w| w.duration_ms),
+        cutoff_ms: planned.map_or(0, |w| w.cutoff_ms),
+        freezes,
     };
-    let (opens, closes) = window(planned, now);
-    let zone = &planned.timezone;
-    let cutoff = i64::try_from(planned.cutoff_ms).unwrap_or(i64::MAX);
-    let last = closes
-        .checked_sub(SignedDuration::from_millis(cutoff))
-        .unwrap_or(closes);
-    if now >= last {
-        let what = if now >= closes {
-            "is over since"
-        } else {
-            "takes no further host; it ends"
-        };
-        return Err(Problem::refused(
-            format!("the window of the plan {what} {}", day(closes, zone)),
-            "plan it for another window: pitstop plan RUNBOOK|CHANGE --start TIME",
-        ));
-    }
-    if now >= opens {
-        return Ok(Duration::ZERO);
-    }
-    if !wait {
-        return Err(Problem::refused(
-            format!("the window of the plan opens {}", day(opens, zone)),
-            "run it then, or wait for it: pitstop run … --wait",
-        ));
-    }
+    let zone = plan.zone();
+    const ANOTHER: &str = "plan it for another window: pitstop plan RUNBOOK|CHANGE --start TIME";
+    let opens = match window.state_at(now) {
+        State::Open(_) => return Ok(Duration::ZERO),
+        State::CutOff(Close { freeze: Some(f), .. }) | State::Closed(Close { freeze: Some(f), .. }) => {
+            return Err(frozen(plan, &format!("began {} and ended the window", day(f.from, zone)), f));
+        }
+        State::Closed(Close { at, .. }) => {
+            let what = format!("the window of the plan is over since {}", day(at, zone));
+            return Err(Problem::refused(what, ANOTHER));
+        }
+        State::CutOff(Close { at, .. }) => {
+            let what = format!("the window of the plan takes no further host; it ends {}", day(at, zone));
+            return Err(Problem::refused(what, ANOTHER));
+        }
+        State::NotYet {
+            opens: Some(opens), ..
+        } if wait => opens,
+        State::NotYet { freeze: Some(f), .. } => {
+            return Err(frozen(plan, &format!("lasts until {}", day(f.to, zone)), f));
+        }
+        State::NotYet { opens, .. } => {
+            return Err(Problem::refused(
+                format!("the window of the plan opens {}", day(opens.unwrap_or(window.start), zone)),
+                "run it then, or wait for it: pitstop run … --wait",
+            ));
+        }
+    };
     Ok(Duration::try_from(opens.duration_since(now)).unwrap_or(Duration::ZERO))
 }
 
-/// Signed overrides of the window for a run; anybody of any group of the policy but its operators may give one.
+/// Nothing starts in a freeze, unless somebody who may says so.
+fn frozen(plan: &Plan, when: &str, freeze: &Freeze) -> Problem {
+    let what = crate::text::terminal_line(&freeze.what);
+    let calendar = crate::text::terminal_line(&freeze.calendar);
+    let problem = Problem::refused(
+        format!("the freeze \"{what}\" ({calendar}) {when}"),
+        "run it after the freeze, or plan it for another window: pitstop plan RUNBOOK|CHANGE --start TIME",
+    );
+    if plan.policy.is_none() {
+        return problem.also("a freeze is set aside by a signature, and without policy.yml nobody's counts");
+    }
+    problem.also("or let someone who may set it aside: pitstop approve PLAN --override freeze --comment WHY --key FILE")
+}
+
+/// Signed overrides of the window or a freeze; anybody of any group of the policy but its operators may give one.
 pub fn overrides(
     plan: &Plan,
     digest: &Digest,
     subject: &Subject,
     operators: Vec<String>,
     folders: &[PathBuf],
+    rule: Override,
 ) -> Vec<Answer> {
     let Some(policy) = &plan.policy else {
         return Vec::new();
@@ -227,7 +239,7 @@ pub fn overrides(
     let wanted = Wanted {
         plan: digest,
         subject,
-        overrides: Some(Override::Window),
+        overrides: Some(rule),
         until: None,
     };
     let now = Timestamp::now();
@@ -246,7 +258,7 @@ pub fn overrides(
         return Vec::new();
     }
     let answer = |vote: &approval::Vote| Answer {
-        override_: "window".to_owned(),
+        override_: rule.as_str().to_owned(),
         ..gate::answer(vote)
     };
     tally.approved_by.iter().map(answer).collect()

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use jiff::Timestamp;
 
 use crate::canon;
 use crate::diag::render;
@@ -202,6 +203,7 @@ pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made,
     if console.terminal() && prompt::parameters(&loaded, &mut args, console) {
         loaded = project::load(&args, file)?;
     }
+    loaded.next_window(Timestamp::now());
     let (plan, warnings) = loaded.plan()?;
     let screen = &console.screen;
     if !warnings.0.is_empty() {

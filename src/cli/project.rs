@@ -8,6 +8,8 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 use crate::inventory::{Inventory, hosts};
 use crate::plan::Plan;
@@ -17,6 +19,7 @@ use crate::runbook::files::{Files, Folder, ReadError};
 use crate::runbook::policyfile::{self, PolicyFile};
 use crate::runbook::project::{self, Project};
 use crate::runbook::{Runbook, check, yaml};
+use crate::window::zone;
 
 const SETTINGS: &str = "pitstop.yml";
 const POLICY: &str = "policy.yml";
@@ -98,6 +101,22 @@ impl Loaded {
             policy: self.policy.as_ref().map(|(p, signers)| (p, signers.as_str())),
             providers: &self.room.settings.providers,
             files: &self.room.folder,
+        }
+    }
+
+    /// Without a start, a runbook with a schedule takes its next window that still takes hosts.
+    pub fn next_window(&mut self, now: Timestamp) {
+        let Some(window) = &self.runbook.window else { return };
+        let named = self.change.timezone.as_ref().or(window.timezone.as_ref());
+        let zone = zone(named.map_or("UTC", |z| z.value.as_str()));
+        if let (None, Some(schedule), Ok(zone)) = (&self.change.start, &window.schedule, zone) {
+            let takes = window.duration.value.saturating_sub(window.cutoff.unwrap_or_default());
+            let takes = SignedDuration::try_from(takes).unwrap_or(SignedDuration::ZERO);
+            let from = now.checked_sub(takes).unwrap_or(now);
+            // Not at its last moment: that takes none any more.
+            let from = from.checked_add(SignedDuration::from_millis(1)).unwrap_or(from);
+            let next = schedule.next(from, &zone);
+            self.change.start = next.map(|o| change::flag("the schedule's next window", &o.start.to_string()));
         }
     }
 

@@ -7,13 +7,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::approval::Subject;
+use crate::approval::{Override, Subject};
 use crate::engine;
 use crate::id::Digest;
 use crate::journal::Journal;
 use crate::journal::store::Store;
+use crate::plan::PlannedWindow;
 use crate::plan::page::day;
 use crate::run::event::{Answer, Verdict};
+use crate::window::{Close, State, Window};
 
 use super::console::Console;
 use super::execute::{self, How, Job};
@@ -111,6 +113,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         redactor,
         ssh,
         deadline: args.deadline,
+        freezes: Vec::new(),
     };
     let how = How::Resume {
         records: opened.read.records,
@@ -152,7 +155,7 @@ fn same_plan(stored: &Stored) -> Result<(), Problem> {
     ))
 }
 
-/// Outside the window nothing goes forward without a signed override.
+/// Outside the window, and in a freeze, nothing goes forward without a signed override.
 fn in_window(
     stored: &Stored,
     name: &str,
@@ -160,27 +163,44 @@ fn in_window(
     folders: &[PathBuf],
     console: &Console,
 ) -> Result<Vec<Answer>, Problem> {
-    let (Some(planned), Some(began)) = (&stored.plan.window, stored.run.started) else {
+    let (run, plan) = (&stored.run, &stored.plan);
+    let Some(began) = run.started.filter(|_| !back && run.backwards.is_none()) else {
         return Ok(Vec::new());
     };
-    let (_, closes) = permit::window(planned, began);
-    if back || stored.run.backwards.is_some() || Timestamp::now() < closes {
-        return Ok(Vec::new());
+    let (now, zone) = (Timestamp::now(), plan.zone());
+    let ends = |w: &PlannedWindow| w.end(w.start.unwrap_or(began));
+    let mut needed: Vec<(Override, String)> = Vec::new();
+    if let Some(w) = plan.window.as_ref().filter(|w| now >= ends(w)) {
+        needed.push((Override::Window, format!("the window closed {}", day(ends(w), zone))));
     }
-    let subject = stored.run.id.clone().map_or(Subject::Plan, Subject::Run);
+    let open = plan.window.as_ref().filter(|w| now < ends(w));
+    let window = Window {
+        start: open.map_or(now, |w| w.start.unwrap_or(began)),
+        duration_ms: open.map(|w| w.duration_ms),
+        cutoff_ms: 0,
+        freezes: &run.freezes,
+    };
+    if let State::NotYet { freeze: Some(f), .. } | State::Closed(Close { freeze: Some(f), .. }) = window.state_at(now) {
+        let what = crate::text::terminal_line(&f.what);
+        let why = format!("the freeze \"{what}\" began {} and lasts until {}", day(f.from, zone), day(f.to, zone));
+        needed.push((Override::Freeze, why));
+    }
+    let subject = run.id.clone().map_or(Subject::Plan, Subject::Run);
     let mut all = vec![stored.folder.approvals()];
     all.extend(folders.iter().cloned());
-    let mut operators: Vec<String> = stored.run.operators.iter().cloned().collect();
+    let mut operators: Vec<String> = run.operators.iter().cloned().collect();
     operators.push(console.operator());
-    let found = permit::overrides(&stored.plan, &stored.digest, &subject, operators, &all);
-    if found.is_empty() {
-        return Err(Problem::refused(
-            format!("the window closed {}", day(closes, &planned.timezone)),
-            format!("take it back: pitstop resume {name} --rollback"),
-        )
-        .also(format!(
-            "or let someone who may override it: pitstop approve {name} --override window --comment WHY --key FILE"
-        )));
+    let mut found = Vec::new();
+    for (rule, why) in needed {
+        let signed = permit::overrides(plan, &stored.digest, &subject, operators.clone(), &all, rule);
+        if signed.is_empty() {
+            let back = format!("take it back: pitstop resume {name} --rollback");
+            return Err(Problem::refused(why, back).also(format!(
+                "or let someone who may override it: pitstop approve {name} --override {} --comment WHY --key FILE",
+                rule.as_str()
+            )));
+        }
+        found.extend(signed);
     }
     Ok(found)
 }

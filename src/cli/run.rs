@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::approval::{Override, Subject};
 use crate::canon;
 use crate::diag::Diagnostics;
 use crate::id::{Digest, RunId};
@@ -15,11 +16,14 @@ use crate::journal::Journal;
 use crate::journal::store::{Once, Store};
 use crate::plan::Plan;
 use crate::plan::page::{self, FromConfig, Outside};
+use crate::run::event::Answer;
 use crate::runbook::files::{Files as _, Folder};
+use crate::window::Freeze;
 
 use super::console::Console;
 use super::execute::{self, How, Job};
 use super::exit;
+use super::freeze;
 use super::permit;
 use super::plan::{ChangeFlags, Made, make};
 use super::problem::Problem;
@@ -87,11 +91,18 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     let outside_ssh = reach::outside(plan, &ssh)?;
     let folders = approval_folders(&args.file, room.folder.root());
     let mut approvals = Vec::new();
+    let freezes = freeze::today(plan, &room.folder, Timestamp::now(), console)?;
     if !args.dry {
         permit::terminal(plan, console)?;
         permit::operator(plan, console)?;
         approvals = permit::approved(plan, &made.digest, &folders, frozen, console)?;
-        wait_for_window(plan, args.wait, console)?;
+        let starting = Starting {
+            plan,
+            digest: &made.digest,
+            freezes: &freezes,
+            folders: &folders,
+        };
+        wait_for_window(&starting, &mut approvals, args.wait, console)?;
         go_on(&made, args.yes, outside_ssh, console)?;
     }
     let store = Store::at(room.state.0);
@@ -126,6 +137,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         redactor,
         ssh,
         deadline: args.deadline,
+        freezes,
     };
     let how = How::Start {
         dry: args.dry,
@@ -233,8 +245,24 @@ fn same_policy(plan: &Plan, file: &Path, room: &project::Room) -> Result<(), Pro
     Ok(())
 }
 
-fn wait_for_window(plan: &Plan, wait: bool, console: &Console) -> Result<(), Problem> {
-    let left = permit::start_in_window(plan, wait, Timestamp::now())?;
+/// Waits for the window where that is wished. A signed override sets freezes aside, and is then one of the approvals.
+fn wait_for_window(
+    starting: &Starting<'_>,
+    approvals: &mut Vec<Answer>,
+    wait: bool,
+    console: &Console,
+) -> Result<(), Problem> {
+    let Starting { plan, digest, .. } = *starting;
+    let mut freezes = starting.freezes;
+    if !freezes.is_empty() {
+        let operators = vec![console.operator()];
+        let found = permit::overrides(plan, digest, &Subject::Plan, operators, starting.folders, Override::Freeze);
+        if !found.is_empty() {
+            freezes = &[];
+            approvals.extend(found);
+        }
+    }
+    let left = permit::start_in_window(plan, freezes, wait, Timestamp::now())?;
     if left.is_zero() {
         return Ok(());
     }
@@ -244,10 +272,18 @@ fn wait_for_window(plan: &Plan, wait: bool, console: &Console) -> Result<(), Pro
         page::duration(ms)
     ));
     // The wall clock decides, not one long sleep: a suspended machine wakes late.
-    while !permit::start_in_window(plan, true, Timestamp::now())?.is_zero() {
+    while !permit::start_in_window(plan, freezes, true, Timestamp::now())?.is_zero() {
         std::thread::sleep(left.min(Duration::from_millis(500)));
     }
     Ok(())
+}
+
+/// A plan that is about to start.
+struct Starting<'a> {
+    plan: &'a Plan,
+    digest: &'a Digest,
+    freezes: &'a [Freeze],
+    folders: &'a [PathBuf],
 }
 
 /// The question before a change.

@@ -61,6 +61,8 @@ pub struct Setup {
     pub operator: String,
     /// This machine's name.
     pub controller: String,
+    /// What the freeze calendars say now; only a start asks.
+    pub freezes: Vec<crate::window::Freeze>,
     /// Where signed answers are looked for.
     pub approval_folders: Vec<std::path::PathBuf>,
     /// Is told of every event after it is durable.
@@ -135,6 +137,7 @@ pub async fn start(setup: Setup, dry: bool, approvals: Vec<Answer>) -> Result<Ou
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         dry,
         approvals,
+        freezes: setup.freezes.clone(),
     };
     let mut driver = Driver::new(setup, Run::default(), BTreeMap::new());
     driver.record(started).await?;

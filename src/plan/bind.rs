@@ -159,6 +159,7 @@ impl<'a, 'd> Binder<'a, 'd> {
             hosts: Vec::new(),
             targets: std::mem::take(&mut self.targets),
             window,
+            freeze: None,
             policy,
             approval: None,
             steady_state,
@@ -171,6 +172,7 @@ impl<'a, 'd> Binder<'a, 'd> {
         };
         plan.hosts = self.hosts(&plan.secrets);
         self.check_trust(&mut plan);
+        self.freezes(&mut plan);
         Some(plan)
     }
 

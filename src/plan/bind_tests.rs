@@ -728,7 +728,7 @@ fn limits_add_up_over_attempts_machines_and_undo() {
     assert_eq!(estimate::back_out_ms(p), 54_000);
     assert_eq!(estimate::batches(&p.rollout, 3), [1, 2]);
     assert_eq!(estimate::worst_phase_ms(p), 2 * 5000 + 2 * 39_000 + 2 * 60_000);
-    assert_eq!(estimate::reserve_ms(plan.window.as_ref().unwrap(), p), 50_000);
+    assert_eq!(estimate::reserve_ms(plan.window.as_ref(), p), 50_000);
     let sizes = |batches: Vec<Size>, n| {
         estimate::batches(
             &crate::plan::PlannedRollout {

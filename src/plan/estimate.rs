@@ -69,8 +69,8 @@ pub fn worst_phase_ms(phase: &PlannedPhase) -> u64 {
 }
 
 /// Time that is kept free for going back when a host of this phase starts.
-pub fn reserve_ms(window: &PlannedWindow, phase: &PlannedPhase) -> u64 {
-    window.reserve_ms.unwrap_or_else(|| undo_ms(phase))
+pub fn reserve_ms(window: Option<&PlannedWindow>, phase: &PlannedPhase) -> u64 {
+    window.and_then(|w| w.reserve_ms).unwrap_or_else(|| undo_ms(phase))
 }
 
 /// The sizes of the batches if every host passes its precheck, without regard to `apart` and `last`.

@@ -8,6 +8,7 @@
 pub mod bind;
 mod each;
 pub mod estimate;
+pub mod freeze;
 pub mod page;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::each::{Items, PlannedEach, item_words};
 use crate::canon;
 use crate::id::{Digest, HostName};
+use crate::window::Freeze;
 pub use crate::runbook::{
     AfterBatch, Become, ChangeText, Kind, OnFailure, OnUnknown, Otherwise, Parse, Retry, SecretSource, Size, Stage,
     Stages, Value,
@@ -65,6 +67,9 @@ pub struct Plan {
     pub targets: BTreeMap<String, Vec<HostName>>,
     /// When it may run; `None`: any time.
     pub window: Option<PlannedWindow>,
+    /// What the freeze calendars said when it was made; `None`: there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<PlannedFreeze>,
     /// The policy it was made under; `None`: no policy file.
     pub policy: Option<PlannedPolicy>,
     /// Who must approve the plan before it runs; `None`: nobody.
@@ -158,6 +163,24 @@ pub struct PlannedWindow {
     pub reserve_ms: Option<u64>,
     /// IANA name, for showing times.
     pub timezone: String,
+}
+
+impl PlannedWindow {
+    /// Where it ends by itself if it opens at `start`.
+    pub fn end(&self, start: jiff::Timestamp) -> jiff::Timestamp {
+        let length = i64::try_from(self.duration_ms).unwrap_or(i64::MAX);
+        let end = start.checked_add(jiff::SignedDuration::from_millis(length));
+        end.unwrap_or(jiff::Timestamp::MAX)
+    }
+}
+
+/// Freeze calendars as they were read when the plan was made. A start reads them again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFreeze {
+    /// The calendars by path.
+    pub calendars: BTreeMap<String, FileRef>,
+    /// With a known start: what touches the window, and the next one after it.
+    pub found: Vec<Freeze>,
 }
 
 /// What the plan needs of the policy, and its digest.
@@ -512,6 +535,11 @@ impl Plan {
     /// Never for a plan that `bind` made; JSON's own errors otherwise.
     pub fn digest(&self) -> Result<Digest, serde_json::Error> {
         canon::digest(self)
+    }
+
+    /// The zone in which its times are shown.
+    pub fn zone(&self) -> &str {
+        self.window.as_ref().map_or("UTC", |w| w.timezone.as_str())
     }
 
     /// The phase with this id.

@@ -235,6 +235,9 @@ pub enum Event {
         dry: bool,
         /// Approvals of the plan that let it start.
         approvals: Vec<Answer>,
+        /// What the freeze calendars said at the start.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        freezes: Vec<crate::window::Freeze>,
     },
     /// Somebody goes on with it.
     Resumed {

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use super::event::{Event, GateEnd, HostState, Occasion, Outcome, Slot, Stamped, StepKey, StepResult};
+use super::event::{Answer, Event, GateEnd, HostState, Occasion, Outcome, Slot, Stamped, StepKey, StepResult};
 use super::{Batch, Captured, GateRun, GateState, Line, Lists, Open, PhaseRun, Round, Run, SlotEnd, SlotRun, Turn};
 use crate::id::{Digest, HostName};
 use crate::plan::Stage;
@@ -21,9 +21,11 @@ impl Run {
                 operator,
                 dry,
                 approvals,
+                freezes,
                 ..
             } => {
-                self.window_overridden = approvals.iter().any(|a| a.override_ == "window");
+                self.overridden(approvals);
+                self.freezes.clone_from(freezes);
                 self.id = Some(run.clone());
                 self.plan = Some(plan.clone());
                 self.operators.insert(operator.clone());
@@ -37,7 +39,8 @@ impl Run {
                 ..
             } => {
                 self.operators.insert(operator.clone());
-                self.resume(at, *back, !overrides.is_empty());
+                self.overridden(overrides);
+                self.resume(at, *back);
             }
             Event::Connected { host, facts } => {
                 self.facts.insert(host.clone(), facts.clone());
@@ -148,13 +151,18 @@ impl Run {
         }
     }
 
-    fn resume(&mut self, at: Timestamp, back: bool, overridden: bool) {
+    fn overridden(&mut self, by: &[Answer]) {
+        let any = |rule: &str| by.iter().any(|a| a.override_ == rule);
+        self.window_overridden |= any("window");
+        self.freeze_overridden |= any("freeze");
+    }
+
+    fn resume(&mut self, at: Timestamp, back: bool) {
         self.resumed = Some(at);
         self.signals = 0;
         self.halted = None;
         self.ended = None;
         self.recheck_steady = true;
-        self.window_overridden |= overridden;
         if back {
             self.backwards
                 .get_or_insert_with(|| "resumed with --rollback".to_owned());

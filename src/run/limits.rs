@@ -1,57 +1,78 @@
-//! The window as a run is held to it: when it ends, and what still fits.
+//! The window and the freezes as a run is held to them.
 //!
-//! Owns: this arithmetic. Must not: decide what follows from it (that is `next`).
+//! Owns: which of them hold (an override sets one aside), and whether a host of a phase still fits. Must not: reckon
+//! (`window` does), or decide what follows (that is `next`).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Run;
-use crate::plan::{Plan, PlannedPhase, PlannedWindow, estimate};
-
-/// When the window ends, if there is one and no override lets the run go on outside it.
-pub fn window_end(plan: &Plan, run: &Run) -> Option<Timestamp> {
-    let w = held_to(plan, run)?;
-    let end = opens_ms(w, run)?.saturating_add(ms(w.duration_ms));
-    Timestamp::from_millisecond(end).ok()
-}
+use crate::plan::{Plan, PlannedPhase, estimate};
+use crate::window::{Close, State, Window, show};
 
 /// True from the moment on after which no host starts.
 pub(super) fn cut_off(plan: &Plan, run: &Run, now: Timestamp) -> bool {
-    let Some(w) = held_to(plan, run) else { return false };
-    opens_ms(w, run).is_some_and(|start| {
-        let latest = start.saturating_add(ms(w.duration_ms)).saturating_sub(ms(w.cutoff_ms));
-        now.as_millisecond() >= latest
-    })
+    let state = held_to(plan, run).map(|w| w.state_at(now));
+    matches!(state, Some(State::CutOff(_) | State::Closed(_)))
 }
 
-/// Why no host of this phase may start now, if the window says so.
+/// Why no host of this phase may start now, if the window or a freeze says so.
 pub(super) fn window_closed(plan: &Plan, run: &Run, phase: &PlannedPhase, now: Timestamp) -> Option<String> {
-    let end = window_end(plan, run)?.as_millisecond();
-    if cut_off(plan, run, now) {
-        return Some("the window's cut-off is reached: no further host starts".to_owned());
-    }
+    let zone = plan.zone();
+    let close = match held_to(plan, run)?.state_at(now) {
+        State::Open(None) => return None,
+        State::Open(Some(close)) => close,
+        State::NotYet { freeze: None, .. } => return None,
+        State::NotYet { freeze: Some(f), .. } => {
+            return Some(format!(
+                "the freeze \"{}\" lasts until {}: no further host starts",
+                f.what,
+                show(f.to, zone)
+            ));
+        }
+        State::CutOff(Close { freeze: Some(f), .. }) | State::Closed(Close { freeze: Some(f), .. }) => {
+            return Some(format!(
+                "the freeze \"{}\" begins {} and ends the window: no further host starts",
+                f.what,
+                show(f.from, zone)
+            ));
+        }
+        State::CutOff(_) | State::Closed(_) => {
+            return Some("the window's cut-off is reached: no further host starts".to_owned());
+        }
+    };
     let slowest = run.slowest_ms.get(&phase.id).copied().unwrap_or(0);
-    let reserve = plan.window.as_ref().map_or(0, |w| estimate::reserve_ms(w, phase));
-    let back = now
-        .as_millisecond()
-        .saturating_add(ms(slowest))
-        .saturating_add(ms(reserve));
-    (back >= end).then(|| {
+    let reserve = estimate::reserve_ms(plan.window.as_ref(), phase);
+    let span = SignedDuration::from_millis(i64::try_from(slowest.saturating_add(reserve)).unwrap_or(i64::MAX));
+    let back = now.checked_add(span).unwrap_or(Timestamp::MAX);
+    let what = match close.freeze {
+        Some(f) => format!("before the freeze \"{}\"", f.what),
+        None => "the window".to_owned(),
+    };
+    (back >= close.at).then(|| {
         format!(
-            "a host takes up to {} s here and going back up to {} s: that no longer fits the window, no further host starts",
+            "a host takes up to {} s here and going back up to {} s: that no longer fits {what}, no further host starts",
             slowest / 1000,
             reserve / 1000
         )
     })
 }
 
-fn held_to<'a>(plan: &'a Plan, run: &Run) -> Option<&'a PlannedWindow> {
-    plan.window.as_ref().filter(|_| !run.window_overridden)
-}
-
-fn opens_ms(w: &PlannedWindow, run: &Run) -> Option<i64> {
-    w.start.or(run.started).map(Timestamp::as_millisecond)
-}
-
-fn ms(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
+/// The window as it stands for this run; `None` where nothing ends it.
+fn held_to<'a>(plan: &Plan, run: &'a Run) -> Option<Window<'a>> {
+    let freezes: &[_] = if run.freeze_overridden { &[] } else { &run.freezes };
+    match plan.window.as_ref().filter(|_| !run.window_overridden) {
+        Some(w) => Some(Window {
+            start: w.start.or(run.started)?,
+            duration_ms: Some(w.duration_ms),
+            cutoff_ms: w.cutoff_ms,
+            freezes,
+        }),
+        // Without a window a freeze that is over ends nothing: each process of the run looks ahead from its own begin.
+        None => Some(Window {
+            start: run.resumed.or(run.started)?,
+            duration_ms: None,
+            cutoff_ms: 0,
+            freezes,
+        }),
+    }
 }

@@ -75,6 +75,10 @@ pub struct Run {
     pub recheck_steady: bool,
     /// A signed override lets it go on outside the window.
     pub window_overridden: bool,
+    /// A signed override sets the freezes aside.
+    pub freeze_overridden: bool,
+    /// What the freeze calendars said when the run started.
+    pub freezes: Vec<crate::window::Freeze>,
     /// Obligations that a person put right by hand.
     pub forgiven: BTreeSet<String>,
     /// How the last process left it.

@@ -9,6 +9,7 @@ mod declare;
 mod each;
 mod phase;
 mod rollout;
+mod schedule;
 mod step;
 
 pub use declare::{typed, typed_text};

@@ -26,6 +26,7 @@ pub use step::{
     Action, Become, Command, Delegate, EachList, ForEach, Mark, OnUnknown, Parse, Retry, Step, Undo, WaitFor,
 };
 
+use crate::window::schedule::Schedule;
 use crate::diag::{Span, Spanned};
 
 /// A whole runbook file.
@@ -232,6 +233,10 @@ pub struct WindowSpec {
     pub reserve: Option<Duration>,
     /// IANA zone name.
     pub timezone: Option<Spanned<String>>,
+    /// Freeze calendars, besides those of the policy.
+    pub not_during: Vec<Spanned<String>>,
+    /// When it comes again.
+    pub schedule: Option<Spanned<Schedule>>,
 }
 
 /// `rollouts.NAME`.

@@ -25,6 +25,8 @@ pub struct PolicyFile {
     pub require_approval: Vec<Spanned<String>>,
     /// Steps may run on the control machine.
     pub allow_local: bool,
+    /// Freeze calendars, for every plan of the project.
+    pub freeze: Vec<Spanned<String>>,
     /// What no runbook may exceed.
     pub limits: Limits,
     /// The whole file as a value: what its digest is made of, so that comments, line ends and order change none.
@@ -57,6 +59,7 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<PolicyFile>
         require_change: f.texts("require_change"),
         require_approval: f.texts("require_approval"),
         allow_local: f.bool("allow_local").is_some_and(|b| b.value),
+        freeze: super::project::paths(&mut f, "freeze"),
         limits: f.node("limits").map(|n| limits(n, diags)).unwrap_or_default(),
         content: fields::value(&root),
     };
@@ -71,7 +74,6 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<PolicyFile>
             d.help("write `allowed_signers: FILE`, one line for each key: `anna@example.com ssh-ed25519 AAAA…`"),
         );
     }
-    f.later("freeze");
     f.finish(diags);
     Some(policy)
 }
@@ -143,8 +145,8 @@ mod tests {
                 vec!["PS0105", "PS0124"],
             ),
             (
-                "schema: 1\nfreeze: [x.ics]\nallow_lokal: true\n",
-                vec!["PS0190", "PS0102"],
+                "schema: 1\nfreeze: [/x.ics]\nallow_lokal: true\n",
+                vec!["PS0124", "PS0102"],
             ),
             ("schema: 1\nlimits: { max_fail: many }\n", vec!["PS0107"]),
         ] {

@@ -43,14 +43,30 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Project> {
 pub(super) fn path(f: &mut Fields<'_>, key: &'static str) -> Option<Spanned<String>> {
     let path = f.text(key)?;
     let Some(why) = not_plain(&path) else { return Some(path) };
-    let d = Diagnostic::error(
+    f.complain(outside(path, why));
+    None
+}
+
+/// A list of paths of the project.
+pub(super) fn paths(f: &mut Fields<'_>, key: &'static str) -> Vec<Spanned<String>> {
+    let mut good = Vec::new();
+    for path in f.texts(key) {
+        match not_plain(&path) {
+            None => good.push(path),
+            Some(why) => f.complain(outside(path, why)),
+        }
+    }
+    good
+}
+
+fn outside(path: Spanned<String>, why: &str) -> Diagnostic {
+    Diagnostic::error(
         "PS0124",
         format!("`{}` is no path of the project", path.value),
         path.span,
         why,
-    );
-    f.complain(d.help("write it relative to the folder that holds pitstop.yml"));
-    None
+    )
+    .help("write it relative to the folder that holds pitstop.yml")
 }
 
 fn providers(f: &mut Fields<'_>) -> BTreeMap<String, Vec<String>> {

@@ -1,146 +1,137 @@
-//! Whether a host may start now, when the window closes, and what a written start time means.
+//! Whether a host may start now, when the window closes, what a written start means, when windows come again, when none may be.
 //!
-//! Owns: the arithmetic of one window. Must not: ask a clock, read calendars or know plans; it is given plain values.
+//! Owns: the arithmetic of one window, schedules, freeze calendars. Must not: ask a clock, read files or know plans; it is given
+//! plain values.
 //!
 //! A window is a start and an elapsed time, both absolute, so a clock change inside it neither lengthens nor shortens it.
+
+pub mod ical;
+pub mod schedule;
 
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A time in which nothing is started.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Freeze {
+    /// Its begin.
+    pub from: Timestamp,
+    /// The moment from which on work may start again.
+    pub to: Timestamp,
+    /// What the calendar calls it.
+    pub what: String,
+    /// The calendar's path.
+    pub calendar: String,
+}
 
 /// When work may be done, in absolute times.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Opens; `None`: at the start of the run.
-    pub start: Option<Timestamp>,
-    /// Its length in elapsed time.
-    pub duration_ms: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window<'a> {
+    /// Opens, unless a freeze still lasts.
+    pub start: Timestamp,
+    /// Its length in elapsed time; `None`: only a freeze ends it.
+    pub duration_ms: Option<u64>,
     /// No host starts in this last part.
     pub cutoff_ms: u64,
-    /// Kept free for going back; `None`: the back-out time of a host.
-    pub reserve_ms: Option<u64>,
-    /// IANA zone name, for showing times.
-    pub timezone: String,
-    /// Freezes as (from, to). One that begins inside the window ends it; inside one nothing is open.
-    pub freezes: Vec<(Timestamp, Timestamp)>,
+    /// One that begins inside the window ends it; while one lasts nothing opens.
+    pub freezes: &'a [Freeze],
 }
 
 /// Where a moment lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum State<'a> {
     /// Before it.
     NotYet {
-        /// When it opens.
-        opens: Timestamp,
+        /// When it opens; `None`: the freeze lasts longer than the window.
+        opens: Option<Timestamp>,
+        /// What keeps it shut.
+        freeze: Option<&'a Freeze>,
     },
     /// Hosts may start.
-    Open {
-        /// When it closes.
-        closes: Timestamp,
-        /// No host starts at or after this moment.
-        last_host_start: Timestamp,
-    },
+    Open(Option<Close<'a>>),
     /// In its last part: hosts in flight finish, none starts.
-    CutOff {
-        /// When it closes.
-        closes: Timestamp,
-    },
-    /// After it, or inside a freeze.
-    Closed {
-        /// Since when.
-        closed: Timestamp,
-    },
+    CutOff(Close<'a>),
+    /// After it.
+    Closed(Close<'a>),
 }
 
-/// Why a host may not start now.
+/// When a window closes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhyNot {
-    /// The window opens later.
-    NotYet {
-        /// When.
-        opens: Timestamp,
-    },
-    /// The window is in its last part.
-    CutOff {
-        /// When it closes.
-        closes: Timestamp,
-    },
-    /// The window is over.
-    Closed {
-        /// Since when.
-        closed: Timestamp,
-    },
-    /// A host as slow as the slowest so far, and then its way back, would not end in time.
-    WouldNotFit {
-        /// When it would end.
-        would_end: Timestamp,
-        /// When the window closes.
-        closes: Timestamp,
-    },
+pub struct Close<'a> {
+    /// The moment.
+    pub at: Timestamp,
+    /// No host starts at or after this moment.
+    pub last_start: Timestamp,
+    /// The freeze that ends it, if one does.
+    pub freeze: Option<&'a Freeze>,
 }
 
-impl Window {
-    /// When it opens.
-    pub fn opens(&self, run_start: Timestamp) -> Timestamp {
-        self.start.unwrap_or(run_start)
+impl<'a> Window<'a> {
+    /// Where a window of this start and length ends by itself.
+    pub fn end(&self) -> Option<Timestamp> {
+        self.duration_ms.map(|ms| after(self.start, ms))
+    }
+
+    /// When it opens, and the freeze that delays it; no moment if that lasts longer than the window.
+    pub fn opens(&self) -> (Option<Timestamp>, Option<&'a Freeze>) {
+        let (mut opens, mut by) = (self.start, None);
+        while let Some(freeze) = self.freezes.iter().find(|f| f.from <= opens && opens < f.to) {
+            (opens, by) = (freeze.to, Some(freeze));
+        }
+        (Some(opens).filter(|o| self.end().is_none_or(|end| *o < end)), by)
     }
 
     /// When it closes: after its length, or where a freeze begins inside it.
-    pub fn closes(&self, run_start: Timestamp) -> Timestamp {
-        let opens = self.opens(run_start);
-        let end = after(opens, self.duration_ms);
-        self.freezes
-            .iter()
-            .filter(|(_, to)| *to > opens)
-            .map(|(from, _)| (*from).max(opens))
-            .fold(end, Timestamp::min)
+    pub fn closes(&self) -> Option<Close<'a>> {
+        let opens = self.opens().0.unwrap_or(self.start);
+        let next = self.freezes.iter().filter(|f| f.from > opens).min_by_key(|f| f.from);
+        let freeze = next.filter(|f| self.end().is_none_or(|end| f.from < end));
+        let at = freeze.map(|f| f.from).or_else(|| self.end())?;
+        Some(Close {
+            at,
+            last_start: before(at, self.cutoff_ms).max(opens),
+            freeze,
+        })
     }
 
     /// Where `now` lies.
-    pub fn state_at(&self, now: Timestamp, run_start: Timestamp) -> State {
-        let (opens, closes) = (self.opens(run_start), self.closes(run_start));
-        let last_host_start = before(closes, self.cutoff_ms).max(opens);
-        if now < opens {
-            State::NotYet { opens }
-        } else if now >= closes {
-            State::Closed { closed: closes }
-        } else if now >= last_host_start {
-            State::CutOff { closes }
-        } else {
-            State::Open {
-                closes,
-                last_host_start,
-            }
+    pub fn state_at(&self, now: Timestamp) -> State<'a> {
+        let (opens, freeze) = self.opens();
+        let over = self.end().filter(|end| now >= *end && opens.is_none());
+        match (self.closes(), opens) {
+            (Some(close), _) if over.is_some() => State::Closed(close),
+            (_, opens) if opens.is_none_or(|o| now < o) => State::NotYet { opens, freeze },
+            (None, _) => State::Open(None),
+            (Some(close), _) if now >= close.at => State::Closed(close),
+            (Some(close), _) if now >= close.last_start => State::CutOff(close),
+            (Some(close), _) => State::Open(Some(close)),
         }
     }
+}
 
-    /// Whether a host may start now. `slowest_host_ms`: of this phase so far, else of the history, else 0.
-    /// `back_out_ms`: the sum of the limits of its undo steps, used where the window has no `reserve`.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn may_start_host(
-        &self,
-        now: Timestamp,
-        run_start: Timestamp,
-        slowest_host_ms: u64,
-        back_out_ms: u64,
-    ) -> Result<(), WhyNot> {
-        match self.state_at(now, run_start) {
-            State::NotYet { opens } => Err(WhyNot::NotYet { opens }),
-            State::CutOff { closes } => Err(WhyNot::CutOff { closes }),
-            State::Closed { closed } => Err(WhyNot::Closed { closed }),
-            State::Open { closes, .. } => {
-                let reserve = self.reserve_ms.unwrap_or(back_out_ms);
-                let would_end = after(now, slowest_host_ms.saturating_add(reserve));
-                if would_end < closes {
-                    Ok(())
-                } else {
-                    Err(WhyNot::WouldNotFit { would_end, closes })
-                }
-            }
+/// The first change of the clocks between two moments, in words: `the clocks go forward by 1 h (2026-03-29 03:00 CEST)`.
+pub fn clock_change(from: Timestamp, to: Timestamp, zone: &TimeZone) -> Option<String> {
+    let mut before = zone.to_offset(from).seconds();
+    for t in zone.following(from).take_while(|t| t.timestamp() < to) {
+        let after = t.offset().seconds();
+        let (way, by) = (if after > before { "forward" } else { "back" }, (after - before).unsigned_abs());
+        before = after;
+        // A zone's name or its summer time's mark may change without the clock.
+        if by == 0 {
+            continue;
         }
+        let by = match (by / 3600, by % 3600 / 60) {
+            (h, 0) => format!("{h} h"),
+            (0, m) => format!("{m} min"),
+            (h, m) => format!("{h} h {m:02} min"),
+        };
+        let at = t.timestamp().to_zoned(zone.clone());
+        return Some(format!("the clocks go {way} by {by} ({})", at.strftime("%Y-%m-%d %H:%M %Z")));
     }
+    None
 }
 
 fn after(t: Timestamp, ms: u64) -> Timestamp {

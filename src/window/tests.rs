@@ -9,147 +9,155 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn window() -> Window {
+fn window(freezes: &[Freeze]) -> Window<'_> {
     Window {
-        start: Some(at("2026-12-06T01:00:00Z")),
-        duration_ms: 4 * HOUR,
+        start: at("2026-12-06T01:00:00Z"),
+        duration_ms: Some(4 * HOUR),
         cutoff_ms: 30 * MIN,
-        reserve_ms: None,
-        timezone: "UTC".to_owned(),
-        freezes: Vec::new(),
+        freezes,
+    }
+}
+
+fn freeze(from: &str, to: &str) -> Freeze {
+    Freeze {
+        from: at(from),
+        to: at(to),
+        what: "year end".to_owned(),
+        calendar: "freeze.ics".to_owned(),
     }
 }
 
 #[test]
 fn a_moment_is_before_inside_cut_off_or_after() {
-    let closes = at("2026-12-06T05:00:00Z");
-    let last_host_start = at("2026-12-06T04:30:00Z");
+    let close = Close {
+        at: at("2026-12-06T05:00:00Z"),
+        last_start: at("2026-12-06T04:30:00Z"),
+        freeze: None,
+    };
+    let before = State::NotYet {
+        opens: Some(at("2026-12-06T01:00:00Z")),
+        freeze: None,
+    };
     let table = [
-        (
-            "2026-12-06T00:59:59.999Z",
-            State::NotYet {
-                opens: at("2026-12-06T01:00:00Z"),
-            },
-        ),
-        (
-            "2026-12-06T01:00:00Z",
-            State::Open {
-                closes,
-                last_host_start,
-            },
-        ),
-        (
-            "2026-12-06T04:29:59.999Z",
-            State::Open {
-                closes,
-                last_host_start,
-            },
-        ),
-        ("2026-12-06T04:30:00Z", State::CutOff { closes }),
-        ("2026-12-06T04:59:59.999Z", State::CutOff { closes }),
-        ("2026-12-06T05:00:00Z", State::Closed { closed: closes }),
+        ("2026-12-06T00:59:59.999Z", before),
+        ("2026-12-06T01:00:00Z", State::Open(Some(close))),
+        ("2026-12-06T04:29:59.999Z", State::Open(Some(close))),
+        ("2026-12-06T04:30:00Z", State::CutOff(close)),
+        ("2026-12-06T04:59:59.999Z", State::CutOff(close)),
+        ("2026-12-06T05:00:00Z", State::Closed(close)),
     ];
     for (now, state) in table {
-        assert_eq!(window().state_at(at(now), at(now)), state, "{now}");
+        assert_eq!(window(&[]).state_at(at(now)), state, "{now}");
     }
 }
 
 #[test]
-fn without_a_start_it_opens_with_the_run() {
-    let window = Window {
-        start: None,
-        ..window()
+fn a_freeze_that_begins_inside_ends_the_window() {
+    let freezes = [freeze("2026-12-06T03:00:00Z", "2026-12-06T04:00:00Z")];
+    let window = window(&freezes);
+    let close = Close {
+        at: at("2026-12-06T03:00:00Z"),
+        last_start: at("2026-12-06T02:30:00Z"),
+        freeze: Some(&freezes[0]),
     };
-    let run = at("2026-03-01T10:00:00Z");
-    let state = window.state_at(at("2026-03-01T13:45:00Z"), run);
+    for (now, state) in [
+        ("2026-12-06T02:29:59Z", State::Open(Some(close))),
+        ("2026-12-06T02:30:00Z", State::CutOff(close)),
+        ("2026-12-06T03:00:00Z", State::Closed(close)),
+        ("2026-12-06T04:30:00Z", State::Closed(close)),
+    ] {
+        assert_eq!(window.state_at(at(now)), state, "{now}: also after the freeze");
+    }
+}
+
+#[test]
+fn a_freeze_around_the_start_delays_the_window_or_keeps_it_shut() {
+    let delayed = [
+        freeze("2026-12-05T00:00:00Z", "2026-12-06T02:00:00Z"),
+        freeze("2026-12-06T02:00:00Z", "2026-12-06T02:30:00Z"),
+    ];
+    let opens = at("2026-12-06T02:30:00Z");
     assert_eq!(
-        state,
-        State::CutOff {
-            closes: at("2026-03-01T14:00:00Z")
+        window(&delayed).opens(),
+        (Some(opens), Some(&delayed[1])),
+        "one freeze after the other"
+    );
+    assert!(matches!(window(&delayed).state_at(opens), State::Open(_)));
+    let shut = [freeze("2026-12-05T00:00:00Z", "2026-12-06T05:00:00Z")];
+    let before_end = window(&shut).state_at(at("2026-12-06T04:59:59Z"));
+    assert_eq!(
+        before_end,
+        State::NotYet {
+            opens: None,
+            freeze: Some(&shut[0])
         }
     );
+    assert!(matches!(window(&shut).state_at(at("2026-12-06T05:00:00Z")), State::Closed(_)));
 }
 
 #[test]
-fn a_host_starts_only_if_it_and_its_way_back_fit_before_the_end() {
-    let run = at("2026-12-06T01:00:00Z");
-    let start = |now: &str, reserve, slowest, back_out| {
-        let window = Window {
-            reserve_ms: reserve,
-            ..window()
-        };
-        window.may_start_host(at(now), run, slowest, back_out)
-    };
-    let closes = at("2026-12-06T05:00:00Z");
-    assert_eq!(start("2026-12-06T03:00:00Z", None, HOUR, HOUR - 1), Ok(()));
-    let too_late = Err(WhyNot::WouldNotFit {
-        would_end: closes,
-        closes,
-    });
-    assert_eq!(
-        start("2026-12-06T03:00:00Z", None, HOUR, HOUR),
-        too_late,
-        "the end itself is too late"
-    );
-    assert_eq!(
-        start("2026-12-06T03:00:00Z", Some(0), HOUR, 9 * HOUR),
-        Ok(()),
-        "a written reserve replaces the undo steps' sum"
-    );
-    assert_eq!(
-        start("2026-12-06T04:30:00Z", Some(0), 0, 0),
-        Err(WhyNot::CutOff { closes })
-    );
-    assert_eq!(
-        start("2026-12-06T05:00:00Z", Some(0), 0, 0),
-        Err(WhyNot::Closed { closed: closes })
-    );
-    assert_eq!(
-        start("2026-12-06T00:00:00Z", Some(0), 0, 0),
-        Err(WhyNot::NotYet { opens: run })
-    );
-    assert!(
-        start("2026-12-06T01:00:00Z", Some(u64::MAX), u64::MAX, 0).is_err(),
-        "no overflow"
-    );
-}
-
-#[test]
-fn a_freeze_that_begins_inside_ends_the_window_and_one_around_its_start_keeps_it_shut() {
-    let freeze = |from: &str, to: &str| Window {
-        freezes: vec![(at(from), at(to))],
-        ..window()
-    };
-    let run = at("2026-12-06T01:00:00Z");
-    let inside = freeze("2026-12-06T03:00:00Z", "2026-12-07T00:00:00Z");
-    assert_eq!(inside.closes(run), at("2026-12-06T03:00:00Z"));
-    let around = freeze("2026-12-05T00:00:00Z", "2026-12-07T00:00:00Z");
-    assert_eq!(around.state_at(run, run), State::Closed { closed: run });
+fn a_freeze_beside_the_window_does_not_touch_it() {
     for (from, to) in [
         ("2026-12-05T00:00:00Z", "2026-12-06T01:00:00Z"),
         ("2026-12-06T05:00:00Z", "2026-12-07T00:00:00Z"),
     ] {
-        assert_eq!(
-            freeze(from, to).closes(run),
-            at("2026-12-06T05:00:00Z"),
-            "a freeze beside the window does not touch it"
-        );
+        let freezes = [freeze(from, to)];
+        let close = window(&freezes).closes().unwrap();
+        assert_eq!((close.at, close.freeze), (at("2026-12-06T05:00:00Z"), None));
     }
+}
+
+#[test]
+fn without_a_window_only_a_freeze_ends_it() {
+    let freezes = [freeze("2026-12-06T03:00:00Z", "2026-12-06T04:00:00Z")];
+    let mut none = Window {
+        duration_ms: None,
+        cutoff_ms: 0,
+        ..window(&freezes)
+    };
+    assert!(matches!(none.state_at(at("2026-12-06T02:59:59Z")), State::Open(Some(_))));
+    assert!(matches!(none.state_at(at("2026-12-06T03:00:00Z")), State::Closed(_)));
+    none.freezes = &[];
+    assert_eq!(none.state_at(at("2030-01-01T00:00:00Z")), State::Open(None));
 }
 
 #[test]
 fn a_cutoff_longer_than_the_window_lets_no_host_start() {
     let window = Window {
         cutoff_ms: 9 * HOUR,
-        ..window()
+        ..window(&[])
     };
-    let run = at("2026-12-06T01:00:00Z");
-    assert_eq!(
-        window.state_at(run, run),
-        State::CutOff {
-            closes: at("2026-12-06T05:00:00Z")
-        }
-    );
+    assert!(matches!(window.state_at(window.start), State::CutOff(_)));
+}
+
+#[test]
+fn a_change_of_the_clocks_inside_is_told() {
+    for (from, to, zone_name, said) in [
+        (
+            "2026-03-29T00:30:00Z",
+            "2026-03-29T04:30:00Z",
+            "Europe/Berlin",
+            Some("the clocks go forward by 1 h (2026-03-29 03:00 CEST)"),
+        ),
+        (
+            "2026-10-25T00:30:00Z",
+            "2026-10-25T04:30:00Z",
+            "Europe/Berlin",
+            Some("the clocks go back by 1 h (2026-10-25 02:00 CET)"),
+        ),
+        (
+            "2026-04-04T12:00:00Z",
+            "2026-04-04T18:00:00Z",
+            "Australia/Lord_Howe",
+            Some("the clocks go back by 30 min (2026-04-05 01:30 +1030)"),
+        ),
+        ("2026-03-29T00:30:00Z", "2026-03-29T04:30:00Z", "Asia/Tokyo", None),
+        ("2026-03-29T01:00:00Z", "2026-03-29T04:30:00Z", "Europe/Berlin", None),
+        ("2026-03-28T21:00:00Z", "2026-03-29T01:00:00Z", "Europe/Berlin", None),
+    ] {
+        let found = clock_change(at(from), at(to), &zone(zone_name).unwrap());
+        assert_eq!(found.as_deref(), said, "{zone_name} {from}");
+    }
 }
 
 #[test]
@@ -162,10 +170,10 @@ fn its_length_is_elapsed_time_across_clock_changes() {
     ] {
         let opens = parse_start(start, "Europe/Berlin").unwrap();
         let window = Window {
-            start: Some(opens),
-            ..window()
+            start: opens,
+            ..window(&[])
         };
-        let closes = window.closes(opens);
+        let closes = window.closes().unwrap().at;
         assert_eq!(closes.duration_since(opens), SignedDuration::from_hours(4));
         assert_eq!(show(closes, "Europe/Berlin"), end);
     }

@@ -172,7 +172,8 @@ impl Room {
             clock,
             operator: "tess".to_owned(),
             controller: "here".to_owned(),
-            approval_folders: Vec::new(),
+            freezes: Vec::new(),
+        approval_folders: Vec::new(),
             observer: Box::new(move |stamped, _| {
                 if when.as_ref().is_some_and(|w| w(&stamped.event)) {
                     let mut count = count.lock().unwrap();

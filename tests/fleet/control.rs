@@ -123,6 +123,7 @@ fn setup(fleet: &Fleet, plan: &Plan, folder: &RunFolder, id: &RunId, journal: Jo
         clock,
         operator: "olga".to_owned(),
         controller: "here".to_owned(),
+        freezes: Vec::new(),
         approval_folders: Vec::new(),
         observer: Box::new(|_, _| {}),
         signals,

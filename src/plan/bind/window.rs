@@ -1,9 +1,12 @@
-//! The window in absolute times.
+//! The window in absolute times, its schedule, and the freezes around it.
+
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Binder, millis};
-use crate::diag::Diagnostic;
-use crate::plan::PlannedWindow;
-use crate::window::{BadStart, parse_start, zone};
+use crate::diag::{Diagnostic, Span, Spanned};
+use crate::plan::{Plan, PlannedFreeze, PlannedWindow, freeze};
+use crate::runbook::WindowSpec;
+use crate::window::{BadStart, clock_change, parse_start, show, zone};
 
 impl Binder<'_, '_> {
     pub(super) fn window(&mut self) -> Option<PlannedWindow> {
@@ -28,21 +31,7 @@ impl Binder<'_, '_> {
             self.diags.push(d.help(e.help()));
             return None;
         }
-        let start = change
-            .start
-            .as_ref()
-            .and_then(|written| match parse_start(written, timezone) {
-                Ok(moment) => Some(moment),
-                Err(e) => {
-                    let label = match e {
-                        BadStart::Gap { .. } | BadStart::Twice { .. } => "clocks change then",
-                        _ => "not a moment",
-                    };
-                    let d = Diagnostic::error("PS0630", e.to_string(), written.span.clone(), label);
-                    self.diags.push(d.help(e.help()));
-                    None
-                }
-            });
+        let start = change.start.as_ref().and_then(|written| self.start(written, timezone));
         let cutoff = window.cutoff.unwrap_or_default();
         if cutoff >= window.duration.value {
             let d = Diagnostic::error(
@@ -54,12 +43,124 @@ impl Binder<'_, '_> {
             self.diags
                 .push(d.help("`cutoff` is the last part of the window, in which no host starts any more"));
         }
-        Some(PlannedWindow {
+        let planned = PlannedWindow {
             start,
             duration_ms: millis(window.duration.value),
             cutoff_ms: millis(cutoff),
             reserve_ms: window.reserve.map(millis),
             timezone: timezone.to_owned(),
-        })
+        };
+        if let (Some(start), Some(written)) = (start, &change.start) {
+            self.scheduled(window, start, written, timezone);
+            self.clocks(&planned, start, &written.span);
+        }
+        Some(planned)
     }
+
+    fn start(&mut self, written: &Spanned<String>, timezone: &str) -> Option<Timestamp> {
+        parse_start(written, timezone)
+            .map_err(|e| {
+                let label = match e {
+                    BadStart::Gap { .. } | BadStart::Twice { .. } => "clocks change then",
+                    _ => "not a moment",
+                };
+                let d = Diagnostic::error("PS0630", e.to_string(), written.span.clone(), label);
+                self.diags.push(d.help(e.help()));
+            })
+            .ok()
+    }
+
+    /// A runbook with a schedule begins when that says.
+    fn scheduled(&mut self, window: &WindowSpec, start: Timestamp, written: &Spanned<String>, timezone: &str) {
+        let (Some(schedule), Ok(zone)) = (&window.schedule, zone(timezone)) else {
+            return;
+        };
+        if schedule.holds(start, &zone) {
+            return;
+        }
+        let d = Diagnostic::error(
+            "PS0563",
+            format!("{} is outside the runbook's schedule", show(start, timezone)),
+            written.span.clone(),
+            "no window begins then",
+        )
+        .also(schedule.span.clone(), format!("it comes on {}", schedule.text()));
+        let next = schedule.next(start, &zone).map_or_else(String::new, |o| {
+            format!("the next one begins {}; ", show(o.start, timezone))
+        });
+        self.diags.push(d.help(format!(
+            "{next}`pitstop plan {} --next 5` lists them",
+            self.input.path
+        )));
+    }
+
+    /// The wall clock says one thing, the elapsed time another: people should know before.
+    fn clocks(&mut self, window: &PlannedWindow, start: Timestamp, at: &Span) {
+        let end = window.end(start);
+        let Some(change) = zone(&window.timezone).ok().and_then(|z| clock_change(start, end, &z)) else {
+            return;
+        };
+        let d = Diagnostic::warning(
+            "PS0672",
+            format!("{change} inside the window"),
+            at.clone(),
+            format!("it closes {}", show(end, &window.timezone)),
+        );
+        self.diags
+            .push(d.help("its length is elapsed time; nothing needs to be done if that end is meant"));
+    }
+
+    /// What the freeze calendars of the policy and of the runbook say of the plan.
+    pub(super) fn freezes(&mut self, plan: &mut Plan) {
+        let own = self.input.runbook.window.iter().flat_map(|w| &w.not_during);
+        // The policy freezes changes; what only reads is held up by its own runbook alone.
+        let policy = self.input.policy.filter(|_| plan.changes());
+        let paths = own.chain(policy.iter().flat_map(|(p, _)| &p.freeze));
+        let calendars = freeze::read(paths, plan.zone(), self.input.files, self.diags);
+        if calendars.files.is_empty() {
+            return;
+        }
+        let mut found = Vec::new();
+        if let Some((w, start)) = plan.window.as_ref().and_then(|w| Some((w, w.start?))) {
+            found = calendars.around(start, w.end(start));
+            self.warn_of_freezes(w, start, &found);
+        }
+        plan.freeze = Some(PlannedFreeze {
+            calendars: calendars.files,
+            found,
+        });
+    }
+
+    fn warn_of_freezes(&mut self, window: &PlannedWindow, start: Timestamp, found: &[crate::window::Freeze]) {
+        let Some(at) = self.input.change.start.as_ref().map(|s| s.span.clone()) else {
+            return;
+        };
+        let zone = &window.timezone;
+        for f in found.iter().filter(|f| f.from < window.end(start)) {
+            let when = format!("{} to {}", show(f.from, zone), show(f.to, zone));
+            let d = if f.from <= start {
+                Diagnostic::warning(
+                    "PS0670",
+                    format!("the window begins inside the freeze \"{}\"", f.what),
+                    at.clone(),
+                    when,
+                )
+                .help("choose another start; or, once the plan is stored: pitstop approve PLAN --override freeze --comment WHY --key FILE")
+            } else {
+                let left = f.from.duration_since(start);
+                Diagnostic::warning(
+                    "PS0671",
+                    format!("the freeze \"{}\" begins inside the window and ends it", f.what),
+                    at.clone(),
+                    when,
+                )
+                .help(format!("{} of it are left", crate::plan::page::duration(span_ms(left))))
+            };
+            self.diags.push(d);
+        }
+    }
+}
+
+fn span_ms(d: SignedDuration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(0)
 }

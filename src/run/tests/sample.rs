@@ -285,6 +285,7 @@ pub fn plan(items: Vec<PlanItem>) -> Plan {
         hosts: Vec::new(),
         targets: BTreeMap::new(),
         window: None,
+        freeze: None,
         policy: None,
         approval: None,
         steady_state: Vec::new(),

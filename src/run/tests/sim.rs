@@ -158,6 +158,7 @@ pub struct Sim<W> {
     pub now: Timestamp,
     pub world: W,
     pub faults: Vec<Fault>,
+    pub freezes: Vec<crate::window::Freeze>,
     pub checker: Checker,
     /// What is under way: fate and when it is over.
     flying: Vec<(StepKey, Fate)>,
@@ -175,6 +176,7 @@ impl<W: World> Sim<W> {
             now,
             world,
             faults: Vec::new(),
+            freezes: Vec::new(),
             flying: Vec::new(),
             dry: false,
         }
@@ -210,6 +212,7 @@ impl<W: World> Sim<W> {
             tool: "0".to_owned(),
             dry: self.dry,
             approvals: Vec::new(),
+            freezes: self.freezes.clone(),
         });
         self.process()
     }

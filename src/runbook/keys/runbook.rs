@@ -159,9 +159,32 @@ pub static WINDOW: Shape = Shape {
             TEXTS,
             "Calendars (iCalendar files) in which nothing may run",
         ),
-        key("schedule", Kind::Any, "When windows begin"),
+        key("schedule", Kind::Map(&SCHEDULE), "When windows begin"),
     ]],
 };
+
+/// `schedule` of a window.
+pub static SCHEDULE: Shape = Shape {
+    what: "`schedule`",
+    one_of: &[&["cron"], &["nth", "weekday", "plus_days", "at"]],
+    keys: &[&[
+        key("cron", Kind::Text, "Minute, hour, day, month, weekday: \"0 22 * * 2\""),
+        key("nth", Kind::Int(-1, 5), "Which of the month: 1 to 5, or -1 for the last"),
+        key("weekday", Kind::Word(WEEKDAYS), "The day of the week"),
+        key("plus_days", Kind::Int(0, 60), "So many days later"),
+        key("at", Kind::Text, "Time of day in the window's zone: \"22:00\""),
+    ]],
+};
+
+const WEEKDAYS: &[&str] = &[
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
 
 /// `rollouts.NAME`, or `rollout` of a phase.
 pub static ROLLOUT: Shape = Shape {

@@ -167,8 +167,8 @@ impl Cx<'_> {
         let cutoff = f.duration("cutoff").map(|d| d.value);
         let reserve = f.duration("reserve").map(|d| d.value);
         let timezone = f.text("timezone");
-        f.later("not_during");
-        f.later("schedule");
+        let not_during = f.texts("not_during");
+        let schedule = f.node("schedule");
         if let Some(start) = f.misplaced("start") {
             let d = Diagnostic::error(
                 "PS0127",
@@ -179,11 +179,15 @@ impl Cx<'_> {
             f.complain(d.help("write it in the change file, under `window`, or plan with `--start`"));
         }
         f.finish(self.diags);
+        let not_during = not_during.into_iter().filter_map(|p| self.path(Some(p))).collect();
+        let schedule = schedule.and_then(|n| self.schedule(n));
         Some(WindowSpec {
             duration: duration?,
             cutoff,
             reserve,
             timezone,
+            not_during,
+            schedule,
         })
     }
 

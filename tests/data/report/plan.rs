@@ -229,6 +229,7 @@ pub fn plan(t: &Texts) -> Plan {
         )]),
         hosts,
         targets: BTreeMap::from([("web".to_owned(), web.clone())]),
+        freeze: None,
         window: Some(PlannedWindow {
             start: Some(at(0)),
             duration_ms: 2 * 3_600_000,

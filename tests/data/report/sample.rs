@@ -339,6 +339,7 @@ pub fn events(t: &Texts) -> Vec<Stamped> {
             tool: "0.1.0".to_owned(),
             dry: false,
             approvals: vec![approval],
+            freezes: Vec::new(),
         },
     );
     for h in 1..=12 {
