@@ -31,6 +31,8 @@ pub struct Policy {
 pub struct Limits {
     /// Hosts at work at one time.
     pub parallel: Option<u64>,
+    /// Hosts of one batch.
+    pub batch: Option<u64>,
     /// Hosts of one plan.
     pub hosts: Option<u64>,
     /// Failed hosts that a phase bears.
@@ -58,6 +60,7 @@ impl Limits {
     pub fn exceeded_by(&self, asked: &Self) -> Vec<Exceeded> {
         let pairs = [
             ("parallel", self.parallel, asked.parallel),
+            ("batch", self.batch, asked.batch),
             ("hosts", self.hosts, asked.hosts),
             ("max_fail", self.max_fail, asked.max_fail),
             ("timeout", self.timeout_ms, asked.timeout_ms),

@@ -46,8 +46,8 @@ const PINNED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
-    ("similar", &["cli"]),
     ("quick_junit", &["report/junit"]),
+    ("similar", &["cli", "plan/page"]),
     ("aho_corasick", &["secret"]),
 ];
 

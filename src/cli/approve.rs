@@ -221,10 +221,7 @@ fn of_plan(what: &What, rule: Option<Override>, now: Timestamp, console: &Consol
     };
     let root = super::project::room(&console.project_args(), Some(file))?;
     let folders = approval_folders(file, root.folder.root());
-    let until = plan
-        .window
-        .as_ref()
-        .and_then(|w| Some(w.end(w.start?)));
+    let until = plan.window.as_ref().and_then(|w| Some(w.end(w.start?)));
     let mut expires = after(now, what.valid);
     if let Some(end) = until {
         // The plan is approved until its window is over, however far away that is.

@@ -20,7 +20,9 @@ use super::problem::Problem;
 /// # Errors
 /// When one cannot be read: without it no freeze would be known.
 pub fn today(plan: &Plan, folder: &Folder, now: Timestamp, console: &Console) -> Result<Vec<Freeze>, Problem> {
-    let Some(planned) = &plan.freeze else { return Ok(Vec::new()) };
+    let Some(planned) = &plan.freeze else {
+        return Ok(Vec::new());
+    };
     let paths: Vec<_> = planned.calendars.keys().map(|p| change::flag("the plan", p)).collect();
     let mut diags = Diagnostics::new();
     let calendars = freeze::read(&paths, plan.zone(), folder, &mut diags);
@@ -33,7 +35,11 @@ pub fn today(plan: &Plan, folder: &Folder, now: Timestamp, console: &Console) ->
         return Ok(found);
     }
     let screen = &console.screen;
-    for path in planned.calendars.iter().filter(|(p, f)| calendars.files.get(*p) != Some(f)) {
+    for path in planned
+        .calendars
+        .iter()
+        .filter(|(p, f)| calendars.files.get(*p) != Some(f))
+    {
         let path = terminal_line(path.0);
         screen.say(&format!("note: {path} is not what it was when the plan was made"));
     }

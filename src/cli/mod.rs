@@ -18,6 +18,7 @@ mod hosts;
 mod init;
 mod live;
 mod logs;
+mod next;
 mod owed;
 mod permit;
 mod person;

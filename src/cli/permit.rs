@@ -181,25 +181,33 @@ pub fn start_in_window(plan: &Plan, freezes: &[Freeze], wait: bool, now: Timesta
     let opens = match window.state_at(now) {
         State::Open(_) => return Ok(Duration::ZERO),
         State::CutOff(Close { freeze: Some(f), .. }) | State::Closed(Close { freeze: Some(f), .. }) => {
-            return Err(frozen(plan, &format!("began {} and ended the window", day(f.from, zone)), f));
+            return Err(frozen(
+                plan,
+                &format!("began {} and ended the window", day(f.from, zone)),
+                f,
+            ));
         }
         State::Closed(Close { at, .. }) => {
             let what = format!("the window of the plan is over since {}", day(at, zone));
             return Err(Problem::refused(what, ANOTHER));
         }
         State::CutOff(Close { at, .. }) => {
-            let what = format!("the window of the plan takes no further host; it ends {}", day(at, zone));
+            let what = format!(
+                "the window of the plan takes no further host; it ends {}",
+                day(at, zone)
+            );
             return Err(Problem::refused(what, ANOTHER));
         }
-        State::NotYet {
-            opens: Some(opens), ..
-        } if wait => opens,
+        State::NotYet { opens: Some(opens), .. } if wait => opens,
         State::NotYet { freeze: Some(f), .. } => {
             return Err(frozen(plan, &format!("lasts until {}", day(f.to, zone)), f));
         }
         State::NotYet { opens, .. } => {
             return Err(Problem::refused(
-                format!("the window of the plan opens {}", day(opens.unwrap_or(window.start), zone)),
+                format!(
+                    "the window of the plan opens {}",
+                    day(opens.unwrap_or(window.start), zone)
+                ),
                 "run it then, or wait for it: pitstop run … --wait",
             ));
         }

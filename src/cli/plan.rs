@@ -17,11 +17,12 @@ use crate::plan::page::{self, FromConfig, Outside, Page};
 
 use super::console::Console;
 use super::exit;
+use super::next;
 use super::problem::Problem;
 use super::project::{self, Loaded, ProjectArgs};
 use super::prompt;
 use super::selection;
-use super::stored::{history, parse_plan};
+use super::stored::{Stored, history, learnt, parse_plan};
 use super::views;
 
 /// Make the frozen plan of a runbook or change and show it; no host is contacted
@@ -31,7 +32,10 @@ Examples:
   pitstop plan runbooks/patch.yml --set release=2.4
   pitstop plan changes/CHG0031337.yml -o plan.json      for `pitstop approve plan.json`
   pitstop plan changes/CHG0031337.yml --format html > plan.html
+  pitstop plan changes/CHG0031337.yml --facts last      with what the dry run found
+  pitstop plan runbooks/patch.yml --next 6              the next windows of its schedule
   pitstop plan --diff plan.json changes/CHG0031337.yml  has anything changed since?
+  pitstop plan --diff plan.json last                    is it what ran?
 
 With --diff the exit code is 0 if the plans are equal and 1 if not.")]
 pub struct Args {
@@ -44,15 +48,21 @@ pub struct Args {
     /// What is written to stdout
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     format: Format,
-    /// Show what differs between two plans
-    #[arg(long)]
+    /// Show what differs between two plans, runbooks, changes or runs
+    #[arg(long, conflicts_with_all = ["out", "next", "facts"])]
     diff: bool,
+    /// List the next windows of the runbook's schedule
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=200), conflicts_with_all = ["out", "facts"])]
+    next: Option<u16>,
+    /// Show on the page what this run found: best a dry run
+    #[arg(long, value_name = "RUN")]
+    facts: Option<String>,
     #[command(flatten)]
     change: ChangeFlags,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     Text,
     Md,
     Html,
@@ -141,7 +151,14 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
             "to compare two: pitstop plan --diff A B",
         ));
     };
+    if let Some(count) = args.next {
+        return next::next(file, count, &args.change, args.format, console);
+    }
     let made = make(file, &args.change, console)?;
+    let learnt = match &args.facts {
+        Some(run) => Some(learnt(console, run, &made.plan, &made.digest)?),
+        None => None,
+    };
     let text = canon::to_string(&made.plan)?;
     if let Some(out) = &args.out {
         disk::write_atomic(out, text.as_bytes())?;
@@ -151,6 +168,7 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
         file: shown.clone(),
         history: history(console, &made.plan.runbook),
         ssh: from_ssh_config(&made.plan, console),
+        learnt,
         ..Outside::default()
     };
     let page = page::facts(&made.plan, &made.digest, &outside);
@@ -251,8 +269,15 @@ fn diff(args: &Args, console: &Console) -> Result<u8, Problem> {
     let any = |file: &Path| {
         if is_plan(file) {
             stored(file)
-        } else {
+        } else if file.is_file() {
             make(file, &args.change, console)
+        } else {
+            let run = Stored::find(console, &file.display().to_string())?;
+            Ok(Made {
+                plan: run.plan,
+                digest: run.digest,
+                loaded: None,
+            })
         }
     };
     let (a, b) = (any(a)?, any(b)?);
@@ -261,7 +286,14 @@ fn diff(args: &Args, console: &Console) -> Result<u8, Problem> {
         Format::Json => console
             .screen
             .data(&format!("{}\n", serde_json::to_string_pretty(&differences)?)),
-        _ => console.screen.data(&page::diff_text(&differences)),
+        Format::Md => console.screen.data(&page::diff_markdown(&differences)),
+        Format::Text => console.screen.data(&page::diff_text(&differences)),
+        Format::Html => {
+            return Err(Problem::wrong(
+                "differences are no page",
+                "write them as text, md or json",
+            ));
+        }
     }
     Ok(if differences.is_empty() {
         exit::GOOD

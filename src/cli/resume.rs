@@ -182,7 +182,11 @@ fn in_window(
     };
     if let State::NotYet { freeze: Some(f), .. } | State::Closed(Close { freeze: Some(f), .. }) = window.state_at(now) {
         let what = crate::text::terminal_line(&f.what);
-        let why = format!("the freeze \"{what}\" began {} and lasts until {}", day(f.from, zone), day(f.to, zone));
+        let why = format!(
+            "the freeze \"{what}\" began {} and lasts until {}",
+            day(f.from, zone),
+            day(f.to, zone)
+        );
         needed.push((Override::Freeze, why));
     }
     let subject = run.id.clone().map_or(Subject::Plan, Subject::Run);

@@ -256,7 +256,14 @@ fn wait_for_window(
     let mut freezes = starting.freezes;
     if !freezes.is_empty() {
         let operators = vec![console.operator()];
-        let found = permit::overrides(plan, digest, &Subject::Plan, operators, starting.folders, Override::Freeze);
+        let found = permit::overrides(
+            plan,
+            digest,
+            &Subject::Plan,
+            operators,
+            starting.folders,
+            Override::Freeze,
+        );
         if !found.is_empty() {
             freezes = &[];
             approvals.extend(found);

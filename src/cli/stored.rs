@@ -2,6 +2,8 @@
 //!
 //! Owns: finding and reading one, the words for what may come next. Must not: change it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::clock::{Clock as _, RealClock};
@@ -9,7 +11,7 @@ use crate::id::{Digest, HostName, RunId};
 use crate::journal::store::{RunFolder, Store};
 use crate::journal::{self, Read};
 use crate::plan::Plan;
-use crate::plan::page::PastRun;
+use crate::plan::page::{Found, Learnt, PastRun, shown};
 use crate::report::record::{ChainHead, ChangeRecord, record};
 use crate::run::event::{Event, HostState, Stamped, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
@@ -172,9 +174,80 @@ pub fn history(console: &Console, runbook: &str) -> Vec<PastRun> {
             run: id.to_string(),
             verdict: verdict.as_str().to_owned(),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(0),
+            phases: phase_times(&stored.read),
         })
     };
     ids.iter().rev().take(LOOKED_AT).filter_map(past).take(SHOWN).collect()
+}
+
+/// From the first to the last fact of each phase.
+fn phase_times(read: &Read) -> BTreeMap<String, u64> {
+    let mut spans: BTreeMap<&str, (Timestamp, Timestamp)> = BTreeMap::new();
+    for fact in read.facts() {
+        let phase = match &fact.event {
+            Event::Intended { key, .. } | Event::Settled { key, .. } => &key.phase,
+            Event::HostBegan { phase, .. } | Event::BatchSettled { phase, .. } => phase,
+            _ => continue,
+        };
+        spans.entry(phase).or_insert((fact.at, fact.at)).1 = fact.at;
+    }
+    let took = |(from, to): &(Timestamp, Timestamp)| u64::try_from(to.duration_since(*from).as_millis()).unwrap_or(0);
+    spans
+        .iter()
+        .map(|(phase, span)| ((*phase).to_owned(), took(span)))
+        .collect()
+}
+
+/// What a run found out without changing anything, for the page of a plan of the same runbook.
+///
+/// # Errors
+/// When there is no such run, or it is of another runbook.
+pub fn learnt(console: &Console, run: &str, plan: &Plan, digest: &Digest) -> Result<Learnt, Problem> {
+    let stored = Stored::find(console, run)?;
+    if stored.plan.runbook != plan.runbook {
+        return Err(Problem::wrong(
+            format!(
+                "{} is a run of {}, not of {}",
+                stored.id(),
+                stored.plan.runbook,
+                plan.runbook
+            ),
+            format!("make a dry run of it: pitstop run {} --dry", plan.path),
+        ));
+    }
+    let at = stored.last();
+    let age = at.map_or(0, |at| RealClock.now().duration_since(at).as_millis());
+    let mut results = Vec::new();
+    for fact in stored.read.facts() {
+        let Event::Settled { key, outcome, result } = &fact.event else {
+            continue;
+        };
+        let step = stored.plan.step(&key.phase, key.stage, &key.step);
+        let Some(step) = step.filter(|s| s.read_only) else {
+            continue;
+        };
+        let said = match &result.value {
+            Some(value) => shown(value),
+            None if !result.why.is_empty() => result.why.clone(),
+            None => result.stdout.text.lines().next().unwrap_or_default().to_owned(),
+        };
+        results.push(Found {
+            step: format!("{}/{}", key.phase, step.id),
+            host: key.host.as_ref().map_or_else(|| "once".to_owned(), ToString::to_string),
+            outcome: outcome.as_str().to_owned(),
+            value: if step.sensitive { "(sensitive)".to_owned() } else { said },
+            took_ms: result.duration_ms,
+        });
+    }
+    Ok(Learnt {
+        run: stored.id(),
+        at,
+        age_ms: u64::try_from(age).unwrap_or(0),
+        dry: stored.run.dry,
+        same_plan: stored.digest == *digest,
+        hosts: stored.run.facts.iter().map(|(h, f)| (h.clone(), f.clone())).collect(),
+        results,
+    })
 }
 
 /// The run that began last. Ids tell seconds apart; of those that began within one, the plans' files tell.

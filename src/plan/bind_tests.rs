@@ -527,15 +527,118 @@ fn a_command_on_the_control_machine_must_be_allowed() {
 #[test]
 fn limits_of_the_policy_hold() {
     let c = case(one_phase(
-        "window: { duration: 4h }\nrollouts: { r: { batches: [1], max_fail: '50%' } }",
+        "window: { duration: 4h }\nrollouts: { r: { batches: [1, 3], max_fail: '50%' } }",
         "    rollout: r\n    steps: [{ id: s, name: S, run: 'true', timeout: 2h, undo: [{ name: U, run: 'true' }] }]\n",
     ));
     let limit = |text: &str| c.clone().policy(&format!("limits: {{ {text} }}\n")).codes();
     assert_eq!(
-        limit("parallel: 2, hosts: 2, max_fail: 0, timeout: 1h, window: 3h"),
-        ["PS0646"; 5]
+        limit("parallel: 2, batch: 1, hosts: 2, max_fail: 0, timeout: 1h, window: 3h"),
+        ["PS0646"; 6]
     );
-    assert!(limit("parallel: 3, hosts: 3, max_fail: 1, timeout: 2h, window: 4h").is_empty());
+    assert!(limit("parallel: 3, batch: 2, hosts: 3, max_fail: 1, timeout: 2h, window: 4h").is_empty());
+}
+
+#[test]
+fn a_limit_that_is_exceeded_is_shown_where_it_is_asked_for() {
+    let c = case(one_phase(
+        "window: { duration: 4h }",
+        "    on_failure: hold\n    steps: [{ id: s, name: S, run: 'true', timeout: 2h }]\n",
+    ));
+    for (limit, place) in [
+        ("window: 3h", "4h"),
+        ("parallel: 2", "p"),
+        ("batch: 2", "p"),
+        ("timeout: 1h", "run"),
+    ] {
+        let (_, diags) = c.clone().policy(&format!("limits: {{ {limit} }}\n")).bind();
+        assert_eq!(diags.0[0].labels[0].span.text().trim_matches('\''), place, "{limit}");
+    }
+}
+
+const CALENDAR: &str = "BEGIN:VCALENDAR
+BEGIN:VEVENT
+DTSTART;VALUE=DATE:20261206
+DTEND;VALUE=DATE:20261208
+SUMMARY:Stocktaking
+END:VEVENT
+BEGIN:VEVENT
+DTSTART;VALUE=DATE:20261224
+DTEND;VALUE=DATE:20270107
+RRULE:FREQ=YEARLY
+SUMMARY:Year end
+END:VEVENT
+BEGIN:VEVENT
+DTSTART;VALUE=DATE:20270301
+SUMMARY:Audit
+END:VEVENT
+END:VCALENDAR
+";
+
+fn frozen(plan: &Plan) -> Vec<String> {
+    let found = plan.freeze.iter().flat_map(|f| &f.found);
+    found.map(|f| format!("{} {}", f.from, f.what)).collect()
+}
+
+#[test]
+fn freezes_around_the_window_stand_in_the_plan() {
+    let top = "window: { duration: 4h, timezone: Europe/Berlin, not_during: [own.ics] }";
+    let c = case(one_phase(top, HOLD)).file("own.ics", CALENDAR);
+    let at = |start: &str| c.clone().change(&format!("window: {{ start: '{start}' }}"));
+    assert_eq!(
+        frozen(&at("2026-12-04T22:00").plan()),
+        ["2026-12-05T23:00:00Z Stocktaking"],
+        "the next one after it"
+    );
+    assert_eq!(
+        frozen(&at("2026-12-05T22:00").plan()),
+        ["2026-12-05T23:00:00Z Stocktaking", "2026-12-23T23:00:00Z Year end"]
+    );
+    assert_eq!(at("2026-12-05T22:00").codes(), ["PS0671"]);
+    assert_eq!(at("2026-12-06T22:00").codes(), ["PS0670"]);
+    assert_eq!(at("2026-12-04T22:00").codes(), [""; 0]);
+    assert_eq!(frozen(&c.plan()), [""; 0], "without a start only the run can know");
+    assert_eq!(c.plan().freeze.unwrap().calendars.len(), 1);
+    let other = c.clone().file("own.ics", &CALENDAR.replace("20270301", "20270302"));
+    assert_ne!(c.digest(), other.digest(), "the calendar's bytes are in the digest");
+    assert_eq!(case(one_phase(top, HOLD)).codes(), ["PS0488"]);
+    assert_eq!(c.clone().file("own.ics", "x").codes(), ["PS0480"]);
+}
+
+#[test]
+fn the_policys_calendars_freeze_what_changes() {
+    let reading = "    steps: [{ id: s, name: S, assert: '1 == 1' }]\n";
+    for (phase, calendars) in [(HOLD, 1), (reading, 0)] {
+        let c = case(one_phase("", phase))
+            .policy("freeze: [all.ics]\n")
+            .file("all.ics", CALENDAR);
+        let found = c.plan().freeze.map_or(0, |f| f.calendars.len());
+        assert_eq!(found, calendars, "{phase}");
+    }
+}
+
+#[test]
+fn a_start_must_be_one_of_the_schedules() {
+    let top = "window: { duration: 4h, timezone: Europe/Berlin, schedule: { nth: 2, weekday: tuesday, plus_days: 4, at: '22:00' } }";
+    let c = case(one_phase(top, HOLD));
+    let at = |start: &str| c.clone().change(&format!("window: {{ start: '{start}' }}"));
+    assert!(at("2026-12-12T22:00").codes().is_empty());
+    let (plan, diags) = at("2026-12-12T23:00").bind();
+    assert!(plan.is_none());
+    assert_eq!(diags.0[0].code, "PS0563");
+    assert!(
+        diags.0[0].help[0].starts_with("the next one begins 2027-01-16 22:00 CET (Europe/Berlin)"),
+        "{:?}",
+        diags.0[0].help
+    );
+    assert_eq!(diags.0[0].labels.len(), 2, "the schedule is shown too");
+}
+
+#[test]
+fn a_change_of_the_clocks_inside_the_window_is_warned_of() {
+    let c = case(one_phase("window: { duration: 4h, timezone: Europe/Berlin }", HOLD));
+    let at = |start: &str| c.clone().change(&format!("window: {{ start: '{start}' }}"));
+    assert_eq!(at("2026-10-24T23:30").codes(), ["PS0672"]);
+    assert_eq!(at("2026-10-25T23:00").codes(), [""; 0]);
 }
 
 #[test]

@@ -1,8 +1,11 @@
-//! How long it can take at most, and how long the way back: arithmetic over the limits in the plan.
+//! How long it can take at most, how long it is expected to take, how long the way back; and when phases begin at the latest.
 //!
-//! Owns: these sums. Must not: know what happened; times of former runs are data that somebody else shows beside them.
+//! Owns: these sums. Must not: know what happened; times of former runs are data that it is given.
 
-use crate::plan::{Place, PlannedEach, PlannedPhase, PlannedRollout, PlannedStep, PlannedUndo, PlannedWindow, Size};
+use crate::plan::page::PastRun;
+use crate::plan::{
+    Place, Plan, PlannedEach, PlannedPhase, PlannedRollout, PlannedStep, PlannedUndo, PlannedWindow, Size,
+};
 
 /// The most one step can take for one host: every attempt to its limit, the pauses between them, and each item and each
 /// machine of a delegated set after the other.
@@ -103,4 +106,66 @@ pub fn count(size: Size, hosts: usize) -> usize {
 fn sum_of(steps: &[PlannedStep]) -> u64 {
     let of_host = steps.iter().filter(|step| !step.once);
     of_host.fold(0, |sum, step| sum.saturating_add(step_ms(step)))
+}
+
+/// When a phase begins at the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatestStart {
+    /// After the window's start; negative: it does not fit.
+    pub ms: i64,
+    /// Nothing is known of former runs, for this phase or one that follows: its limits count.
+    pub by_limits: bool,
+}
+
+/// The latest start of each phase, so that it and all that follows end in a window of this length: back from its end over
+/// cut-off, reserve and the expected times (where there are none, the limits).
+pub fn latest_starts(plan: &Plan, window_ms: u64, history: &[PastRun]) -> Vec<LatestStart> {
+    let ms = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let end = ms(window_ms);
+    let cutoff = plan.window.as_ref().map_or(0, |w| ms(w.cutoff_ms));
+    let (mut next, mut by_limits) = (end, false);
+    let mut out: Vec<LatestStart> = plan
+        .phases()
+        .rev()
+        .map(|p| {
+            let known = expected_phase(history, &p.id);
+            by_limits |= known.is_none();
+            let takes = ms(known.unwrap_or_else(|| worst_phase_ms(p)));
+            // The last host to start is the last wave of the last batch.
+            let host = ms(worst_host_ms(p)).min(takes);
+            let back = if p.changes {
+                ms(reserve_ms(plan.window.as_ref(), p))
+            } else {
+                0
+            };
+            let fits = next.min(end.saturating_sub(back)).saturating_sub(takes);
+            let starts = end.saturating_sub(cutoff).saturating_sub(takes.saturating_sub(host));
+            next = fits.min(starts);
+            LatestStart { ms: next, by_limits }
+        })
+        .collect();
+    out.reverse();
+    out
+}
+
+/// How long former runs that were done took: how many there are, and the median.
+pub fn expected(history: &[PastRun]) -> Option<(usize, u64)> {
+    let took: Vec<u64> = history
+        .iter()
+        .filter(|r| r.verdict == "done")
+        .map(|r| r.duration_ms)
+        .collect();
+    Some((took.len(), median(took)?))
+}
+
+/// How long a phase took in former runs that were done.
+pub fn expected_phase(history: &[PastRun], phase: &str) -> Option<u64> {
+    let done = history.iter().filter(|r| r.verdict == "done");
+    median(done.filter_map(|r| r.phases.get(phase).copied()).collect())
+}
+
+/// Of an even number the larger of the two in the middle: rather too long than too short.
+fn median(mut of: Vec<u64>) -> Option<u64> {
+    of.sort_unstable();
+    of.get(of.len() / 2).copied()
 }

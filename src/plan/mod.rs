@@ -10,15 +10,16 @@ mod each;
 pub mod estimate;
 pub mod freeze;
 pub mod page;
+mod window;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::each::{Items, PlannedEach, item_words};
+pub use self::window::{PlannedFreeze, PlannedWindow};
 use crate::canon;
 use crate::id::{Digest, HostName};
-use crate::window::Freeze;
 pub use crate::runbook::{
     AfterBatch, Become, ChangeText, Kind, OnFailure, OnUnknown, Otherwise, Parse, Retry, SecretSource, Size, Stage,
     Stages, Value,
@@ -148,39 +149,6 @@ pub enum TransportKind {
     Local,
     /// Answers from a file.
     Script,
-}
-
-/// The window, in absolute times.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedWindow {
-    /// Opens; `None`: at the start of the run.
-    pub start: Option<jiff::Timestamp>,
-    /// Its length.
-    pub duration_ms: u64,
-    /// No host starts in this last part.
-    pub cutoff_ms: u64,
-    /// Kept free for going back; `None`: the sum of the limits of a host's undo steps.
-    pub reserve_ms: Option<u64>,
-    /// IANA name, for showing times.
-    pub timezone: String,
-}
-
-impl PlannedWindow {
-    /// Where it ends by itself if it opens at `start`.
-    pub fn end(&self, start: jiff::Timestamp) -> jiff::Timestamp {
-        let length = i64::try_from(self.duration_ms).unwrap_or(i64::MAX);
-        let end = start.checked_add(jiff::SignedDuration::from_millis(length));
-        end.unwrap_or(jiff::Timestamp::MAX)
-    }
-}
-
-/// Freeze calendars as they were read when the plan was made. A start reads them again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedFreeze {
-    /// The calendars by path.
-    pub calendars: BTreeMap<String, FileRef>,
-    /// With a known start: what touches the window, and the next one after it.
-    pub found: Vec<Freeze>,
 }
 
 /// What the plan needs of the policy, and its digest.

@@ -6,13 +6,16 @@
 mod batches;
 mod difference;
 mod facts;
+mod learnt;
 mod markdown;
 mod risk;
 mod terminal;
+mod time;
 mod words;
 
-pub use difference::{Difference, diff, diff_text};
+pub use difference::{Difference, diff, diff_markdown, diff_text};
 pub use facts::facts;
+pub use learnt::{Found, Learnt};
 pub use markdown::markdown;
 pub use terminal::text;
 pub use words::{count, day, duration, moment_in, plain_call, shown};
@@ -30,6 +33,8 @@ pub struct Outside {
     pub history: Vec<PastRun>,
     /// What the operator's ssh config adds to hosts.
     pub ssh: Vec<FromConfig>,
+    /// What a former run found, where that is asked for.
+    pub learnt: Option<Learnt>,
     /// Things that differ now from when the plan was made.
     pub changed: Vec<String>,
 }
@@ -56,6 +61,8 @@ pub struct PastRun {
     pub verdict: String,
     /// How long it took.
     pub duration_ms: u64,
+    /// How long each of its phases took.
+    pub phases: std::collections::BTreeMap<String, u64>,
 }
 
 /// A page: facts in sections.

@@ -26,8 +26,8 @@ pub use step::{
     Action, Become, Command, Delegate, EachList, ForEach, Mark, OnUnknown, Parse, Retry, Step, Undo, WaitFor,
 };
 
-use crate::window::schedule::Schedule;
 use crate::diag::{Span, Spanned};
+use crate::window::schedule::Schedule;
 
 /// A whole runbook file.
 #[derive(Clone, Debug)]

@@ -38,6 +38,8 @@ pub struct PolicyFile {
 pub struct Limits {
     /// Hosts at work at one time.
     pub parallel: Option<u32>,
+    /// Hosts of one batch.
+    pub batch: Option<u32>,
     /// Hosts of one plan.
     pub hosts: Option<u32>,
     /// Failed hosts that a phase bears.
@@ -105,6 +107,7 @@ fn limits(node: &Node, diags: &mut Diagnostics) -> Limits {
     };
     let limits = Limits {
         parallel: f.count("parallel").map(|n| n.value),
+        batch: f.count("batch").map(|n| n.value),
         hosts: f.count("hosts").map(|n| n.value),
         max_fail: f.count("max_fail").map(|n| n.value),
         timeout: f.duration("timeout").map(|d| d.value),

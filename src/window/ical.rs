@@ -50,7 +50,11 @@ pub fn read(source: &Arc<Source>, zone: &TimeZone, diags: &mut Diagnostics) -> O
     }
     reader.end(source);
     let events = reader.events;
-    let wrong = diags.0.iter().skip(before).any(|d| d.severity == crate::diag::Severity::Error);
+    let wrong = diags
+        .0
+        .iter()
+        .skip(before)
+        .any(|d| d.severity == crate::diag::Severity::Error);
     (!wrong).then(|| Calendar {
         name: source.name.clone(),
         events,
@@ -88,7 +92,11 @@ impl Calendar {
         }
         let mut out = Vec::new();
         for e in self.events.iter().filter(|e| !e.cancelled) {
-            let instead = e.uid.as_deref().filter(|_| e.instead_of.is_none()).and_then(|u| moved.get(u));
+            let instead = e
+                .uid
+                .as_deref()
+                .filter(|_| e.instead_of.is_none())
+                .and_then(|u| moved.get(u));
             for (begin, end) in e.times(from, to) {
                 let touches = end > from && begin < to;
                 if touches && instead.is_none_or(|m| !m.contains(&begin)) {
@@ -162,7 +170,8 @@ impl Reader<'_> {
             Some((begun, _)) if begun == name => {}
             Some((begun, span)) => {
                 let d = line.wrong("PS0480", format!("`END:{name}` ends a {begun}"), "here");
-                self.diags.push(d.also(span, "begun here").help(format!("write `END:{begun}`")));
+                self.diags
+                    .push(d.also(span, "begun here").help(format!("write `END:{begun}`")));
             }
             None => self.outside(line),
         }
@@ -172,8 +181,12 @@ impl Reader<'_> {
         if self.events.len() >= MAX_EVENTS {
             if self.events.len() == MAX_EVENTS {
                 self.diags.push(
-                    line.wrong("PS0481", format!("the calendar has more than {MAX_EVENTS} events"), "one too many")
-                        .help("keep freezes in a calendar of their own"),
+                    line.wrong(
+                        "PS0481",
+                        format!("the calendar has more than {MAX_EVENTS} events"),
+                        "one too many",
+                    )
+                    .help("keep freezes in a calendar of their own"),
                 );
             }
             return;
@@ -209,13 +222,23 @@ impl Reader<'_> {
         // One complaint: the rest of such a file is no calendar either.
         if self.calendars == 0 && !self.diags.0.iter().any(|d| d.code == "PS0480") {
             self.diags.push(
-                Diagnostic::error("PS0480", "this is no iCalendar file", line.whole.clone(), "not `BEGIN:VCALENDAR`")
-                    .help("export the calendar as .ics; it begins with `BEGIN:VCALENDAR`"),
+                Diagnostic::error(
+                    "PS0480",
+                    "this is no iCalendar file",
+                    line.whole.clone(),
+                    "not `BEGIN:VCALENDAR`",
+                )
+                .help("export the calendar as .ics; it begins with `BEGIN:VCALENDAR`"),
             );
         } else if self.calendars > 0 {
             self.diags.push(
-                Diagnostic::error("PS0480", "a line outside the calendar", line.whole.clone(), "after `END:VCALENDAR`")
-                    .help("remove it, or look whether an `END` is too early"),
+                Diagnostic::error(
+                    "PS0480",
+                    "a line outside the calendar",
+                    line.whole.clone(),
+                    "after `END:VCALENDAR`",
+                )
+                .help("remove it, or look whether an `END` is too early"),
             );
         }
     }
@@ -223,10 +246,17 @@ impl Reader<'_> {
     fn end(&mut self, source: &Arc<Source>) {
         if let Some((name, span)) = self.open.last() {
             let d = Diagnostic::error("PS0480", format!("this {name} has no end"), span.clone(), "begun here");
-            self.diags.push(d.help(format!("write `END:{name}`; is the file cut off?")));
+            self.diags
+                .push(d.help(format!("write `END:{name}`; is the file cut off?")));
         } else if self.calendars == 0 && !self.diags.has_errors() {
-            let d = Diagnostic::error("PS0480", "this is no iCalendar file", Span::new(source, 0, 0), "it is empty");
-            self.diags.push(d.help("a calendar without events is `BEGIN:VCALENDAR` and `END:VCALENDAR`"));
+            let d = Diagnostic::error(
+                "PS0480",
+                "this is no iCalendar file",
+                Span::new(source, 0, 0),
+                "it is empty",
+            );
+            self.diags
+                .push(d.help("a calendar without events is `BEGIN:VCALENDAR` and `END:VCALENDAR`"));
         }
         if let Some(first) = self.free.first() {
             let n = self.free.len();

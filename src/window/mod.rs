@@ -117,7 +117,10 @@ pub fn clock_change(from: Timestamp, to: Timestamp, zone: &TimeZone) -> Option<S
     let mut before = zone.to_offset(from).seconds();
     for t in zone.following(from).take_while(|t| t.timestamp() < to) {
         let after = t.offset().seconds();
-        let (way, by) = (if after > before { "forward" } else { "back" }, (after - before).unsigned_abs());
+        let (way, by) = (
+            if after > before { "forward" } else { "back" },
+            (after - before).unsigned_abs(),
+        );
         before = after;
         // A zone's name or its summer time's mark may change without the clock.
         if by == 0 {
@@ -129,7 +132,10 @@ pub fn clock_change(from: Timestamp, to: Timestamp, zone: &TimeZone) -> Option<S
             (h, m) => format!("{h} h {m:02} min"),
         };
         let at = t.timestamp().to_zoned(zone.clone());
-        return Some(format!("the clocks go {way} by {by} ({})", at.strftime("%Y-%m-%d %H:%M %Z")));
+        return Some(format!(
+            "the clocks go {way} by {by} ({})",
+            at.strftime("%Y-%m-%d %H:%M %Z")
+        ));
     }
     None
 }

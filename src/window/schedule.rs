@@ -91,12 +91,15 @@ impl Schedule {
     /// # Errors
     /// `nth` is not 1 to 5 or -1.
     pub fn nth(nth: i64, weekday: Weekday, plus_days: u16, at: Time) -> Result<Self, BadSchedule> {
-        let nth = i8::try_from(nth).ok().filter(|n| matches!(n, -1 | 1..=5)).ok_or_else(|| {
-            BadSchedule::new(
-                format!("`nth: {nth}` is no weekday of a month"),
-                "write 1 to 5, or -1 for the last",
-            )
-        })?;
+        let nth = i8::try_from(nth)
+            .ok()
+            .filter(|n| matches!(n, -1 | 1..=5))
+            .ok_or_else(|| {
+                BadSchedule::new(
+                    format!("`nth: {nth}` is no weekday of a month"),
+                    "write 1 to 5, or -1 for the last",
+                )
+            })?;
         let which = match nth {
             -1 => "last".to_owned(),
             1 => "1st".to_owned(),
@@ -341,7 +344,9 @@ fn set(what: &str, text: &str, least: u64, most: u64, names: &[&str]) -> Result<
 fn number(what: &str, text: &str, least: u64, most: u64, names: &[&str]) -> Result<u64, BadSchedule> {
     let named = names.iter().position(|n| !n.is_empty() && n.eq_ignore_ascii_case(text));
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let found = named.and_then(|n| u64::try_from(n).ok()).or_else(|| text.parse().ok().filter(|_| digits));
+    let found = named
+        .and_then(|n| u64::try_from(n).ok())
+        .or_else(|| text.parse().ok().filter(|_| digits));
     found.filter(|n| (least..=most).contains(n)).ok_or_else(|| {
         BadSchedule::new(
             format!("`{text}` is no {what} of a cron line ({least} to {most})"),

@@ -92,7 +92,10 @@ fn a_freeze_around_the_start_delays_the_window_or_keeps_it_shut() {
             freeze: Some(&shut[0])
         }
     );
-    assert!(matches!(window(&shut).state_at(at("2026-12-06T05:00:00Z")), State::Closed(_)));
+    assert!(matches!(
+        window(&shut).state_at(at("2026-12-06T05:00:00Z")),
+        State::Closed(_)
+    ));
 }
 
 #[test]
@@ -115,7 +118,10 @@ fn without_a_window_only_a_freeze_ends_it() {
         cutoff_ms: 0,
         ..window(&freezes)
     };
-    assert!(matches!(none.state_at(at("2026-12-06T02:59:59Z")), State::Open(Some(_))));
+    assert!(matches!(
+        none.state_at(at("2026-12-06T02:59:59Z")),
+        State::Open(Some(_))
+    ));
     assert!(matches!(none.state_at(at("2026-12-06T03:00:00Z")), State::Closed(_)));
     none.freezes = &[];
     assert_eq!(none.state_at(at("2030-01-01T00:00:00Z")), State::Open(None));

@@ -173,7 +173,7 @@ impl Room {
             operator: "tess".to_owned(),
             controller: "here".to_owned(),
             freezes: Vec::new(),
-        approval_folders: Vec::new(),
+            approval_folders: Vec::new(),
             observer: Box::new(move |stamped, _| {
                 if when.as_ref().is_some_and(|w| w(&stamped.event)) {
                     let mut count = count.lock().unwrap();

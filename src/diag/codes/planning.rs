@@ -227,4 +227,25 @@ pub(super) const CODES: &[Code] = &[
         wrong: "",
         right: "",
     },
+    Code {
+        code: "PS0670",
+        title: "the window begins inside a freeze",
+        text: "Nothing starts in a freeze. Choose another start, or have the freeze set aside for the stored plan: `pitstop approve PLAN --override freeze --comment WHY`.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0671",
+        title: "a freeze begins inside the window",
+        text: "It ends the window: no host starts after its begin, hosts in flight finish.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0672",
+        title: "the clocks change inside the window",
+        text: "`duration` is elapsed time: the window closes an hour later or earlier on the wall than one might reckon.",
+        wrong: "",
+        right: "",
+    },
 ];

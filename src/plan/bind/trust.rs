@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Binder, planned_steps, step};
 use crate::diag::{Diagnostic, Span, Spanned};
 use crate::id::HostName;
+use crate::plan::estimate;
 use crate::plan::{Place, Plan, PlannedPhase, PlannedStep, Requirement, Size, TransportKind};
 use crate::policy::{self, Limits, Policy};
 
@@ -156,12 +157,40 @@ impl Binder<'_, '_> {
         });
     }
 
+    /// The place in the runbook that asks for the most of something.
+    fn asked_at(&self, plan: &Plan, what: &str, asked: u64) -> (Span, String) {
+        let runbook = self.input.runbook;
+        let in_phase = |ask: fn(&PlannedPhase) -> u64| {
+            let id = plan.phases().find(|p| ask(p) == asked).map(|p| p.id.as_str())?;
+            let phase = super::runbook_phases(runbook).find(|p| p.id.value == id)?;
+            Some((phase.id.span.clone(), "this phase".to_owned()))
+        };
+        let place = match what {
+            "parallel" => in_phase(at_once),
+            "batch" => in_phase(largest_batch),
+            "max_fail" => in_phase(borne),
+            "window" => runbook
+                .window
+                .as_ref()
+                .map(|w| (w.duration.span.clone(), "this window".to_owned())),
+            "timeout" => {
+                let mut steps = plan.steady_state.iter().chain(plan.phases().flat_map(planned_steps));
+                let name = steps.find(|s| s.timeout_ms == asked).map(|s| s.name.as_str());
+                let step = super::all_steps(runbook).find(|s| Some(s.name.as_str()) == name);
+                step.map(|s| (s.action.span.clone(), "this step".to_owned()))
+            }
+            _ => None,
+        };
+        place.unwrap_or_else(|| (self.top(), "in this runbook".to_owned()))
+    }
+
     fn check_limits(&mut self, plan: &Plan) {
         let Some((policy, _)) = self.input.policy else { return };
         let l = &policy.limits;
         let ms = |d: Option<std::time::Duration>| d.map(super::millis);
         let limits = Limits {
             parallel: l.parallel.map(u64::from),
+            batch: l.batch.map(u64::from),
             hosts: l.hosts.map(u64::from),
             max_fail: l.max_fail.map(u64::from),
             timeout_ms: ms(l.timeout),
@@ -171,12 +200,14 @@ impl Binder<'_, '_> {
         let steps = plan.steady_state.iter().chain(plan.phases().flat_map(planned_steps));
         let asked = Limits {
             parallel: plan.phases().map(at_once).max(),
+            batch: plan.phases().map(largest_batch).max(),
             hosts: Some(worked.len() as u64),
             max_fail: plan.phases().filter(|p| p.changes).map(borne).max(),
             timeout_ms: steps.map(|s| s.timeout_ms).max(),
             window_ms: plan.window.as_ref().map(|w| w.duration_ms),
         };
         for over in limits.exceeded_by(&asked) {
+            let (place, label) = self.asked_at(plan, over.what, over.asked);
             let show = |n: u64| match over.what {
                 "timeout" | "window" => crate::runbook::duration::print(n),
                 _ => n.to_string(),
@@ -189,13 +220,19 @@ impl Binder<'_, '_> {
                     show(over.limit),
                     show(over.asked)
                 ),
-                self.top(),
-                "in this runbook",
+                place,
+                label,
             );
             self.diags
                 .push(d.help("lower it in the runbook, or have policy.yml changed, under `limits`"));
         }
     }
+}
+
+/// Hosts of a phase's largest batch.
+fn largest_batch(phase: &PlannedPhase) -> u64 {
+    let sizes = estimate::batches(&phase.rollout, phase.hosts.len());
+    sizes.into_iter().max().unwrap_or(0) as u64
 }
 
 /// Hosts of a phase at work at one time.

@@ -88,10 +88,8 @@ impl Binder<'_, '_> {
         let next = schedule.next(start, &zone).map_or_else(String::new, |o| {
             format!("the next one begins {}; ", show(o.start, timezone))
         });
-        self.diags.push(d.help(format!(
-            "{next}`pitstop plan {} --next 5` lists them",
-            self.input.path
-        )));
+        self.diags
+            .push(d.help(format!("{next}`pitstop plan {} --next 5` lists them", self.input.path)));
     }
 
     /// The wall clock says one thing, the elapsed time another: people should know before.

@@ -1,21 +1,23 @@
 //! What differs between two plans, in the order an approver reads them.
 //!
-//! Owns: the comparison. Must not: say whether a difference matters.
+//! Owns: the comparison and its words. Must not: say whether a difference matters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use similar::{ChangeTag, TextDiff};
 
-use super::super::{Plan, PlanItem};
+use super::super::{Plan, PlanItem, PlannedStep, PlannedUndo};
 use super::facts::STAGES;
+use super::words::duration;
 use crate::text;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
-    /// Where (`phase web/steps/upgrade: timeout_ms`).
+    /// Where (`step web/upgrade "Install the updates": limit`).
     pub at: String,
     /// In the first plan; `None`: it is not there.
     pub old: Option<String>,
@@ -23,22 +25,31 @@ pub struct Difference {
     pub new: Option<String>,
 }
 
+/// A part of a plan that has a name: what it is called, what it holds, what it comes to in a few words.
+struct Part {
+    place: String,
+    holds: Json,
+    short: String,
+}
+
 /// Every difference of two plans; empty: they are equal.
 pub fn diff(a: &Plan, b: &Plan) -> Vec<Difference> {
     let (old, new) = (named(a), named(b));
     let mut out = Vec::new();
-    let places = old.iter().chain(&new).map(|(p, _)| p);
-    let mut seen = std::collections::BTreeSet::new();
-    let left: BTreeMap<&str, &Json> = old.iter().map(|(p, v)| (p.as_str(), v)).collect();
-    let right: BTreeMap<&str, &Json> = new.iter().map(|(p, v)| (p.as_str(), v)).collect();
-    for place in places {
-        if seen.insert(place.as_str()) {
-            compare(
-                place,
-                left.get(place.as_str()).copied(),
-                right.get(place.as_str()).copied(),
-                &mut out,
-            );
+    let mut seen = BTreeSet::new();
+    let left: BTreeMap<&str, &Part> = old.iter().map(|p| (p.place.as_str(), p)).collect();
+    let right: BTreeMap<&str, &Part> = new.iter().map(|p| (p.place.as_str(), p)).collect();
+    for place in old.iter().chain(&new).map(|p| p.place.as_str()) {
+        if !seen.insert(place) {
+            continue;
+        }
+        match (left.get(place), right.get(place)) {
+            (Some(a), Some(b)) => compare(place, Some(&a.holds), Some(&b.holds), &mut out),
+            (a, b) => out.push(Difference {
+                at: place.to_owned(),
+                old: a.map(|p| p.short.clone()),
+                new: b.map(|p| p.short.clone()),
+            }),
         }
     }
     order(&old, &new, &mut out);
@@ -46,24 +57,27 @@ pub fn diff(a: &Plan, b: &Plan) -> Vec<Difference> {
 }
 
 /// Phases, gates and steps are compared by name; their order is a difference of its own.
-fn order(old: &[(String, Json)], new: &[(String, Json)], out: &mut Vec<Difference>) {
-    let names = |l: &[(String, Json)], other: &[(String, Json)]| {
-        let mine = l.iter().map(|(p, _)| p.clone());
-        mine.filter(|p| p.starts_with("phase ") || p.starts_with("gate "))
-            .filter(|p| other.iter().any(|(q, _)| q == p))
+fn order(old: &[Part], new: &[Part], out: &mut Vec<Difference>) {
+    let names = |l: &[Part], other: &[Part]| {
+        let ordered = |p: &&Part| ["phase ", "gate ", "step "].iter().any(|w| p.place.starts_with(w));
+        let both = |p: &&Part| other.iter().any(|q| q.place == p.place);
+        l.iter()
+            .filter(ordered)
+            .filter(both)
+            .map(|p| p.place.clone())
             .collect::<Vec<_>>()
     };
     let (a, b) = (names(old, new), names(new, old));
     if a != b {
         out.push(Difference {
             at: "order".to_owned(),
-            old: Some(a.join(", ")),
-            new: Some(b.join(", ")),
+            old: Some(a.join("\n")),
+            new: Some(b.join("\n")),
         });
     }
 }
 
-/// The differences as text, one a block; `equal` is said in words.
+/// The differences as text; `equal` is said in words.
 pub fn diff_text(differences: &[Difference]) -> String {
     if differences.is_empty() {
         return "The plans are equal.\n".to_owned();
@@ -71,52 +85,133 @@ pub fn diff_text(differences: &[Difference]) -> String {
     let mut out = String::new();
     for d in differences {
         let _ = writeln!(out, "{}", text::terminal(&d.at));
-        for (sign, value) in [("-", &d.old), ("+", &d.new)] {
-            for line in value.iter().flat_map(|v| v.lines()) {
-                let _ = writeln!(out, "  {sign} {}", text::terminal(line));
-            }
+        for line in lines(d) {
+            let _ = writeln!(out, "  {}", text::terminal_line(&line));
         }
     }
     out
 }
 
+/// The differences as Markdown.
+pub fn diff_markdown(differences: &[Difference]) -> String {
+    if differences.is_empty() {
+        return "The plans are equal.\n".to_owned();
+    }
+    let mut out = String::from("# Differences\n");
+    for d in differences {
+        let body = lines(d).join("\n");
+        let longest = body.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+        let fence = "`".repeat((longest + 1).max(3));
+        let _ = writeln!(
+            out,
+            "\n**{}**\n\n{fence}diff\n{}\n{fence}",
+            text::markdown(&d.at),
+            text::terminal(&body)
+        );
+    }
+    out
+}
+
+/// `-` and `+` lines; of longer texts with three lines of what is equal around them.
+fn lines(d: &Difference) -> Vec<String> {
+    let (old, new) = (d.old.as_deref().unwrap_or(""), d.new.as_deref().unwrap_or(""));
+    let texts = TextDiff::from_lines(old, new);
+    let mut out = Vec::new();
+    for (n, group) in texts.grouped_ops(3).iter().enumerate() {
+        if n > 0 {
+            out.push("  …".to_owned());
+        }
+        for change in group.iter().flat_map(|op| texts.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            out.push(format!("{sign} {}", change.value().trim_end_matches(['\n', '\r'])));
+        }
+    }
+    // Equal but for their last line's end.
+    if out.is_empty() {
+        out.extend(d.old.iter().map(|_| "- (present)".to_owned()));
+        out.extend(d.new.iter().map(|_| "+ (present)".to_owned()));
+    }
+    out
+}
+
 /// The plan as named parts: what has a name is compared by its name, not by its place in a list.
-fn named(plan: &Plan) -> Vec<(String, Json)> {
+fn named(plan: &Plan) -> Vec<Part> {
     let mut out = Vec::new();
     let mut whole = json(plan);
     if let Json::Object(map) = &mut whole {
-        for listed in ["items", "hosts"] {
+        for listed in ["items", "hosts", "steady_state"] {
             map.remove(listed);
         }
-        for (k, v) in std::mem::take(map) {
-            out.push((k, v));
+        for (place, holds) in std::mem::take(map) {
+            out.push(part(place.replace('_', " "), holds));
         }
     }
     for h in &plan.hosts {
-        out.push((format!("host {}", h.name), json(h)));
+        out.push(Part {
+            place: format!("host {}", h.name),
+            holds: json(h),
+            short: h
+                .port
+                .map_or_else(|| h.address.clone(), |port| format!("{}:{port}", h.address)),
+        });
     }
+    steps(&mut out, "steady_state", &plan.steady_state);
     for item in &plan.items {
         match item {
-            PlanItem::Gate(g) => out.push((format!("gate {}", g.id), json(g))),
+            PlanItem::Gate(g) => out.push(Part {
+                place: format!("gate {}", g.id),
+                holds: json(g),
+                short: g.title.clone(),
+            }),
             PlanItem::Phase(p) => {
                 let mut rest = json(p);
                 if let Json::Object(map) = &mut rest {
                     map.remove("stages");
                     map.remove("steady_state");
                 }
-                out.push((format!("phase {}", p.id), rest));
-                for s in &p.steady_state {
-                    out.push((format!("phase {}/steady_state/{}", p.id, s.id), json(s)));
-                }
+                out.push(Part {
+                    place: format!("phase {}", p.id),
+                    holds: rest,
+                    short: p.title.clone(),
+                });
+                steps(&mut out, &format!("{}/steady_state", p.id), &p.steady_state);
                 for stage in STAGES {
-                    for s in p.stages.get(stage) {
-                        out.push((format!("phase {}/{}/{}", p.id, stage.as_str(), s.id), json(s)));
-                    }
+                    steps(&mut out, &format!("{}/{}", p.id, stage.as_str()), p.stages.get(stage));
                 }
             }
         }
     }
     out
+}
+
+/// Steps by id, their undo steps as parts of their own.
+fn steps(out: &mut Vec<Part>, of: &str, list: &[PlannedStep]) {
+    for s in list {
+        let mut holds = json(s);
+        let mut undo: &[PlannedStep] = &[];
+        if let (PlannedUndo::Steps(steps), Json::Object(map)) = (&s.undo, &mut holds) {
+            undo = steps;
+            map.insert("undo".to_owned(), Json::from(format!("{} steps", steps.len())));
+        }
+        out.push(Part {
+            place: format!("step {of}/{}", s.id),
+            holds,
+            short: s.name.clone(),
+        });
+        steps(out, &format!("{of} (undo)"), undo);
+    }
+}
+
+fn part(place: String, holds: Json) -> Part {
+    Part {
+        short: words("", &holds),
+        place,
+        holds,
+    }
 }
 
 fn json<T: Serialize>(value: &T) -> Json {
@@ -124,44 +219,38 @@ fn json<T: Serialize>(value: &T) -> Json {
 }
 
 fn compare(at: &str, old: Option<&Json>, new: Option<&Json>, out: &mut Vec<Difference>) {
+    let key = at.rsplit([' ', '.']).next().unwrap_or(at);
     match (old, new) {
         (Some(a), Some(b)) if a == b => {}
         (Some(Json::Object(a)), Some(Json::Object(b))) => {
-            let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+            let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
             for k in keys {
                 let sep = if at.contains(": ") { "." } else { ": " };
                 compare(&format!("{at}{sep}{k}"), a.get(k), b.get(k), out);
             }
         }
         (Some(Json::Array(a)), Some(Json::Array(b))) if a.iter().chain(b).all(Json::is_string) => {
-            let gone: Vec<&str> = a.iter().filter(|x| !b.contains(x)).filter_map(Json::as_str).collect();
-            let come: Vec<&str> = b.iter().filter(|x| !a.contains(x)).filter_map(Json::as_str).collect();
-            let said = |l: Vec<&str>| (!l.is_empty()).then(|| l.join(", "));
-            if gone.is_empty() && come.is_empty() {
-                out.push(Difference {
-                    at: format!("{at} (order)"),
-                    old: old.map(words),
-                    new: new.map(words),
-                });
-            } else {
-                out.push(Difference {
-                    at: at.to_owned(),
-                    old: said(gone),
-                    new: said(come),
-                });
-            }
+            let list = |l: &[Json]| l.iter().filter_map(Json::as_str).collect::<Vec<_>>().join("\n");
+            out.push(Difference {
+                at: at.to_owned(),
+                old: Some(list(a)),
+                new: Some(list(b)),
+            });
         }
         _ => out.push(Difference {
-            at: at.to_owned(),
-            old: old.map(words),
-            new: new.map(words),
+            at: at.trim_end_matches("_ms").to_owned(),
+            old: old.map(|v| words(key, v)),
+            new: new.map(|v| words(key, v)),
         }),
     }
 }
 
-fn words(v: &Json) -> String {
+/// A value in words; `…_ms` is a length of time.
+fn words(key: &str, v: &Json) -> String {
     match v {
         Json::String(s) => s.clone(),
+        Json::Number(n) if key.ends_with("_ms") => n.as_u64().map_or_else(|| n.to_string(), duration),
+        Json::Null => "none".to_owned(),
         other => other.to_string(),
     }
 }

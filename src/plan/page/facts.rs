@@ -4,18 +4,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
-
 use super::super::{
     AfterBatch, Call, OnFailure, Otherwise, Place, Plan, PlanItem, PlannedGate, PlannedPhase, PlannedStep, PlannedUndo,
     Requirement, SecretSource, Size, Stage, TransportKind,
 };
 use super::batches::who;
+use super::learnt::learnt;
 use super::risk::{changing, counted, risk, rollback, unknown_if_cut};
-use super::words::{count, day, duration, each_words, plain_call, shown};
+use super::time::{freezes, open_ms, time};
+use super::words::{count, duration, each_words, plain_call, shown};
 use super::{Block, Cell, Figure, Outside, Page, Section, code};
 use crate::id::{Digest, HostName};
-use crate::plan::estimate::{back_out_ms, worst_host_ms, worst_phase_ms};
+use crate::plan::estimate::worst_phase_ms;
 
 /// The six stages in order.
 pub(super) const STAGES: [Stage; 6] = [
@@ -29,15 +29,16 @@ pub(super) const STAGES: [Stage; 6] = [
 
 /// The page of a plan.
 pub fn facts(plan: &Plan, digest: &Digest, outside: &Outside) -> Page {
-    let mut sections = vec![hosts(plan), time(plan)];
+    let mut sections = vec![hosts(plan), time(plan, outside), freezes(plan)];
     for item in &plan.items {
         sections.push(match item {
             PlanItem::Phase(p) => phase(plan, p),
-            PlanItem::Gate(g) => Section::new(&format!("Gate {}", g.id), vec![Block::Facts(gate(g))]),
+            PlanItem::Gate(g) => Section::new(&format!("Gate {}", g.id), vec![Block::Facts(gate(plan, g))]),
         });
     }
     sections.extend([rollback(plan), people(plan), power(plan), risk(plan, outside)]);
     sections.extend(left_out(plan));
+    sections.extend(outside.learnt.as_ref().map(|l| learnt(plan, l)));
     sections.push(outside_digest(plan, digest, outside));
     Page {
         kicker: kicker(plan),
@@ -109,7 +110,11 @@ fn figures(plan: &Plan, outside: &Outside) -> Vec<Figure> {
     let longest = plan.phases().map(worst_phase_ms).fold(0, u64::saturating_add);
     let at_most = format!("at most {} by its limits", duration(longest));
     match &plan.window {
-        Some(w) => out.push(Figure::new("Window", duration(w.duration_ms), at_most)),
+        Some(w) => {
+            let open = open_ms(plan).unwrap_or(w.duration_ms);
+            let cut = if open < w.duration_ms { ", cut by a freeze" } else { "" };
+            out.push(Figure::new("Window", duration(open), format!("{at_most}{cut}")));
+        }
         None => out.push(Figure::new("Window", "any time", at_most)),
     }
     let (level, score, _) = counted(plan, outside);
@@ -178,86 +183,6 @@ fn hosts(plan: &Plan) -> Section {
     Section::new("Hosts", blocks)
 }
 
-fn time(plan: &Plan) -> Section {
-    let mut f: Vec<(String, Cell)> = Vec::new();
-    let longest = plan.phases().map(worst_phase_ms).fold(0, u64::saturating_add);
-    match &plan.window {
-        None => f.push(("Window".to_owned(), "any time".into())),
-        Some(w) => {
-            let long = |ms: u64| SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
-            if let Some(start) = w.start {
-                let end = start.checked_add(long(w.duration_ms)).unwrap_or(start);
-                let latest = end.checked_sub(long(w.cutoff_ms)).unwrap_or(end);
-                f.push(("Opens".to_owned(), both(start, &w.timezone)));
-                f.push(("Closes".to_owned(), both(end, &w.timezone)));
-                f.push(("No host starts after".to_owned(), both(latest, &w.timezone)));
-            } else {
-                f.push(("Opens".to_owned(), "at the start of the run".into()));
-            }
-            f.push(("Length".to_owned(), duration(w.duration_ms).into()));
-            let reserve = w
-                .reserve_ms
-                .map_or_else(|| "the limits of a host's undo steps".to_owned(), duration);
-            f.push(("Kept free for going back".to_owned(), reserve.into()));
-        }
-    }
-    f.push((
-        "Longest by its limits, gates not counted".to_owned(),
-        duration(longest).into(),
-    ));
-    let mut blocks = vec![Block::Facts(f)];
-    if let Some(w) = &plan.window
-        && longest > w.duration_ms
-    {
-        blocks.push(Block::Warning(format!(
-            "If every step used its whole limit, the run would take {} and the window is {}. Hosts that no longer fit are not started.",
-            duration(longest),
-            duration(w.duration_ms)
-        )));
-    }
-    let rows: Vec<Vec<Cell>> = plan
-        .phases()
-        .map(|p| {
-            let back = if p.stages.steps.iter().any(|s| !s.read_only) {
-                back_out_ms(p)
-            } else {
-                0
-            };
-            vec![
-                code(&p.id),
-                p.hosts.len().to_string().into(),
-                duration(worst_host_ms(p)).into(),
-                duration(back).into(),
-                duration(worst_phase_ms(p)).into(),
-            ]
-        })
-        .collect();
-    blocks.push(Block::table(
-        "Limits by phase",
-        &["Phase", "Hosts", "One host at most", "Back at most", "Phase at most"],
-        rows,
-    ));
-    for o in &plan.objectives {
-        blocks.push(Block::Text(format!(
-            "Objective {}: from {} to {} in at most {}{}.",
-            o.name,
-            o.from,
-            o.to,
-            duration(o.max_ms),
-            if o.less_waiting {
-                ", time spent waiting for people not counted"
-            } else {
-                ""
-            }
-        )));
-    }
-    Section::new("Time", blocks)
-}
-
-fn both(at: jiff::Timestamp, zone: &str) -> Cell {
-    format!("{} ({})", day(at, zone), at.strftime("%Y-%m-%d %H:%M UTC")).into()
-}
-
 fn phase(plan: &Plan, p: &PlannedPhase) -> Section {
     let batches = who(plan, p);
     let mut how = vec![format!(
@@ -315,7 +240,7 @@ fn phase(plan: &Plan, p: &PlannedPhase) -> Section {
             AfterBatch::Nth(n) => format!("A gate after batch {n}:"),
             AfterBatch::Each => "A gate after each batch that another follows:".to_owned(),
         }));
-        blocks.push(Block::Facts(gate(g)));
+        blocks.push(Block::Facts(gate(plan, g)));
     }
     Section::new(&format!("Phase {}: {}", p.id, p.title), blocks)
 }
@@ -331,6 +256,7 @@ fn failing(p: &PlannedPhase) -> String {
     };
     let bears = match borne {
         0 => "With the first failed host nothing further starts".to_owned(),
+        1 => "One failed host is borne, with a second nothing further starts".to_owned(),
         n => format!("Up to {n} failed hosts are borne, with one more nothing further starts"),
     };
     match p.on_failure {
@@ -398,27 +324,32 @@ fn place(p: &Place) -> String {
     }
 }
 
-fn requirement(r: &Requirement) -> String {
+/// Who must say yes, by name.
+fn requirement(plan: &Plan, r: &Requirement) -> String {
     let who = if r.approvers.is_empty() {
         "the operator, who types the name of the change (unsigned: there is no policy)".to_owned()
     } else {
+        let members = |group: &String| {
+            let people = plan.policy.as_ref().and_then(|p| p.approvers.get(group));
+            people.map_or_else(|| group.clone(), |people| format!("{group} ({})", people.join(", ")))
+        };
         format!(
             "{} of {}",
             count(usize::try_from(r.need).unwrap_or(0), "person", "different people"),
-            r.approvers.join(", ")
+            r.approvers.iter().map(members).collect::<Vec<_>>().join(" or ")
         )
     };
     format!("{who}{}", if r.not_operator { ", not the operator" } else { "" })
 }
 
-fn gate(g: &PlannedGate) -> Vec<(String, Cell)> {
+fn gate(plan: &Plan, g: &PlannedGate) -> Vec<(String, Cell)> {
     let otherwise = match g.otherwise {
         Otherwise::Hold => "the run stops; finished hosts stay as they are",
         Otherwise::RollbackRun => "the whole run is taken back",
     };
     let mut f: Vec<(String, Cell)> = vec![
         ("Question".to_owned(), g.title.as_str().into()),
-        ("Must say yes".to_owned(), requirement(&g.requirement).into()),
+        ("Must say yes".to_owned(), requirement(plan, &g.requirement).into()),
         ("Waits at most".to_owned(), duration(g.expires_ms).into()),
         ("If not".to_owned(), otherwise.into()),
     ];
@@ -432,14 +363,14 @@ fn people(plan: &Plan) -> Section {
     let start = plan
         .approval
         .as_ref()
-        .map_or_else(|| "nobody has to".to_owned(), requirement);
+        .map_or_else(|| "nobody has to".to_owned(), |r| requirement(plan, r));
     let mut f: Vec<(String, Cell)> = vec![("Approves the plan".to_owned(), start.into())];
     for item in &plan.items {
         let g = match item {
             PlanItem::Gate(g) => Some(g),
             PlanItem::Phase(p) => p.rollout.gate.as_ref(),
         };
-        f.extend(g.map(|g| (format!("Gate {}", g.id), requirement(&g.requirement).into())));
+        f.extend(g.map(|g| (format!("Gate {}", g.id), requirement(plan, &g.requirement).into())));
     }
     if let Some(policy) = &plan.policy {
         for (group, people) in &policy.approvers {

@@ -63,8 +63,17 @@ pub(super) fn rollback(plan: &Plan) -> Section {
         ));
         return Section::new("Rollback", blocks);
     }
+    let cannot: Vec<&str> = changing(plan)
+        .filter(|(_, s)| matches!(s.undo, PlannedUndo::None(_)))
+        .map(|(_, s)| s.name.as_str())
+        .collect();
+    let cannot = match cannot.as_slice() {
+        [] => ".".to_owned(),
+        [one] => format!("; this one cannot: {one}."),
+        several => format!("; these cannot: {}.", several.join("; ")),
+    };
     blocks.push(Block::Text(format!(
-        "{can} of {} can be taken back.",
+        "{can} of {} can be taken back{cannot}",
         count(all, "changing step", "changing steps")
     )));
     match line {

@@ -164,6 +164,68 @@ fn a_host_starts_only_before_the_cut_off_and_hosts_in_flight_finish() {
     assert_eq!((halted(&sim), end), (Some(Halt::Window), STOPPED));
 }
 
+/// A freeze from so many minutes after the run's start on, for an hour.
+fn freeze_after(minutes: i64) -> crate::window::Freeze {
+    let start: jiff::Timestamp = "2026-12-06T01:00:00Z".parse().unwrap();
+    let from = start + jiff::SignedDuration::from_mins(minutes);
+    crate::window::Freeze {
+        from,
+        to: from + jiff::SignedDuration::from_hours(1),
+        what: "stocktaking".to_owned(),
+        calendar: "freeze.ics".to_owned(),
+    }
+}
+
+#[test]
+fn a_freeze_that_begins_inside_the_window_lets_no_further_host_start() {
+    let minute = 60_000;
+    let slow = || {
+        let fate = Fate {
+            ms: 50 * minute,
+            ..Fate::from(Ok)
+        };
+        Script::new().on("steps/a/0/a", fate)
+    };
+    for (window, freeze, b) in [
+        (Some(window(600 * minute, 0, Some(0))), 40, HostState::NotStarted),
+        // Also where nothing else ends the run, and when the next host would not be done before it.
+        (None, 40, HostState::NotStarted),
+        (None, 70, HostState::NotStarted),
+        (Some(window(600 * minute, 0, Some(0))), 200, HostState::Ok),
+        (None, 200, HostState::Ok),
+    ] {
+        let mut plan = one(full("p", &["a", "b"]).parallel(1));
+        plan.window = window;
+        let mut sim = Sim::new(plan, slow());
+        sim.freezes = vec![freeze_after(freeze)];
+        let end = sim.start();
+        assert_eq!(sim.state("p", "a"), HostState::Ok, "a host in flight finishes");
+        assert_eq!(sim.state("p", "b"), b, "{freeze}");
+        if b == HostState::NotStarted {
+            assert_eq!((halted(&sim), end), (Some(Halt::Window), STOPPED));
+            let said = sim.events.iter().find_map(|e| match &e.event {
+                Event::Halted { text, .. } => Some(text.clone()),
+                _ => None,
+            });
+            assert!(said.unwrap().contains("the freeze \"stocktaking\""));
+        }
+    }
+}
+
+#[test]
+fn an_override_sets_the_freezes_aside_and_only_them() {
+    let mut sim = Sim::new(one(full("p", &["a"])), Script::new());
+    sim.freezes = vec![freeze_after(-10)];
+    sim.overrides = vec!["freeze"];
+    sim.start();
+    assert_eq!(sim.state("p", "a"), HostState::Ok);
+    let mut sim = Sim::new(one(full("p", &["a"])), Script::new());
+    sim.freezes = vec![freeze_after(-10)];
+    sim.overrides = vec!["window"];
+    sim.start();
+    assert_eq!(sim.state("p", "a"), HostState::NotStarted);
+}
+
 #[test]
 fn a_host_starts_only_if_the_slowest_so_far_and_the_reserve_fit_before_the_end() {
     let slow = |min: u64| Fate {

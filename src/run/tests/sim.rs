@@ -159,6 +159,8 @@ pub struct Sim<W> {
     pub world: W,
     pub faults: Vec<Fault>,
     pub freezes: Vec<crate::window::Freeze>,
+    /// What was set aside by a signature.
+    pub overrides: Vec<&'static str>,
     pub checker: Checker,
     /// What is under way: fate and when it is over.
     flying: Vec<(StepKey, Fate)>,
@@ -177,6 +179,7 @@ impl<W: World> Sim<W> {
             world,
             faults: Vec::new(),
             freezes: Vec::new(),
+            overrides: Vec::new(),
             flying: Vec::new(),
             dry: false,
         }
@@ -211,7 +214,14 @@ impl<W: World> Sim<W> {
             controller: "here".to_owned(),
             tool: "0".to_owned(),
             dry: self.dry,
-            approvals: Vec::new(),
+            approvals: self
+                .overrides
+                .iter()
+                .map(|rule| Answer {
+                    override_: (*rule).to_owned(),
+                    ..Answer::default()
+                })
+                .collect(),
             freezes: self.freezes.clone(),
         });
         self.process()

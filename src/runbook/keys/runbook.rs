@@ -169,7 +169,11 @@ pub static SCHEDULE: Shape = Shape {
     one_of: &[&["cron"], &["nth", "weekday", "plus_days", "at"]],
     keys: &[&[
         key("cron", Kind::Text, "Minute, hour, day, month, weekday: \"0 22 * * 2\""),
-        key("nth", Kind::Int(-1, 5), "Which of the month: 1 to 5, or -1 for the last"),
+        key(
+            "nth",
+            Kind::Int(-1, 5),
+            "Which of the month: 1 to 5, or -1 for the last",
+        ),
         key("weekday", Kind::Word(WEEKDAYS), "The day of the week"),
         key("plus_days", Kind::Int(0, 60), "So many days later"),
         key("at", Kind::Text, "Time of day in the window's zone: \"22:00\""),

@@ -210,6 +210,7 @@ pub static LIMITS: Shape = Shape {
     one_of: &[],
     keys: &[&[
         key("parallel", COUNT, "Hosts at work at one time"),
+        key("batch", COUNT, "Hosts of one batch"),
         key("hosts", COUNT, "Hosts of one plan"),
         key("max_fail", Kind::Int(0, MANY), "Failed hosts that a phase bears"),
         key("timeout", Kind::Duration, "Limit of one attempt of a step"),

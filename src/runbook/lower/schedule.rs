@@ -73,7 +73,8 @@ impl Cx<'_> {
     /// `22:00`.
     fn clock(&mut self, text: &Spanned<String>) -> Option<Time> {
         let parts = text.value.split_once(':').and_then(|(h, m)| {
-            let number = |t: &str| (t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse::<i8>().ok())?;
+            let number =
+                |t: &str| (t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse::<i8>().ok())?;
             Time::new(number(h)?, number(m)?, 0, 0).ok()
         });
         if parts.is_none() {
@@ -83,7 +84,8 @@ impl Cx<'_> {
                 text.span.clone(),
                 "not one",
             );
-            self.diags.push(d.help("write `at: \"22:00\"`, in the window's time zone"));
+            self.diags
+                .push(d.help("write `at: \"22:00\"`, in the window's time zone"));
         }
         parts
     }

@@ -88,8 +88,14 @@ impl<'a> Reading<'a> {
         }
         let Some(begin) = self.one("DTSTART") else {
             if let Some(first) = self.lines.first().filter(|_| self.wrong.is_empty()) {
-                let d = Diagnostic::error("PS0485", "an event without a begin", first.whole.clone(), "it has no DTSTART");
-                self.wrong.push(d.help("write `DTSTART;VALUE=DATE:20261224` or `DTSTART:20261224T180000Z`"));
+                let d = Diagnostic::error(
+                    "PS0485",
+                    "an event without a begin",
+                    first.whole.clone(),
+                    "it has no DTSTART",
+                );
+                self.wrong
+                    .push(d.help("write `DTSTART;VALUE=DATE:20261224` or `DTSTART:20261224T180000Z`"));
             }
             return None;
         };
@@ -107,7 +113,9 @@ impl<'a> Reading<'a> {
         let not = self.times("EXDATE", &start).iter().filter_map(When::moment).collect();
         Some(Event {
             uid: self.one("UID").map(|l| l.value.trim().to_owned()),
-            summary: summary.filter(|s| !s.trim().is_empty()).unwrap_or_else(|| "freeze".to_owned()),
+            summary: summary
+                .filter(|s| !s.trim().is_empty())
+                .unwrap_or_else(|| "freeze".to_owned()),
             instead_of,
             cancelled,
             free,
@@ -131,8 +139,14 @@ impl<'a> Reading<'a> {
         let mut all = self.all(name);
         let first = all.next()?;
         if let Some(again) = all.next() {
-            let d = Diagnostic::error("PS0486", format!("{name} is written twice"), again.whole.clone(), "again");
-            self.wrong.push(d.also(first.whole.clone(), "the first").help("an event has one"));
+            let d = Diagnostic::error(
+                "PS0486",
+                format!("{name} is written twice"),
+                again.whole.clone(),
+                "again",
+            );
+            self.wrong
+                .push(d.also(first.whole.clone(), "the first").help("an event has one"));
         }
         Some(first)
     }
@@ -169,7 +183,11 @@ impl<'a> Reading<'a> {
             None => (text, false),
         };
         let is_day = !clock.contains(['T', 't']);
-        let parsed = if is_day { day(clock).map(|d| d.to_datetime(jiff::civil::Time::midnight())) } else { time(clock) };
+        let parsed = if is_day {
+            day(clock).map(|d| d.to_datetime(jiff::civil::Time::midnight()))
+        } else {
+            time(clock)
+        };
         let Some(civil) = parsed.filter(|_| !(is_day && utc)) else {
             self.wrong.push(bad("not one"));
             return None;
@@ -190,7 +208,11 @@ impl<'a> Reading<'a> {
             (_, true) => Kind::Utc,
             _ => Kind::Local,
         };
-        let zone = if utc { TimeZone::UTC } else { zone.unwrap_or_else(|| self.zone.clone()) };
+        let zone = if utc {
+            TimeZone::UTC
+        } else {
+            zone.unwrap_or_else(|| self.zone.clone())
+        };
         Some(When { civil, zone, kind })
     }
 
@@ -207,12 +229,19 @@ impl<'a> Reading<'a> {
             (Some(line), None) => {
                 let end = self.when(line)?;
                 if (end.kind == Kind::Day) != days_only {
-                    let d = line.wrong("PS0485", "begin and end are not of one kind", "one is a day, one a time");
+                    let d = line.wrong(
+                        "PS0485",
+                        "begin and end are not of one kind",
+                        "one is a day, one a time",
+                    );
                     self.wrong.push(d.help("write both as days, or both as times"));
                     return None;
                 }
                 if days_only {
-                    ((end.civil.date() - start.civil.date()).get_days().into(), SignedDuration::ZERO)
+                    (
+                        (end.civil.date() - start.civil.date()).get_days().into(),
+                        SignedDuration::ZERO,
+                    )
                 } else {
                     (0, end.moment()?.duration_since(start.moment()?))
                 }
@@ -220,7 +249,11 @@ impl<'a> Reading<'a> {
             (None, Some(line)) => match duration_of(&line.value) {
                 Some(length) if !days_only || length.1.is_zero() => length,
                 found => {
-                    let label = if found.is_some() { "a day's length is whole days" } else { "not one" };
+                    let label = if found.is_some() {
+                        "a day's length is whole days"
+                    } else {
+                        "not one"
+                    };
                     let d = line.wrong("PS0482", format!("`{}` is no length", line.value), label);
                     self.wrong.push(d.help("write `PT4H`, `P1D` or `P2W`"));
                     return None;
@@ -237,7 +270,8 @@ impl<'a> Reading<'a> {
                 at.whole.clone(),
                 "no time between",
             );
-            self.wrong.push(d.help("write DTEND after DTSTART; of an event of days it is the first day after it"));
+            self.wrong
+                .push(d.help("write DTEND after DTSTART; of an event of days it is the first day after it"));
             return None;
         }
         Some(length)
@@ -247,7 +281,8 @@ impl<'a> Reading<'a> {
         let line = self.one("RECURRENCE-ID")?;
         if line.param("RANGE").is_some() {
             let d = line.wrong("PS0486", "a change of this and all later times is not read", "RANGE");
-            self.wrong.push(d.help("end the first event with UNTIL and write a second one"));
+            self.wrong
+                .push(d.help("end the first event with UNTIL and write a second one"));
             return None;
         }
         let of = self.when(line)?;
@@ -269,7 +304,8 @@ impl<'a> Reading<'a> {
         let first = start.civil.date();
         if rule.days(first, first, first).is_empty() {
             let d = line.wrong("PS0484", "the event's own begin is not one of its repetitions", "RRULE");
-            self.wrong.push(d.help("set DTSTART to the first day that the rule gives"));
+            self.wrong
+                .push(d.help("set DTSTART to the first day that the rule gives"));
             return None;
         }
         Some((line, rule))
@@ -295,7 +331,9 @@ impl<'a> Reading<'a> {
         let moment = civil.filter(|_| fits).and_then(|c| zone.to_timestamp(c).ok());
         if moment.is_none() {
             let d = line.wrong("PS0484", format!("UNTIL={text} does not go with DTSTART"), "RRULE");
-            self.wrong.push(d.help("beside days write a day (`UNTIL=20271231`), beside times a time in UTC (`UNTIL=20271231T225959Z`)"));
+            self.wrong.push(d.help(
+                "beside days write a day (`UNTIL=20271231`), beside times a time in UTC (`UNTIL=20271231T225959Z`)",
+            ));
         }
         moment
     }
@@ -305,12 +343,18 @@ impl<'a> Reading<'a> {
         let mut out = Vec::new();
         for line in self.all(name) {
             for text in line.value.split(',') {
-                let Some(when) = self.value(line, text.trim()) else { continue };
+                let Some(when) = self.value(line, text.trim()) else {
+                    continue;
+                };
                 if (when.kind == Kind::Day) == (start.kind == Kind::Day) {
                     out.push(when);
                     continue;
                 }
-                let d = line.wrong("PS0485", format!("{name} and DTSTART are not of one kind"), "one is a day, one a time");
+                let d = line.wrong(
+                    "PS0485",
+                    format!("{name} and DTSTART are not of one kind"),
+                    "one is a day, one a time",
+                );
                 self.wrong.push(d.help("write both as days, or both as times"));
             }
         }
@@ -326,9 +370,18 @@ impl Event {
             let zone = &self.start.zone;
             let long = self.days.saturating_add(self.exact.as_hours() / 24).saturating_add(2);
             let first = self.start.civil.date();
-            let near = zone.to_datetime(from).date().checked_sub(long.days()).unwrap_or(first).max(first);
+            let near = zone
+                .to_datetime(from)
+                .date()
+                .checked_sub(long.days())
+                .unwrap_or(first)
+                .max(first);
             let last = zone.to_datetime(to).date().checked_add(1.day()).unwrap_or(first);
-            starts = rule.days(first, near, last).into_iter().map(|d| self.start.on(d)).collect();
+            starts = rule
+                .days(first, near, last)
+                .into_iter()
+                .map(|d| self.start.on(d))
+                .collect();
         }
         let until = |w: &When| self.until.is_none_or(|u| w.moment().is_some_and(|m| m <= u));
         starts.retain(until);

@@ -79,14 +79,24 @@ impl Rule {
                     "WEEKLY" => Freq::Weekly,
                     "MONTHLY" => Freq::Monthly,
                     "YEARLY" => Freq::Yearly,
-                    _ => return Err(format!("FREQ={value} is not kept: DAILY, WEEKLY, MONTHLY and YEARLY are")),
+                    _ => {
+                        return Err(format!(
+                            "FREQ={value} is not kept: DAILY, WEEKLY, MONTHLY and YEARLY are"
+                        ));
+                    }
                 }
             }
             "INTERVAL" => {
                 self.interval = value.parse().ok().filter(|n| (1..=1000).contains(n)).ok_or_else(bad)?;
             }
             "COUNT" => {
-                self.count = Some(value.parse().ok().filter(|n| (1..=MAX_COUNT).contains(n)).ok_or_else(bad)?);
+                self.count = Some(
+                    value
+                        .parse()
+                        .ok()
+                        .filter(|n| (1..=MAX_COUNT).contains(n))
+                        .ok_or_else(bad)?,
+                );
             }
             "UNTIL" => self.until = Some(value.to_owned()),
             "BYDAY" => self.days = list(value, by_day).ok_or_else(bad)?,
@@ -168,7 +178,9 @@ impl Rule {
             Freq::Daily => first.checked_add(far.days()),
             Freq::Weekly => {
                 let back = first.weekday().since(self.week_start);
-                first.checked_sub(i64::from(back).days()).and_then(|d| d.checked_add(far.weeks()))
+                first
+                    .checked_sub(i64::from(back).days())
+                    .and_then(|d| d.checked_add(far.weeks()))
             }
             Freq::Monthly => first.first_of_month().checked_add(far.months()),
             Freq::Yearly => first.first_of_year().checked_add(far.years()),
@@ -182,7 +194,9 @@ impl Rule {
         match self.freq {
             Freq::Daily => {
                 let day = Some(begin).filter(in_month).filter(on_weekday);
-                day.filter(|d| self.month_days.is_empty() || self.on_month_day(*d)).into_iter().collect()
+                day.filter(|d| self.month_days.is_empty() || self.on_month_day(*d))
+                    .into_iter()
+                    .collect()
             }
             Freq::Weekly => {
                 let wanted = |d: &Date| {
