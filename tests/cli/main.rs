@@ -9,6 +9,7 @@ mod room;
 mod runs;
 mod select;
 mod terminal;
+mod window;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
