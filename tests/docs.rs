@@ -32,7 +32,7 @@ fn complaints(project: &Path, path: &str) -> String {
 #[test]
 fn every_shipped_runbook_passes_check_without_a_warning() {
     let mut seen = 0;
-    for dir in ["runbooks", "examples/quickstart"] {
+    for dir in ["runbooks", "examples/quickstart", "examples/patch-playbooks"] {
         for entry in fs::read_dir(root().join(dir)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if name.ends_with(".yml") {
@@ -42,7 +42,42 @@ fn every_shipped_runbook_passes_check_without_a_warning() {
             }
         }
     }
-    assert!(seen >= 4, "only {seen} runbooks were found");
+    assert!(seen >= 7, "only {seen} runbooks were found");
+}
+
+#[test]
+fn the_playbooks_written_again_can_be_planned_and_are_as_long_as_the_page_says() {
+    let page = read("docs/coming-from-ansible.md");
+    let state = tempfile::tempdir().unwrap();
+    for name in ["lamp-rolling-update", "apt-upgrade-restart", "rhel-service-patch"] {
+        let file = format!("examples/patch-playbooks/{name}.yml");
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_pitstop"))
+            .current_dir(root())
+            .args([
+                "plan",
+                &file,
+                "-i",
+                "examples/patch-playbooks/hosts/inventory.yml",
+                "--state",
+            ])
+            .arg(state.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let row = page.lines().find(|l| l.starts_with(&format!("| [{name}]"))).unwrap();
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let lines = read(&file).lines().count();
+        assert_eq!(cells.get(4), Some(&lines.to_string().as_str()), "{row}");
+        let shown = String::from_utf8(done.stdout).unwrap().lines().count();
+        let about: usize = cells
+            .get(5)
+            .and_then(|c| c.strip_prefix("about "))
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(shown.abs_diff(about) * 4 <= about, "{shown} lines: {row}");
+    }
 }
 
 /// The names under a heading of `Cargo.toml`.

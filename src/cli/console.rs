@@ -147,7 +147,7 @@ impl Console {
     /// When `pitstop.yml` is wrong.
     pub fn state(&self, near: Option<&Path>) -> Result<(PathBuf, &'static str), Problem> {
         if let Some(dir) = &self.global.state {
-            return Ok((dir.clone(), "--state or PITSTOP_STATE"));
+            return Ok((dir.clone(), project::state_said()));
         }
         Ok(project::room(&self.project_args(), near)?.state)
     }

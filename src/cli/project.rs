@@ -282,9 +282,22 @@ fn nearest(near: Option<&Path>) -> (PathBuf, bool) {
     }
 }
 
+/// Which of the two gave the state directory: the flag wins, and the parser does not tell them apart.
+pub fn state_said() -> &'static str {
+    let flag = |arg: std::ffi::OsString| {
+        arg.to_str()
+            .is_some_and(|a| a == "--state" || a.starts_with("--state="))
+    };
+    if std::env::args_os().any(flag) {
+        "--state"
+    } else {
+        "PITSTOP_STATE"
+    }
+}
+
 fn state(args: &ProjectArgs, folder: &Folder, found: bool, settings: &Project) -> (PathBuf, &'static str) {
     if let Some(dir) = &args.state {
-        return (dir.clone(), "--state or PITSTOP_STATE");
+        return (dir.clone(), state_said());
     }
     if let Some(dir) = &settings.state {
         return (folder.root().join(&dir.value), SETTINGS);

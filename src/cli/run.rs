@@ -117,8 +117,9 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     };
     let id = fresh_id(now)?;
     if let Some(taken) = claim(args.once_key.as_deref(), &store, &id)? {
+        let stands = Stored::open(store.folder(&taken)).map_or("cannot be read", |first| first.standing().word());
         return Err(Problem::refused(
-            format!("the run {taken} had this once-key already"),
+            format!("the run {taken} had this once-key already; it stands: {stands}"),
             format!("look at it: pitstop status {taken}"),
         ));
     }

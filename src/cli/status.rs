@@ -210,11 +210,11 @@ fn config(console: &Console) -> Result<u8, Problem> {
         vec![
             "operator".to_owned(),
             console.operator(),
-            or(
-                console.operator_named().is_some(),
-                "--operator or PITSTOP_OPERATOR",
-                "default: the login name",
-            ),
+            match (console.operator_given(), console.operator_named()) {
+                (Some(_), _) => "--operator".to_owned(),
+                (None, Some(_)) => "PITSTOP_OPERATOR".to_owned(),
+                (None, None) => "default: the login name".to_owned(),
+            },
         ],
     ];
     console.screen.data(&table(&["SETTING", "VALUE", "FROM"], &rows));

@@ -179,7 +179,10 @@ fn show(value: &Value) -> String {
         Value::Timestamp { timestamp } => timestamp.to_string(),
         Value::Text(t) => t.clone(),
         Value::List(items) => items.iter().map(show).collect::<Vec<_>>().join(","),
-        Value::Map(_) => "a map".to_owned(),
+        Value::Map(fields) => {
+            let fields: Vec<String> = fields.iter().map(|(k, v)| format!("{k}: {}", show(v))).collect();
+            format!("{{ {} }}", fields.join(", "))
+        }
     }
 }
 

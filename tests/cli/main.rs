@@ -209,8 +209,15 @@ fn each_setting_says_where_it_came_from() {
     room.run(&flags)
         .code(0)
         .shows("/tmp/s")
-        .shows("--state or PITSTOP_STATE")
-        .shows("anna@x");
+        .shows("--state\n")
+        .shows("anna@x  ")
+        .shows("--operator");
+    let mut command = room.command(&["status", "--config"]);
+    command.env("PITSTOP_STATE", "/tmp/s").env("PITSTOP_OPERATOR", "anna@x");
+    room::Done::from(command.output().unwrap())
+        .code(0)
+        .shows("PITSTOP_STATE")
+        .shows("PITSTOP_OPERATOR");
 }
 
 #[test]

@@ -190,7 +190,8 @@ fn a_once_key_runs_once() {
     room.run(&["run", "note.yml", "--yes", "--once-key", "night-1"]).code(0);
     room.run(&["run", "note.yml", "--yes", "--once-key", "night-1"])
         .code(6)
-        .says("once-key");
+        .says("had this once-key already; it stands: done")
+        .says("pitstop status 2");
     room.run(&["run", "note.yml", "--yes", "--once-key", "night-2"]).code(0);
     assert_eq!(room.effects(), ["a", "a"]);
 }

@@ -9,7 +9,7 @@ use super::names::{condition_names, template_names};
 use super::skip::Found;
 use super::{Binder, phase_steps, planned_steps, runbook_phases};
 use crate::diag::{Diagnostic, Spanned};
-use crate::plan::{Call, PlanItem, PlannedStep};
+use crate::plan::{Call, Items, PlanItem, PlannedEach, PlannedStep};
 use crate::runbook::{Phase, Step, Undo};
 
 impl<'a> Binder<'a, '_> {
@@ -193,6 +193,13 @@ fn lost_in<'l>(name: &str, lost: &BTreeSet<&'l str>) -> Option<&'l str> {
 fn reads(step: &PlannedStep) -> Vec<String> {
     let mut texts: Vec<&str> = step.env.values().map(String::as_str).collect();
     texts.extend(step.stdin.as_deref());
+    if let Some(PlannedEach {
+        items: Items::Late(list),
+        ..
+    }) = &step.for_each
+    {
+        texts.push(list);
+    }
     let mut conditions: Vec<&str> = [&step.when, &step.expect, &step.warn_unless]
         .into_iter()
         .filter_map(Option::as_deref)

@@ -5,10 +5,10 @@
 use std::fmt::Write as _;
 
 use crate::diag::Spanned;
-use crate::runbook::{Action, Become, Command, Delegate, Stage, Step, Undo, WaitFor};
+use crate::runbook::{Action, Become, Command, Delegate, EachList, ForEach, Stage, Step, Undo, WaitFor};
 use crate::text::{markdown, markdown_block};
 
-use super::{code, only_in, time};
+use super::{code, only_in, show, time};
 
 /// A numbered list of steps; `indent` spaces stand before each line.
 pub(super) fn list(steps: &[Step], stage: Stage, indent: usize, out: &mut String) {
@@ -178,9 +178,25 @@ fn action(action: &Action) -> String {
     }
 }
 
+fn each(each: &ForEach) -> String {
+    let most = each
+        .max_items
+        .as_ref()
+        .map(|n| format!(", at most {}", n.value))
+        .unwrap_or_default();
+    match &each.list {
+        EachList::Written { items, .. } => {
+            let items: Vec<String> = items.iter().map(|i| code(&show(&i.value))).collect();
+            format!("- Once for each item: {}{most}", items.join(", "))
+        }
+        EachList::From(list) => format!("- Once for each item of {}{most}", code(&list.value)),
+    }
+}
+
 /// What is expected, and what is kept.
 fn conditions(step: &Step) -> String {
     let mut lines = Vec::new();
+    lines.extend(step.for_each.as_ref().map(each));
     let mut say = |words: &str, text: &Option<Spanned<String>>| {
         lines.extend(text.as_ref().map(|t| format!("- {words} {}", code(&t.value))));
     };
