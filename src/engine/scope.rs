@@ -52,9 +52,18 @@ impl Scopes<'_> {
         scope
     }
 
-    /// For one place of a step: as `step`, with its `item`.
-    pub fn place(&self, step: &PlannedStep, key: &StepKey) -> Scope {
+    /// For a step as a whole: `params` are those of its included file, if that has any.
+    pub fn whole(&self, step: &PlannedStep, key: &StepKey) -> Scope {
         let mut scope = self.step(&key.phase, key.host.as_ref());
+        if let Some(params) = &step.params {
+            scope.set("params", Value::Map(params.clone()));
+        }
+        scope
+    }
+
+    /// For one place of a step: as `whole`, with its `item`.
+    pub fn place(&self, step: &PlannedStep, key: &StepKey) -> Scope {
+        let mut scope = self.whole(step, key);
         let (stage, of) = line::listed_by(key.stage, &key.step);
         let at = usize::try_from(line::item_of(step, key.host.as_ref(), key.nth)).ok();
         let items = self.run.items(key, stage, of);

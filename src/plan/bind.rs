@@ -20,6 +20,7 @@ mod trust;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::canon;
 use crate::diag::{Diagnostic, Diagnostics, Spanned, nearest};
@@ -32,7 +33,7 @@ use crate::plan::{
 use crate::runbook::change::Change;
 use crate::runbook::files::Files;
 use crate::runbook::policyfile::PolicyFile;
-use crate::runbook::{Gate, Item, Phase, Runbook, SecretSource, Step, Undo};
+use crate::runbook::{Fragment, Gate, Item, Phase, Runbook, SecretSource, Step, Undo};
 
 pub use params::{may_be, missing_parameters, why_not};
 pub use targets::unknown_host;
@@ -61,6 +62,7 @@ pub fn bind(input: &BindInput<'_>, diags: &mut Diagnostics) -> Option<Plan> {
     let before = diags.0.len();
     let mut found = Diagnostics::new();
     let plan = Binder::new(*input, &mut found).plan();
+    crate::runbook::check::said_where_included(input.runbook, &mut found);
     let bad = found.has_errors();
     diags.0.extend(found.0);
     debug_assert!(diags.0.len() >= before);
@@ -72,7 +74,12 @@ struct Binder<'a, 'd> {
     input: BindInput<'a>,
     diags: &'d mut Diagnostics,
     mode: Option<String>,
+    /// What `params` means where the binder stands: the runbook's, or an included file's.
     params: BTreeMap<String, Value>,
+    /// The runbook's.
+    own_params: BTreeMap<String, Value>,
+    /// Those of included files, each include once; `None`: a value of it is wrong, which is told.
+    fragments: Vec<(Arc<Fragment>, Option<BTreeMap<String, Value>>)>,
     targets: BTreeMap<String, Vec<HostName>>,
     /// Names that steps register: what reads them is late.
     registered: BTreeSet<&'a str>,
@@ -102,6 +109,8 @@ impl<'a, 'd> Binder<'a, 'd> {
             diags,
             mode: None,
             params: BTreeMap::new(),
+            own_params: BTreeMap::new(),
+            fragments: Vec::new(),
             targets: BTreeMap::new(),
             registered: all_steps(input.runbook)
                 .filter_map(|s| s.register.as_ref())
@@ -119,6 +128,7 @@ impl<'a, 'd> Binder<'a, 'd> {
         let (runbook, change) = (self.input.runbook, self.input.change);
         self.choose_mode();
         self.bind_params();
+        self.own_params = self.params.clone();
         // Without parameters and mode every template would be one more complaint about the same thing.
         if self.diags.has_errors() {
             return None;

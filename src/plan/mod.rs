@@ -285,6 +285,9 @@ pub struct PlannedStep {
     /// Parses stdout into `value`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parse: Option<Parse>,
+    /// What `params` means here: those of an included file. `None`: [`Plan::params`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<BTreeMap<String, Value>>,
     /// Done for each of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<PlannedEach>,

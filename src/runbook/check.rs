@@ -10,11 +10,11 @@ mod phase;
 mod step;
 mod undo;
 
-pub use declared::{Broken, broken_rule};
+pub use declared::{Broken, broken_rule, not_allowed};
 
-use crate::diag::{Diagnostic, Diagnostics, Span};
+use crate::diag::{Diagnostic, Diagnostics, Label, Span};
 use crate::runbook::files::Files;
-use crate::runbook::{Item, Kind, OnFailure, Phase, Rollout, RolloutRef, Runbook, Stage, Step, Undo, lower};
+use crate::runbook::{Fragment, Item, Kind, OnFailure, Phase, Rollout, RolloutRef, Runbook, Stage, Step, Undo, lower};
 
 /// Reads, lowers and checks a runbook. `None` if any error was found; `diags` has them all, in the order of the file.
 pub fn checked(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Option<Runbook> {
@@ -23,7 +23,37 @@ pub fn checked(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Opti
         check(runbook, diags);
     }
     diags.sort();
+    if let Some(runbook) = &runbook {
+        said_where_included(runbook, diags);
+    }
     runbook.filter(|_| !diags.has_errors())
+}
+
+/// A mistake in an included file is also a mistake of the file that includes it: both places are told.
+pub fn said_where_included(runbook: &Runbook, diags: &mut Diagnostics) {
+    const TOLD: usize = 3;
+    for d in &mut diags.0 {
+        let mut file = d.labels.first().map(|l| l.span.source.name.clone());
+        // Up to the runbook itself, which nothing includes.
+        while let Some(name) = file.take() {
+            let here = runbook.includes.iter().filter(|i| i.file == name);
+            let mut places: Vec<&Span> = here.map(|i| &i.at).collect();
+            places.sort_by_key(|at| (at.source.name.clone(), at.start));
+            places.dedup_by_key(|at| (at.source.name.clone(), at.start));
+            let told = |d: &Diagnostic, at: &Span| {
+                let same = |l: &Label| l.span.source.name == at.source.name && l.span.start == at.start;
+                d.labels.iter().any(same)
+            };
+            let new: Vec<&&Span> = places.iter().take(TOLD).filter(|at| !told(d, at)).collect();
+            for at in &new {
+                d.labels.push(Label {
+                    span: (**at).clone(),
+                    text: "included here".to_owned(),
+                });
+            }
+            file = new.first().map(|at| at.source.name.clone());
+        }
+    }
 }
 
 /// Every rule.
@@ -56,6 +86,19 @@ impl At<'_> {
             .iter()
             .all(|list| list.is_empty() || list.iter().any(|m| m.value == mode))
     }
+}
+
+/// The parameters of included files, each include once.
+fn fragments(runbook: &Runbook) -> Vec<&Fragment> {
+    let mut found: Vec<&Fragment> = Vec::new();
+    for at in steps(runbook) {
+        let mut fragment = at.step.fragment.as_deref();
+        while let Some(f) = fragment.filter(|f| !found.iter().any(|known| std::ptr::eq(*known, *f))) {
+            found.push(f);
+            fragment = f.outer.as_deref();
+        }
+    }
+    found
 }
 
 /// Every step of the runbook, undo steps included, in the order of the file.

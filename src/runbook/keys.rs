@@ -83,6 +83,7 @@ pub enum Kind {
 /// The files of a project that have keys, by the word that names them.
 pub const FILES: &[(&str, &Shape)] = &[
     ("runbook", &RUNBOOK),
+    ("fragment", &FRAGMENT),
     ("change", &CHANGE),
     ("inventory", &INVENTORY),
     ("policy", &POLICY),

@@ -7,6 +7,7 @@
 mod action;
 mod declare;
 mod each;
+mod include;
 mod phase;
 mod rollout;
 mod schedule;
@@ -14,12 +15,14 @@ mod step;
 
 pub use declare::{typed, typed_text};
 
+use std::sync::Arc;
+
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::files::{Files, ReadError, not_plain};
 use crate::runbook::keys;
 use crate::runbook::yaml::{self, Entry, Node};
-use crate::runbook::{ChangeText, Defaults, Kind, Runbook};
+use crate::runbook::{ChangeText, Defaults, Fragment, Included, Kind, Runbook};
 
 /// The one version of the language that this build reads.
 const SCHEMA: i64 = 1;
@@ -34,6 +37,10 @@ struct Cx<'a> {
     diags: &'a mut Diagnostics,
     /// The files that are being read, outermost first.
     open: Vec<String>,
+    /// The parameters of the included file that is being read, if it has any.
+    fragment: Option<Arc<Fragment>>,
+    /// Every file that was included.
+    includes: Vec<Included>,
     /// How many steps may still come.
     steps_left: usize,
 }
@@ -44,6 +51,8 @@ pub fn runbook(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Opti
         files: project,
         diags,
         open: vec![path.to_owned()],
+        fragment: None,
+        includes: Vec::new(),
         steps_left: MAX_STEPS,
     };
     let root = cx.read(path, None)?;
@@ -110,6 +119,7 @@ impl Cx<'_> {
             objectives,
             defaults,
             items,
+            includes: std::mem::take(&mut self.includes),
             span,
         })
     }

@@ -10,6 +10,7 @@ pub mod expr;
 pub mod fields;
 pub mod files;
 pub mod fmt;
+mod fragment;
 pub mod keys;
 pub mod lower;
 pub mod policyfile;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use fragment::{Fragment, FragmentValue, Included};
 pub use step::{
     Action, Become, Command, Delegate, EachList, ForEach, Mark, OnUnknown, Parse, Retry, Step, Undo, WaitFor,
 };
@@ -64,6 +66,8 @@ pub struct Runbook {
     pub defaults: Defaults,
     /// Phases and gates in order.
     pub items: Vec<Item>,
+    /// Files that its lists of steps include, and those that these include.
+    pub includes: Vec<Included>,
     /// Where the file begins, for diagnostics about something that is missing.
     pub span: Span,
 }

@@ -2,11 +2,12 @@
 //!
 //! Owns: the types of a step. Must not: know phases and stages, which hold steps.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Value;
+use super::{Fragment, Value};
 use crate::diag::{Span, Spanned};
 
 /// One step.
@@ -68,6 +69,8 @@ pub struct Step {
     pub sensitive: bool,
     /// Files to keep.
     pub evidence: Vec<Spanned<String>>,
+    /// What `params` means here, in an included file that has parameters of its own.
+    pub fragment: Option<Arc<Fragment>>,
     /// Where it stands.
     pub span: Span,
 }

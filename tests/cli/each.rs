@@ -127,3 +127,64 @@ fn p1_killed_in_the_middle_of_a_list_no_item_runs_twice_and_the_list_is_not_aske
     assert_eq!(journal.matches("\"type\":\"listed\"").count(), 1);
     room.run(&["verify"]).code(0);
 }
+
+#[test]
+fn an_included_file_has_its_own_parameters_and_sees_no_others() {
+    let room = Room::alone(&["a"]);
+    room.file(
+        "p/fragments/note.yml",
+        &format!(
+            "parameters:
+  what: {{ type: string }}
+  times: {{ type: int, default: 1 }}
+  list: {{ type: list, default: [] }}
+steps:
+  - name: Note it
+    run: echo {{{{ params.what | sh }}}} {{{{ params.times }}}} >> {LOG}
+    undo: [{{ name: Back, run: \"echo back {{{{ params.what | sh }}}} >> {LOG}\" }}]
+  - name: Note each
+    for_each: \"{{{{ params.list }}}}\"
+    run: echo {{{{ item | sh }}}} of {{{{ params.what | sh }}}} >> {LOG}
+  - include: {{ file: fragments/inner.yml, with: {{ word: \"<{{{{ params.what }}}}>\" }} }}
+"
+        ),
+    );
+    room.file(
+        "p/fragments/inner.yml",
+        &format!(
+            "parameters: {{ word: {{ type: string }} }}\nsteps:\n  - {{ name: Inner, run: \"echo inner {{{{ params.word | sh }}}} >> {LOG}\" }}\n"
+        ),
+    );
+    let top = "parameters: { what: { type: string, default: outer }, n: { type: int, default: 3 } }\n";
+    let phase = "    on_failure: hold
+    steps:
+      - include: { file: fragments/note.yml, with: { what: one, list: [x, y] } }
+      - include: { file: fragments/note.yml, with: { what: \"{{ params.what }} two\", times: \"{{ params.n }}\" } }
+";
+    runbook(&room, "twice", top, phase);
+    room.run(&["run", "twice.yml", "--yes"]).code(0);
+    assert_eq!(
+        room.effects(),
+        ["one 1", "x of one", "y of one", "inner <one>", "outer two 3", "inner <outer two>"]
+    );
+    runbook(&room, "wrong", top, &phase.replace("what: one", "times: one"));
+    room.run(&["plan", "wrong.yml"])
+        .code(2)
+        .says("PS0295")
+        .says("declared here, without a default");
+    runbook(&room, "kind", top, &phase.replace("{{ params.n }}", "{{ params.what }}"));
+    room.run(&["plan", "kind.yml"]).code(2).says("PS0684").says("kind.yml:10");
+}
+
+#[test]
+fn a_mistake_in_an_included_file_is_told_with_the_place_of_its_include() {
+    let room = Room::new(&["a"]);
+    room.file("p/f.yml", "- { name: N, run: \"echo {{ params.x | sh }}\" }\n- include: g.yml\n");
+    room.file("p/g.yml", "- { name: N, delegate_to: nowhere, run: date }\n");
+    let phase = "    on_failure: hold\n    steps:\n      - include: f.yml\n";
+    runbook(&room, "inc", "", phase);
+    room.run(&["check", "inc.yml"]).code(2).says("f.yml:1").says("included here");
+    room.file("p/f.yml", "- include: g.yml\n");
+    let planned = room.run(&["plan", "inc.yml"]).code(2).says("PS0625").says("g.yml:1");
+    assert_eq!(planned.err.matches("included here").count(), 2, "{}", planned.err);
+}

@@ -50,6 +50,34 @@ pub(super) const CODES: &[Code] = &[
   run: systemctl restart {{ item | sh }}
 ",
     },
+    Code {
+        code: "PS0293",
+        title: "the included file takes no parameters",
+        text: "A file that is a plain list of steps reads the parameters of the runbook that includes it. One that declares its own is a map: `parameters`, then `steps`.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0294",
+        title: "the included file has no such parameter",
+        text: "`with` gives values to the parameters that the file declares, and to nothing else.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0295",
+        title: "a parameter of the included file has no value",
+        text: "It has no default: each include says what it is, under `with`.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0296",
+        title: "the included file does not allow this value",
+        text: "`allowed`, `pattern`, `min` and `max` of the file's parameter hold for what an include gives, as they do for a change.",
+        wrong: "",
+        right: "",
+    },
 ];
 
 pub(super) const PLANNED: &[Code] = &[
@@ -71,6 +99,13 @@ pub(super) const PLANNED: &[Code] = &[
         code: "PS0682",
         title: "an item of a written list is known only in the run",
         text: "The items of a list that is written out stand in the plan. A list that only the run knows is named as a whole, in one expression.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0684",
+        title: "an include gives a value of another type",
+        text: "What the template gives when the plan is made is not what the included file declares.",
         wrong: "",
         right: "",
     },

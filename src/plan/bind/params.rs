@@ -1,14 +1,18 @@
 //! Parameters: typed, held against their limits, complete.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use regex::Regex;
 
 use super::Binder;
 use crate::diag::{Diagnostic, Spanned, nearest};
 use crate::plan::Value;
 use crate::runbook::change::{Change, Given};
+use crate::runbook::check::{broken_rule, not_allowed};
 use crate::runbook::duration;
 use crate::runbook::lower::{typed, typed_text};
-use crate::runbook::{ParamType, Parameter, Runbook};
+use crate::runbook::{Fragment, FragmentValue, ParamType, Parameter, Runbook};
 
 /// Parameters without a value and without a default: what a terminal can be asked for.
 pub fn missing_parameters<'a>(runbook: &'a Runbook, change: &Change) -> Vec<&'a Parameter> {
@@ -108,6 +112,86 @@ impl Binder<'_, '_> {
             }
         }
     }
+}
+
+impl Binder<'_, '_> {
+    /// The parameters of an included file; `None`, with a diagnostic, if one has no good value. Each include is asked once.
+    pub(super) fn fragment_params(&mut self, fragment: &Arc<Fragment>) -> Option<BTreeMap<String, Value>> {
+        if let Some((_, known)) = self.fragments.iter().find(|(f, _)| Arc::ptr_eq(f, fragment)) {
+            return known.clone();
+        }
+        let outer = match &fragment.outer {
+            Some(outer) => self.fragment_params(outer),
+            None => Some(self.own_params.clone()),
+        };
+        let params = outer.and_then(|outer| {
+            let here = std::mem::replace(&mut self.params, outer);
+            let params = self.fragment_values(fragment);
+            self.params = here;
+            params
+        });
+        self.fragments.push((Arc::clone(fragment), params.clone()));
+        params
+    }
+
+    fn fragment_values(&mut self, fragment: &Fragment) -> Option<BTreeMap<String, Value>> {
+        let mut params = BTreeMap::new();
+        let mut all = true;
+        for p in &fragment.declared {
+            let given = fragment.given.iter().find(|(name, _)| name.value == p.name.value);
+            let value = match given {
+                None => p.default.as_ref().map(|d| d.value.clone()),
+                Some((_, FragmentValue::Is(value))) => Some(value.value.clone()),
+                Some((_, FragmentValue::Rendered(text))) => self.fragment_value(text, p),
+            };
+            all &= value.is_some();
+            params.extend(value.map(|value| (p.name.value.clone(), value)));
+        }
+        all.then_some(params)
+    }
+
+    /// A template that an include gives: its value has the declared type, and is allowed there.
+    fn fragment_value(&mut self, text: &Spanned<String>, p: &Parameter) -> Option<Value> {
+        let value = self.value_now(text)?;
+        let value = match value {
+            Value::Text(t) if p.kind != ParamType::String => {
+                let typed = typed_text(&t, p.kind);
+                if typed.is_none() {
+                    self.diags.push(wrong_kind(text, p));
+                }
+                typed?
+            }
+            value if is_of(&value, p.kind) => value,
+            _ => {
+                self.diags.push(wrong_kind(text, p));
+                return None;
+            }
+        };
+        if let Some(broken) = broken_rule(p, &value) {
+            self.diags.push(not_allowed(&p.name, &text.span, broken));
+            return None;
+        }
+        Some(value)
+    }
+}
+
+fn is_of(value: &Value, kind: ParamType) -> bool {
+    matches!(
+        (value, kind),
+        (Value::Text(_), ParamType::String)
+            | (Value::Int(_), ParamType::Int | ParamType::Number)
+            | (Value::Number(_), ParamType::Number)
+            | (Value::Bool(_), ParamType::Bool)
+            | (Value::Duration { .. }, ParamType::Duration)
+            | (Value::Timestamp { .. }, ParamType::Timestamp)
+            | (Value::List(_), ParamType::List)
+    )
+}
+
+fn wrong_kind(text: &Spanned<String>, p: &Parameter) -> Diagnostic {
+    let message = format!("the value of `{}` has another type than the included file declares", p.name.value);
+    Diagnostic::error("PS0684", message, text.span.clone(), "rendered when the plan is made")
+        .also(p.name.span.clone(), "its type is said here")
 }
 
 fn from_text(text: &Spanned<String>, p: &Parameter) -> Result<Spanned<Value>, Diagnostic> {

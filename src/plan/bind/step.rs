@@ -19,7 +19,28 @@ const ONCE: Retry = Retry {
 };
 
 impl Binder<'_, '_> {
+    /// A step of an included file with parameters sees those as `params`, and no others.
     pub(super) fn step(&mut self, step: &Step, site: Site<'_>) -> Option<PlannedStep> {
+        let Some(fragment) = &step.fragment else {
+            return self.step_here(step, site);
+        };
+        let inner = self.fragment_params(fragment)?;
+        let outer = std::mem::replace(&mut self.params, inner.clone());
+        let planned = self.step_here(step, site);
+        self.params = outer;
+        planned.map(|mut planned| {
+            if let PlannedUndo::Steps(undo) = &mut planned.undo {
+                // Those that no one wrote have their templates from this step.
+                undo.iter_mut().for_each(|u| {
+                    u.params.get_or_insert_with(|| inner.clone());
+                });
+            }
+            planned.params = Some(inner);
+            planned
+        })
+    }
+
+    fn step_here(&mut self, step: &Step, site: Site<'_>) -> Option<PlannedStep> {
         let call = self.call(&step.action.value);
         let place = self.place(step, site);
         self.decide_assert(step, site);
@@ -38,6 +59,7 @@ impl Binder<'_, '_> {
             register: step.register.as_ref().map(|r| r.value.clone()),
             parse: step.parse,
             for_each,
+            params: None,
             once: step.once,
             fresh: step.fresh,
             become_user: self.become_user(step, &call, site),

@@ -275,7 +275,7 @@ fn failing(p: &PlannedPhase) -> String {
 }
 
 fn step_row(plan: &Plan, stage: Stage, s: &PlannedStep) -> Vec<Cell> {
-    let (verb, text) = plain_call(&s.call, &plan.params);
+    let (verb, text) = plain_call(&s.call, s.params.as_ref().unwrap_or(&plan.params));
     let mut does = format!("{verb}{}", place(&s.place));
     let mut add = |yes: bool, words: &str| {
         if yes {
@@ -414,7 +414,7 @@ fn power(plan: &Plan) -> Section {
     let mut rows = Vec::new();
     for p in plan.phases() {
         for s in all_steps(p).filter(|s| local(s, p)) {
-            let (_, text) = plain_call(&s.call, &plan.params);
+            let (_, text) = plain_call(&s.call, s.params.as_ref().unwrap_or(&plan.params));
             rows.push(vec![code(format!("{}/{}", p.id, s.id)), code(text)]);
         }
     }

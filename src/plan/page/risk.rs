@@ -123,7 +123,7 @@ pub(super) fn counted(plan: &Plan, outside: &Outside) -> (&'static str, u32, Vec
     let unlatched = changing(plan).filter(|(_, s)| unknown_if_cut(&s.call)).count();
     let reboots = changing(plan)
         .filter(|(_, s)| {
-            let (_, text) = plain_call(&s.call, &plan.params);
+            let (_, text) = plain_call(&s.call, s.params.as_ref().unwrap_or(&plan.params));
             ["reboot", "shutdown", "systemctl kexec"]
                 .iter()
                 .any(|w| text.contains(w))

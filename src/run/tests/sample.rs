@@ -26,6 +26,7 @@ pub fn step(id: &str) -> PlannedStep {
         register: None,
         parse: None,
         for_each: None,
+        params: None,
         place: Place::Own,
         once: false,
         fresh: false,

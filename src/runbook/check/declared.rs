@@ -4,13 +4,34 @@ use regex::Regex;
 
 use super::{phases, stages, steps, suggest};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
-use crate::runbook::{Kind, Parameter, Runbook, Stage, Value};
+use crate::runbook::{Fragment, FragmentValue, Kind, Parameter, Runbook, Stage, Value};
 
 pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     runbook.parameters.iter().for_each(|p| parameter(p, diags));
+    for fragment in super::fragments(runbook) {
+        fragment.declared.iter().for_each(|p| parameter(p, diags));
+        given(fragment, diags);
+    }
     window(runbook, diags);
     objectives(runbook, diags);
     kind(runbook, diags);
+}
+
+/// What an include gives obeys the rules of the file it includes.
+fn given(fragment: &Fragment, diags: &mut Diagnostics) {
+    for (name, value) in &fragment.given {
+        let FragmentValue::Is(value) = value else { continue };
+        let declared = fragment.declared.iter().find(|p| p.name.value == name.value);
+        if let Some(broken) = declared.and_then(|p| broken_rule(p, &value.value)) {
+            diags.push(not_allowed(name, &value.span, broken));
+        }
+    }
+}
+
+/// A value that an include gives breaks a rule of the included file.
+pub fn not_allowed(name: &str, place: &Span, broken: Broken) -> Diagnostic {
+    let message = format!("the included file does not allow this value of `{name}`");
+    Diagnostic::error("PS0296", message, place.clone(), format!("it {}", broken.why)).also(broken.rule, "the rule")
 }
 
 fn parameter(p: &Parameter, diags: &mut Diagnostics) {

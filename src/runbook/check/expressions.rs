@@ -8,7 +8,7 @@ use super::{At, phases, rollout_of, steps};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::runbook::expr::{ErrorKind, ExprError, FieldKind, Fields, Known, Place, check_condition, check_template};
 use crate::runbook::yaml::inside;
-use crate::runbook::{Action, Command, Delegate, EachList, Parse, Phase, Runbook, Stage, Step, WaitFor};
+use crate::runbook::{Action, Command, Delegate, EachList, FragmentValue, ParamType, Parameter, Parse, Phase, Runbook, Stage, Step, WaitFor};
 
 pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     let all = steps(runbook);
@@ -18,6 +18,7 @@ pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
         diags,
     };
     judge.top();
+    judge.fragments();
     for phase in phases(runbook) {
         judge.phase(phase);
     }
@@ -35,12 +36,7 @@ impl Judge<'_, '_> {
     fn known(&self) -> Known {
         let names = |n: &Spanned<String>| n.value.clone();
         Known {
-            params: self
-                .runbook
-                .parameters
-                .iter()
-                .map(|p| (names(&p.name), p.kind))
-                .collect(),
+            params: declared(&self.runbook.parameters),
             targets: self.runbook.targets.iter().map(|t| names(&t.name)).collect(),
             secrets: self.runbook.secrets.iter().map(|s| names(&s.name)).collect(),
             marks: self
@@ -65,6 +61,23 @@ impl Judge<'_, '_> {
         }
         for rollout in &self.runbook.rollouts {
             rollout.soak.iter().for_each(|soak| self.value(soak, &known));
+        }
+    }
+
+    /// What includes give to the files they include: templates over parameters, sets and the mode.
+    fn fragments(&mut self) {
+        for fragment in super::fragments(self.runbook) {
+            let outer = fragment.outer.as_ref().map_or(&self.runbook.parameters, |f| &f.declared);
+            let known = Known {
+                params: declared(outer),
+                targets: self.known().targets,
+                ..Known::default()
+            };
+            for (_, value) in &fragment.given {
+                if let FragmentValue::Rendered(text) = value {
+                    self.value(text, &known);
+                }
+            }
         }
     }
 
@@ -130,7 +143,17 @@ impl Judge<'_, '_> {
         }
     }
 
+    /// In an included file that has parameters, `params` are these and no others.
     fn step(&mut self, at: &At<'_>, known: &mut Known) {
+        let Some(fragment) = &at.step.fragment else {
+            return self.step_knowing(at, known);
+        };
+        let outer = std::mem::replace(&mut known.params, declared(&fragment.declared));
+        self.step_knowing(at, known);
+        known.params = outer;
+    }
+
+    fn step_knowing(&mut self, at: &At<'_>, known: &mut Known) {
         let step = at.step;
         known.host = at.phase.is_some_and(|p| p.targets.is_some()) && at.stage != Stage::Steady && !step.once;
         let each = at.of.unwrap_or(step).for_each.as_ref();
@@ -258,6 +281,10 @@ fn diagnostic(error: ExprError, span: Span) -> Diagnostic {
         Some(help) => d.help(help),
         None => d,
     }
+}
+
+fn declared(parameters: &[Parameter]) -> BTreeMap<String, ParamType> {
+    parameters.iter().map(|p| (p.name.value.clone(), p.kind)).collect()
 }
 
 fn same_phase(a: Option<&Phase>, b: Option<&Phase>) -> bool {

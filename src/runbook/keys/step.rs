@@ -2,7 +2,7 @@
 //!
 //! Owns: these tables. Must not: know where steps stand.
 
-use super::{Key, Kind, MANY, Shape, TEMPLATES, TEXTS, key, need};
+use super::{Key, Kind, MANY, PARAMETER, Shape, TEMPLATES, TEXTS, key, need};
 
 /// One step.
 pub static STEP: Shape = Shape {
@@ -149,30 +149,40 @@ pub static PLATFORMS: &[Key] = &[
 pub static INCLUDE: Shape = Shape {
     what: "an include",
     one_of: &[],
-    keys: &[
-        &[need(
-            "include",
-            Kind::Either(&[Kind::Text, Kind::Map(&INCLUDED)]),
-            "A list of steps from a file of the repository",
-        )],
-        INCLUDE_PARAMETERS,
-    ],
+    keys: &[&[need(
+        "include",
+        Kind::Either(&[Kind::Text, Kind::Map(&INCLUDED)]),
+        "A list of steps from a file of the repository",
+    )]],
 };
 
 /// `include` written as a map.
 pub static INCLUDED: Shape = Shape {
     what: "an include",
     one_of: &[],
-    keys: &[
-        &[need("file", Kind::Text, "A file of the repository")],
-        INCLUDE_PARAMETERS,
-    ],
+    keys: &[&[
+        need("file", Kind::Text, "A file of the repository"),
+        key(
+            "with",
+            Kind::Named(&Kind::Any),
+            "Values of the parameters that the file declares",
+        ),
+    ]],
 };
 
-static INCLUDE_PARAMETERS: &[Key] = &[
-    key("parameters", Kind::Any, "What the file's parameters are here"),
-    key("with", Kind::Any, "What the file's parameters are here"),
-];
+/// An included file that has parameters. One without is a plain list of steps.
+pub static FRAGMENT: Shape = Shape {
+    what: "an included file",
+    one_of: &[],
+    keys: &[&[
+        key(
+            "parameters",
+            Kind::Named(&Kind::Map(&PARAMETER)),
+            "What its steps read as `params`",
+        ),
+        need("steps", Kind::Steps, "The steps"),
+    ]],
+};
 
 /// `delegate_to` written as a map.
 pub static ONE_OF: Shape = Shape {

@@ -1,9 +1,9 @@
 //! Phases, their stages, lists of steps, and the files that lists include.
 
 use super::step::stand_in;
-use super::{Cx, MAX_INCLUDES, MAX_STEPS};
+use super::{Cx, MAX_STEPS};
 use crate::diag::{Diagnostic, Spanned};
-use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Item, OnFailure, Phase, RolloutRef, Stage, Stages, Step};
@@ -127,7 +127,7 @@ impl Cx<'_> {
         out
     }
 
-    fn steps_into(&mut self, node: &Node, place: Place<'_>, out: &mut Vec<Step>) {
+    pub(super) fn steps_into(&mut self, node: &Node, place: Place<'_>, out: &mut Vec<Step>) {
         let made = |out: &Vec<Step>| format!("{}-{}", place.prefix, out.len() + 1);
         let NodeKind::Seq(nodes) = &node.kind else {
             let what = place.stage.as_str();
@@ -163,79 +163,6 @@ impl Cx<'_> {
                 out.push(step.unwrap_or_else(|| stand_in(made(out), node.span.clone())));
             }
         }
-    }
-
-    fn include(&mut self, node: &Node, entry: &Entry, place: Place<'_>, out: &mut Vec<Step>) {
-        let Some(mut outer) = Fields::of(node, &keys::INCLUDE, self.diags) else {
-            return;
-        };
-        outer.node("include");
-        outer.foreign(&[
-            ("name", "an include stands alone: its steps have names of their own"),
-            ("id", "an include stands alone: its steps have ids of their own"),
-            ("when", "an include stands alone: write `when` at its steps"),
-            (
-                "only_in",
-                "an include stands alone: write `only_in` at its steps or its phase",
-            ),
-        ]);
-        for key in ["parameters", "with"] {
-            outer.later(key);
-        }
-        outer.finish(self.diags);
-        let path = match &entry.value.kind {
-            NodeKind::Map(_) => self.include_map(&entry.value),
-            _ => self.keep(fields::text(&entry.value)),
-        };
-        if self
-            .path(path)
-            .and_then(|path| self.included(path, place, out))
-            .is_none()
-        {
-            let made = format!("{}-{}", place.prefix, out.len() + 1);
-            out.push(stand_in(made, node.span.clone()));
-        }
-    }
-
-    /// `None`, with a diagnostic, if the file cannot be had.
-    fn included(&mut self, path: Spanned<String>, place: Place<'_>, out: &mut Vec<Step>) -> Option<()> {
-        let circle = self.open.contains(&path.value);
-        if circle || self.open.len() > MAX_INCLUDES {
-            let d = Diagnostic::error(
-                "PS0129",
-                if circle {
-                    format!("`{}` includes itself", path.value)
-                } else {
-                    "files include one another too deeply".to_owned()
-                },
-                path.span.clone(),
-                if circle {
-                    "this file is being read already"
-                } else {
-                    "one file too many"
-                },
-            );
-            self.diags
-                .push(d.help(format!("it is read by: {}", self.open.join(" → "))));
-            return None;
-        }
-        let steps = self.read(&path, Some(&path.span))?;
-        self.open.push(path.value);
-        self.steps_into(&steps, place, out);
-        self.open.pop();
-        Some(())
-    }
-
-    fn include_map(&mut self, node: &Node) -> Option<Spanned<String>> {
-        let mut f = Fields::of(node, &keys::INCLUDED, self.diags)?;
-        let file = f.text("file");
-        for key in ["parameters", "with"] {
-            if let Some(entry) = f.entry(key) {
-                f.complain(not_built(&entry.key.span, "an include with parameters"));
-            }
-        }
-        f.finish(self.diags);
-        file
     }
 }
 

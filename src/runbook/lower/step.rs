@@ -99,6 +99,7 @@ impl Cx<'_> {
             stdin: f.text("stdin"),
             sensitive: f.bool("sensitive").is_some_and(|b| b.value),
             evidence: f.texts("evidence"),
+            fragment: self.fragment.clone(),
             span: f.head().clone(),
             action: action.unwrap_or_else(|| nothing(f.head())),
             id,
@@ -373,6 +374,7 @@ pub(super) fn stand_in(id: String, span: Span) -> Step {
         stdin: None,
         sensitive: false,
         evidence: Vec::new(),
+        fragment: None,
         span,
     }
 }

@@ -35,6 +35,7 @@ fn step(id: &str, name: &str, command: &str, t: &Texts) -> PlannedStep {
         ok_codes: vec![0],
         may_fail: None,
         for_each: None,
+        params: None,
         undo: PlannedUndo::NotNeeded,
         read_only: false,
         mark: None,
