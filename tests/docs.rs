@@ -154,6 +154,18 @@ fn every_runbook_in_readme_and_the_language_reference_passes_check() {
 }
 
 #[test]
+fn the_included_file_in_the_language_reference_can_be_included() {
+    let found = blocks(&read("docs/language.md"), "yaml fragment");
+    assert_eq!(found.len(), 1);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("pool-out.yml"), &found[0]).unwrap();
+    let runbook = around("- include: { file: pool-out.yml, with: { pool: web } }\n");
+    fs::write(dir.path().join("example.yml"), runbook).unwrap();
+    let found = complaints(dir.path(), "example.yml");
+    assert!(found.is_empty(), "{found}");
+}
+
+#[test]
 fn every_other_file_in_the_language_reference_can_be_read() {
     use pitstop::diag::Source;
     use pitstop::{inventory, runbook};
