@@ -128,6 +128,8 @@ impl Scopes<'_> {
         let mut everybody: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         let mut own: BTreeMap<String, Value> = BTreeMap::new();
         for (in_phase, stage, step, name) in self.registered() {
+            // A list without results yet is an empty list: a steady state may read it from the start.
+            let list = everybody.entry(name.clone()).or_default();
             let Some(by_host) = self.run.results.get(&(in_phase.clone(), step.id.clone())) else {
                 continue;
             };
@@ -144,7 +146,7 @@ impl Scopes<'_> {
                 if let Some(of) = of {
                     value.insert("host".to_owned(), text(of.as_str()));
                 }
-                everybody.entry(name.clone()).or_default().push(Value::Map(value));
+                list.push(Value::Map(value));
             }
         }
         scope.set_all(own);

@@ -89,6 +89,8 @@ struct Binder<'a, 'd> {
     skips: skip::Skips,
     skipped: BTreeMap<String, String>,
     emptied: Vec<String>,
+    /// Hosts that `limit` leaves out, by phase.
+    excluded: BTreeMap<String, Vec<HostName>>,
 }
 
 /// A phase that stays, with its hosts.
@@ -121,6 +123,7 @@ impl<'a, 'd> Binder<'a, 'd> {
             skips: skip::Skips::default(),
             skipped: BTreeMap::new(),
             emptied: Vec::new(),
+            excluded: BTreeMap::new(),
         }
     }
 
@@ -144,6 +147,7 @@ impl<'a, 'd> Binder<'a, 'd> {
             return None;
         }
         let kept = self.kept(limit.as_ref());
+        self.check_reads(&kept);
         let steady_state = self.steady(&runbook.steady_state);
         let items: Vec<PlanItem> = kept.iter().filter_map(|item| self.item(item)).collect();
         self.check_only(&items);
@@ -178,6 +182,8 @@ impl<'a, 'd> Binder<'a, 'd> {
             files: std::mem::take(&mut self.files),
             skipped: std::mem::take(&mut self.skipped),
             emptied: std::mem::take(&mut self.emptied),
+            limit: change.limit.as_ref().map(|l| l.value.clone()),
+            excluded: std::mem::take(&mut self.excluded),
             inventory: self.input.inventory.name.clone(),
         };
         plan.hosts = self.hosts(&plan.secrets);

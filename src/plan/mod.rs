@@ -1,6 +1,6 @@
 //! What will happen: runbook, change and inventory joined, resolved and frozen. A plan has a digest; approvals and runs name it.
 //!
-//! Owns: the plan's types and how its parts are found. Must not: read files, know what happened, decide anything at run time.
+//! Owns: the plan's types (`parts`: how its parts are found). Must not: read files, know what happened, decide anything at run time.
 //!
 //! Templates stay templates: every name they use is frozen in the plan (`params`, `targets`, host labels and vars) or learnt in
 //! the run (results, facts, marks), so the same plan renders the same text for ever. `late` marks what needs the run.
@@ -10,6 +10,7 @@ mod each;
 pub mod estimate;
 pub mod freeze;
 pub mod page;
+mod parts;
 mod window;
 
 use std::collections::BTreeMap;
@@ -18,7 +19,6 @@ use serde::{Deserialize, Serialize};
 
 pub use self::each::{Items, PlannedEach, item_words};
 pub use self::window::{PlannedFreeze, PlannedWindow};
-use crate::canon;
 use crate::id::{Digest, HostName};
 pub use crate::runbook::{
     AfterBatch, Become, ChangeText, Kind, OnFailure, OnUnknown, Otherwise, Parse, Retry, SecretSource, Size, Stage,
@@ -87,6 +87,12 @@ pub struct Plan {
     pub skipped: BTreeMap<String, String>,
     /// Phases that `limit` left without hosts.
     pub emptied: Vec<String>,
+    /// The change's selector that narrowed the hosts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// The hosts that it left out, by phase.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub excluded: BTreeMap<String, Vec<HostName>>,
     /// The inventory's name, for the controller's lock per runbook and inventory.
     pub inventory: String,
 }
@@ -496,101 +502,5 @@ impl Call {
     /// True if a changing step with this call is latched on its host; `http` and `manual` cannot be: a cut leaves them unknown.
     pub fn can_latch(&self) -> bool {
         matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Script { .. })
-    }
-}
-
-impl Plan {
-    /// The digest that approvals and runs refer to.
-    ///
-    /// # Errors
-    /// Never for a plan that `bind` made; JSON's own errors otherwise.
-    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
-        canon::digest(self)
-    }
-
-    /// The zone in which its times are shown.
-    pub fn zone(&self) -> &str {
-        self.window.as_ref().map_or("UTC", |w| w.timezone.as_str())
-    }
-
-    /// The phase with this id.
-    pub fn phase(&self, id: &str) -> Option<&PlannedPhase> {
-        self.phases().find(|p| p.id == id)
-    }
-
-    /// All phases in order.
-    pub fn phases(&self) -> impl DoubleEndedIterator<Item = &PlannedPhase> {
-        self.items.iter().filter_map(|i| match i {
-            PlanItem::Phase(p) => Some(p.as_ref()),
-            PlanItem::Gate(_) => None,
-        })
-    }
-
-    /// The host with this name.
-    pub fn host(&self, name: &HostName) -> Option<&PlannedHost> {
-        self.hosts.iter().find(|h| &h.name == name)
-    }
-
-    /// True if any step of it changes something.
-    pub fn changes(&self) -> bool {
-        self.phases().any(|p| p.changes)
-    }
-
-    /// True if a phase or gate can take the whole run back: then no host is closed before the end.
-    pub fn can_roll_back_run(&self) -> bool {
-        self.items.iter().any(|i| match i {
-            PlanItem::Phase(p) => {
-                p.on_failure == OnFailure::RollbackRun
-                    || p.rollout
-                        .gate
-                        .as_ref()
-                        .is_some_and(|g| g.otherwise == Otherwise::RollbackRun)
-            }
-            PlanItem::Gate(g) => g.otherwise == Otherwise::RollbackRun,
-        })
-    }
-
-    /// The steps of a stage; `phase` is empty for the run's own steady state.
-    pub fn steps(&self, phase: &str, stage: Stage) -> &[PlannedStep] {
-        if phase.is_empty() {
-            return if stage == Stage::Steady {
-                &self.steady_state
-            } else {
-                &[]
-            };
-        }
-        let Some(p) = self.phase(phase) else { return &[] };
-        match stage {
-            Stage::Steady => &p.steady_state,
-            Stage::Undo => &[],
-            other => p.stages.get(other),
-        }
-    }
-
-    /// The step with this id; for [`Stage::Undo`] ids are `STEP/N`.
-    pub fn step(&self, phase: &str, stage: Stage, id: &str) -> Option<&PlannedStep> {
-        if stage == Stage::Undo {
-            let (of, _) = id.rsplit_once('/')?;
-            let PlannedUndo::Steps(list) = &self.step(phase, Stage::Steps, of)?.undo else {
-                return None;
-            };
-            return list.iter().find(|s| s.id == id);
-        }
-        self.steps(phase, stage).iter().find(|s| s.id == id)
-    }
-}
-
-impl<T> Stages<Vec<T>> {
-    /// The list of one stage.
-    pub fn get(&self, stage: Stage) -> &[T] {
-        match stage {
-            Stage::Precheck => &self.precheck,
-            Stage::Drain => &self.drain,
-            Stage::Steps => &self.steps,
-            Stage::Verify => &self.verify,
-            Stage::Undrain => &self.undrain,
-            Stage::Cleanup => &self.cleanup,
-            Stage::Steady | Stage::Undo => &[],
-        }
     }
 }

@@ -3,6 +3,7 @@
 //! Owns: these rules and their words. Must not: know hosts, a change, a policy or the time: what depends on them is judged by
 //! `plan::bind`.
 
+mod across;
 mod declared;
 mod expressions;
 mod names;
@@ -10,6 +11,7 @@ mod phase;
 mod step;
 mod undo;
 
+pub use across::{Hosts, Knows, reads_across};
 pub use declared::{Broken, broken_rule, not_allowed};
 
 use crate::diag::{Diagnostic, Diagnostics, Label, Span};

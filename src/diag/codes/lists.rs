@@ -78,6 +78,13 @@ pub(super) const CODES: &[Code] = &[
         wrong: "",
         right: "",
     },
+    Code {
+        code: "PS0297",
+        title: "a result of several hosts is read where there is no host",
+        text: "A registered result belongs to its host. The bare name is the host's own result; that of a `once` step or of a phase with one host can be read everywhere. `results.NAME` is the list of all hosts' results, each with `host`: for a later phase, a gate and the final steady state.",
+        wrong: "",
+        right: "",
+    },
 ];
 
 pub(super) const PLANNED: &[Code] = &[
@@ -106,6 +113,13 @@ pub(super) const PLANNED: &[Code] = &[
         code: "PS0684",
         title: "an include gives a value of another type",
         text: "What the template gives when the plan is made is not what the included file declares.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0685",
+        title: "a step that is left out registers what others read",
+        text: "A step that did not run has `ran` and `changed`, both false, and no other field. Who reads more asks first: `when: NAME.ran and …`.",
         wrong: "",
         right: "",
     },

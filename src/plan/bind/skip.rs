@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Binder, phase_steps, runbook_phases};
-use crate::diag::{Diagnostic, Spanned, nearest};
+use super::{Binder, KeptItem, phase_steps, runbook_phases};
+use crate::diag::{Diagnostic, Span, Spanned, nearest};
+use crate::runbook::check::{Hosts, Knows, reads_across};
 use crate::runbook::{Item, Phase, Undo};
 
 /// Reasons by what is left out.
@@ -11,6 +12,8 @@ use crate::runbook::{Item, Phase, Undo};
 pub(super) struct Skips {
     phases: BTreeMap<String, String>,
     steps: BTreeMap<(String, String), String>,
+    /// Where the steps are named.
+    places: BTreeMap<(String, String), Span>,
 }
 
 impl Skips {
@@ -57,6 +60,7 @@ impl<'a> Binder<'a, '_> {
                     }
                     let key = (phase.id.value.clone(), step);
                     self.skipped.insert(format!("{}/{}", key.0, key.1), skip.reason.clone());
+                    self.skips.places.insert(key.clone(), skip.id.span.clone());
                     self.skips.steps.insert(key, skip.reason.clone());
                 }
                 Err(d) => self.diags.push(d),
@@ -119,6 +123,46 @@ impl<'a> Binder<'a, '_> {
             Some(near) => d.help(format!("did you mean `{near}`?")),
             None => d.help("write the id of a phase, or PHASE/STEP"),
         }
+    }
+}
+
+impl<'a> Binder<'a, '_> {
+    /// A result is read only where whoever reads it has one: with the hosts of every phase known, and with what is left out.
+    pub(super) fn check_reads(&mut self, kept: &[KeptItem<'a>]) {
+        let knows = Planned {
+            kept,
+            skips: &self.skips,
+            emptied: &self.emptied,
+        };
+        reads_across(self.input.runbook, &knows, self.diags);
+    }
+}
+
+/// What a plan knows of the hosts of phases.
+struct Planned<'p, 'a> {
+    kept: &'p [KeptItem<'a>],
+    skips: &'p Skips,
+    emptied: &'p [String],
+}
+
+impl Knows for Planned<'_, '_> {
+    fn hosts(&self, phase: &Phase) -> Hosts {
+        let kept = self.kept.iter().find_map(|item| match item {
+            KeptItem::Phase(kept) if kept.phase.id.value == phase.id.value => Some(kept.hosts.clone()),
+            KeptItem::Phase(_) | KeptItem::Gate(_) => None,
+        });
+        match kept {
+            Some(hosts) => Hosts::Are(hosts),
+            None if self.emptied.contains(&phase.id.value) || self.skips.phase(&phase.id.value).is_some() => {
+                Hosts::LeftOut
+            }
+            None => Hosts::Unclear,
+        }
+    }
+
+    fn left_out(&self, phase: &Phase, step: &str) -> Option<Span> {
+        let key = (phase.id.value.clone(), step.to_owned());
+        self.skips.places.get(&key).cloned()
     }
 }
 

@@ -179,7 +179,11 @@ impl<'a> Binder<'a, '_> {
             return None;
         };
         if let Some(limit) = limit {
-            hosts.retain(|h| limit.contains(h));
+            let (kept, excluded): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|h| limit.contains(h));
+            hosts = kept;
+            if !excluded.is_empty() {
+                self.excluded.insert(id.clone(), excluded);
+            }
             if hosts.is_empty() {
                 self.emptied.push(id.clone());
                 return None;

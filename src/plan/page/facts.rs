@@ -449,11 +449,14 @@ pub(super) fn all_steps(p: &PlannedPhase) -> impl Iterator<Item = &PlannedStep> 
 
 fn left_out(plan: &Plan) -> Option<Section> {
     let skipped = plan.skipped.iter().map(|(s, why)| format!("{s}: {why}"));
-    let emptied = plan
-        .emptied
-        .iter()
-        .map(|p| format!("phase {p}: the change's limit leaves it no host"));
-    let list: Vec<String> = skipped.chain(emptied).collect();
+    let by = plan.limit.as_deref().unwrap_or("the change's limit");
+    let limited = plan.excluded.iter().map(|(phase, hosts)| {
+        let all = plan.emptied.contains(phase);
+        let what = if all { "all its hosts" } else { "these hosts" };
+        let names = hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(", ");
+        format!("phase {phase}, {what}: {names} (limit: {by})")
+    });
+    let list: Vec<String> = skipped.chain(limited).collect();
     (!list.is_empty()).then(|| Section::new("Left out by the change", vec![Block::List(list)]))
 }
 

@@ -139,8 +139,12 @@ fn deviations(plan: &Plan, events: &[Stamped], r: &mut ChangeRecord) {
         d.step.clone_from(what);
         found.push(d);
     }
-    for phase in &plan.emptied {
-        let reason = "the change's limit leaves this phase no host".to_owned();
+    for (phase, hosts) in &plan.excluded {
+        const SHOWN: usize = 20;
+        let names: Vec<&str> = hosts.iter().take(SHOWN).map(HostName::as_str).collect();
+        let more = if hosts.len() > SHOWN { ", …" } else { "" };
+        let limit = plan.limit.as_deref().unwrap_or_default();
+        let reason = format!("the change's limit `{limit}` leaves out {}: {}{more}", hosts.len(), names.join(", "));
         let mut d = plain(DeviationCode::HostExcluded, false, None, "", reason);
         d.phase.clone_from(phase);
         found.push(d);

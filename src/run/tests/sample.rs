@@ -295,6 +295,8 @@ pub fn plan(items: Vec<PlanItem>) -> Plan {
         files: BTreeMap::new(),
         skipped: BTreeMap::new(),
         emptied: Vec::new(),
+        limit: None,
+        excluded: BTreeMap::new(),
         inventory: "inventory.yml".to_owned(),
     }
 }

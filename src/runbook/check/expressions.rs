@@ -2,20 +2,28 @@
 //!
 //! Owns: which names exist where. Must not: judge an expression: `expr` does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
+use super::across::{self, Knows, Reader, Written};
 use super::{At, phases, rollout_of, steps};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
-use crate::runbook::expr::{ErrorKind, ExprError, FieldKind, Fields, Known, Place, check_condition, check_template};
+use crate::runbook::expr::{
+    ErrorKind, Expr, ExprError, FieldKind, Fields, Known, Place, Template, check_condition, check_template,
+};
 use crate::runbook::yaml::inside;
 use crate::runbook::{Action, Command, Delegate, EachList, FragmentValue, ParamType, Parameter, Parse, Phase, Runbook, Stage, Step, WaitFor};
 
 pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     let all = steps(runbook);
+    let written = Written(runbook);
     let mut judge = Judge {
         runbook,
         all: &all,
         diags,
+        knows: &written,
+        only_across: false,
+        reader: NOBODY,
     };
     judge.top();
     judge.fragments();
@@ -25,13 +33,40 @@ pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     judge.steps();
 }
 
+/// Whose results are read, with what a plan knows of hosts; nothing else is judged again.
+pub(super) fn only_across(runbook: &Runbook, knows: &dyn Knows, diags: &mut Diagnostics) {
+    let all = steps(runbook);
+    let mut judge = Judge {
+        runbook,
+        all: &all,
+        diags,
+        knows,
+        only_across: true,
+        reader: NOBODY,
+    };
+    for phase in phases(runbook) {
+        judge.phase(phase);
+    }
+    judge.steps();
+}
+
+const NOBODY: Reader<'static> = Reader {
+    phase: None,
+    by_host: false,
+    step: None,
+};
+
 struct Judge<'r, 'd> {
     runbook: &'r Runbook,
     all: &'d [At<'r>],
     diags: &'d mut Diagnostics,
+    knows: &'d dyn Knows,
+    only_across: bool,
+    /// Whose texts are being read.
+    reader: Reader<'r>,
 }
 
-impl Judge<'_, '_> {
+impl<'r> Judge<'r, '_> {
     /// The names that exist everywhere.
     fn known(&self) -> Known {
         let names = |n: &Spanned<String>| n.value.clone();
@@ -82,7 +117,12 @@ impl Judge<'_, '_> {
     }
 
     /// A phase's own conditions may read what its precheck and earlier phases registered.
-    fn phase(&mut self, phase: &Phase) {
+    fn phase(&mut self, phase: &'r Phase) {
+        self.reader = Reader {
+            phase: Some(phase),
+            by_host: phase.targets.is_some(),
+            step: None,
+        };
         let mut known = self.known();
         let mut here = false;
         for at in self.all {
@@ -144,7 +184,7 @@ impl Judge<'_, '_> {
     }
 
     /// In an included file that has parameters, `params` are these and no others.
-    fn step(&mut self, at: &At<'_>, known: &mut Known) {
+    fn step(&mut self, at: &At<'r>, known: &mut Known) {
         let Some(fragment) = &at.step.fragment else {
             return self.step_knowing(at, known);
         };
@@ -153,9 +193,14 @@ impl Judge<'_, '_> {
         known.params = outer;
     }
 
-    fn step_knowing(&mut self, at: &At<'_>, known: &mut Known) {
+    fn step_knowing(&mut self, at: &At<'r>, known: &mut Known) {
         let step = at.step;
         known.host = at.phase.is_some_and(|p| p.targets.is_some()) && at.stage != Stage::Steady && !step.once;
+        self.reader = Reader {
+            phase: at.phase,
+            by_host: known.host,
+            step: Some(step),
+        };
         let each = at.of.unwrap_or(step).for_each.as_ref();
         if let Some(each) = step.for_each.as_ref() {
             match &each.list {
@@ -228,13 +273,37 @@ impl Judge<'_, '_> {
     }
 
     fn template(&mut self, text: &Spanned<String>, place: Place, known: &Known) {
-        let found = check_template(text, place, known);
-        self.report(text, found);
+        if !self.only_across {
+            let found = check_template(text, place, known);
+            self.report(text, found);
+        }
+        let names = Template::parse(text).map(|t| t.names()).unwrap_or_default();
+        self.across(text, names, known);
     }
 
     fn condition(&mut self, text: &Spanned<String>, known: &Known) {
-        let found = check_condition(text, known);
-        self.report(text, found);
+        if !self.only_across {
+            let found = check_condition(text, known);
+            self.report(text, found);
+        }
+        let names = Expr::parse(text).map(|e| e.names()).unwrap_or_default();
+        self.across(text, names, known);
+    }
+
+    /// Names of results that exist, but for other hosts.
+    fn across(&mut self, text: &Spanned<String>, names: Vec<(String, Range<usize>)>, known: &Known) {
+        let mut told = BTreeSet::new();
+        for (path, range) in names {
+            let name = path.split('.').next().unwrap_or("").to_owned();
+            let own = known.own.as_ref().is_some_and(|own| own.0.contains_key(&name));
+            if own || !known.registered.contains_key(&name) || told.contains(&name) {
+                continue;
+            }
+            if let Some(d) = across::fault(self.knows, self.all, self.reader, text, &path, range) {
+                self.diags.push(d);
+                told.insert(name);
+            }
+        }
     }
 
     fn report(&mut self, text: &Spanned<String>, found: Vec<ExprError>) {

@@ -301,6 +301,8 @@ pub fn plan(t: &Texts) -> Plan {
         )]),
         skipped: BTreeMap::new(),
         emptied: Vec::new(),
+        limit: None,
+        excluded: BTreeMap::new(),
         inventory: "inventory.yml".to_owned(),
     }
 }

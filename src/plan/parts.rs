@@ -1,0 +1,103 @@
+//! The parts of a plan, and how they are found.
+//!
+//! Owns: looking up phases, hosts and steps, and what follows from the plan as a whole. Must not: decide anything of a run.
+
+use super::{OnFailure, Otherwise, Plan, PlanItem, PlannedHost, PlannedPhase, PlannedStep, PlannedUndo, Stage, Stages};
+use crate::canon;
+use crate::id::{Digest, HostName};
+
+impl Plan {
+    /// The digest that approvals and runs refer to.
+    ///
+    /// # Errors
+    /// Never for a plan that `bind` made; JSON's own errors otherwise.
+    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
+        canon::digest(self)
+    }
+
+    /// The zone in which its times are shown.
+    pub fn zone(&self) -> &str {
+        self.window.as_ref().map_or("UTC", |w| w.timezone.as_str())
+    }
+
+    /// The phase with this id.
+    pub fn phase(&self, id: &str) -> Option<&PlannedPhase> {
+        self.phases().find(|p| p.id == id)
+    }
+
+    /// All phases in order.
+    pub fn phases(&self) -> impl DoubleEndedIterator<Item = &PlannedPhase> {
+        self.items.iter().filter_map(|i| match i {
+            PlanItem::Phase(p) => Some(p.as_ref()),
+            PlanItem::Gate(_) => None,
+        })
+    }
+
+    /// The host with this name.
+    pub fn host(&self, name: &HostName) -> Option<&PlannedHost> {
+        self.hosts.iter().find(|h| &h.name == name)
+    }
+
+    /// True if any step of it changes something.
+    pub fn changes(&self) -> bool {
+        self.phases().any(|p| p.changes)
+    }
+
+    /// True if a phase or gate can take the whole run back: then no host is closed before the end.
+    pub fn can_roll_back_run(&self) -> bool {
+        self.items.iter().any(|i| match i {
+            PlanItem::Phase(p) => {
+                p.on_failure == OnFailure::RollbackRun
+                    || p.rollout
+                        .gate
+                        .as_ref()
+                        .is_some_and(|g| g.otherwise == Otherwise::RollbackRun)
+            }
+            PlanItem::Gate(g) => g.otherwise == Otherwise::RollbackRun,
+        })
+    }
+
+    /// The steps of a stage; `phase` is empty for the run's own steady state.
+    pub fn steps(&self, phase: &str, stage: Stage) -> &[PlannedStep] {
+        if phase.is_empty() {
+            return if stage == Stage::Steady {
+                &self.steady_state
+            } else {
+                &[]
+            };
+        }
+        let Some(p) = self.phase(phase) else { return &[] };
+        match stage {
+            Stage::Steady => &p.steady_state,
+            Stage::Undo => &[],
+            other => p.stages.get(other),
+        }
+    }
+
+    /// The step with this id; for [`Stage::Undo`] ids are `STEP/N`.
+    pub fn step(&self, phase: &str, stage: Stage, id: &str) -> Option<&PlannedStep> {
+        if stage == Stage::Undo {
+            let (of, _) = id.rsplit_once('/')?;
+            let PlannedUndo::Steps(list) = &self.step(phase, Stage::Steps, of)?.undo else {
+                return None;
+            };
+            return list.iter().find(|s| s.id == id);
+        }
+        self.steps(phase, stage).iter().find(|s| s.id == id)
+    }
+}
+
+impl<T> Stages<Vec<T>> {
+    /// The list of one stage.
+    pub fn get(&self, stage: Stage) -> &[T] {
+        match stage {
+            Stage::Precheck => &self.precheck,
+            Stage::Drain => &self.drain,
+            Stage::Steps => &self.steps,
+            Stage::Verify => &self.verify,
+            Stage::Undrain => &self.undrain,
+            Stage::Cleanup => &self.cleanup,
+            Stage::Steady | Stage::Undo => &[],
+        }
+    }
+}
