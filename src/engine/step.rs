@@ -15,8 +15,8 @@ use crate::id::HostName;
 use crate::inventory::facts::Facts;
 use crate::journal::files;
 use crate::journal::output::Finished as Stored;
-use crate::plan::{Call, OnUnknown, Place, PlannedStep, Value};
-use crate::run::event::{Event, Outcome, StepKey, StepResult};
+use crate::plan::{Call, OnUnknown, Place, PlannedStep, Stage, Value};
+use crate::run::event::{Event, Outcome, Slot, StepKey, StepResult};
 use crate::run::line;
 use crate::secret::{Redactor, Secret};
 use crate::transport::LatchKey;
@@ -72,34 +72,39 @@ impl Driver {
                 }
             }
         }
-        let Some(on) = self.choose(step, &key) else {
+        let hosts = self.choose(step, &key);
+        let Some(first) = hosts.first().cloned() else {
             self.cannot_send(step, key, "none of the hosts it may run on is reachable and in service")
                 .await?;
             return Ok(true);
         };
-        self.prepare(step, key, on)?;
+        self.prepare(step, key, first, hosts);
         Ok(false)
     }
 
-    fn prepare(&mut self, step: &PlannedStep, key: StepKey, on: HostName) -> Result<(), EngineError> {
+    /// Makes the first of these ready that can be reached; a step that is not `one_of` has but one.
+    fn prepare(&mut self, step: &PlannedStep, key: StepKey, first: HostName, hosts: Vec<HostName>) {
         self.busy.insert(Busy::Step(key.clone()));
         let capture = match &step.call {
             Call::Upload { dest, .. } => render::text(dest, &self.scopes().place(step, &key)).ok(),
             _ => None,
         };
-        let probe = self.bare_job(step, &key, on.clone());
+        let mut probe = self.bare_job(step, &key, first.clone());
         let needs_session = needs_session(&step.call);
         let (hands, send) = (self.hands.clone(), self.send.clone());
         tokio::spawn(async move {
-            let place = if needs_session {
-                hands
-                    .session(&on)
-                    .await
-                    .map(|s| s.facts().clone())
-                    .map_err(|e| format!("{e} ({})", e.help))
-            } else {
-                Ok(Facts::default())
-            };
+            let (mut on, mut place) = (first, Ok(Facts::default()));
+            for host in hosts.into_iter().filter(|_| needs_session) {
+                place = match hands.session(&host).await {
+                    Ok(session) => Ok(session.facts().clone()),
+                    Err(e) => Err(format!("{e} ({})", e.help)),
+                };
+                on = host;
+                if place.is_ok() {
+                    break;
+                }
+            }
+            probe.on = on.clone();
             let former = match (&place, capture) {
                 (Ok(_), Some(dest)) => Some(
                     action::capture(&probe, &dest, &hands)
@@ -110,15 +115,19 @@ impl Driver {
             };
             let _ = send.send(Message::Prepared(Box::new(Prepared { key, on, place, former })));
         });
-        Ok(())
     }
 
-    /// Where a step is done. `one_of`: the first that is not this host, not out of service, and not known to be unreachable.
-    fn choose(&self, step: &PlannedStep, key: &StepKey) -> Option<HostName> {
+    /// Where a step may be done, best first. `one_of`: those that are not this host, not out of service, and not known to be
+    /// lost; an undo goes to the host that its step chose.
+    fn choose(&self, step: &PlannedStep, key: &StepKey) -> Vec<HostName> {
         let Place::OneOf(set) = &step.place else {
             let hosts = line::places(step, key.host.as_ref()).max(1);
-            return render::place(step, key.host.as_ref(), key.nth % hosts);
+            let one = render::place(step, key.host.as_ref(), key.nth % hosts);
+            return one.into_iter().collect();
         };
+        if let Some(same) = self.chosen_before(step, key) {
+            return vec![same];
+        }
         let out = self.run.held_out();
         let lost = |h: &HostName| {
             self.run
@@ -128,8 +137,26 @@ impl Driver {
                 .any(|l| l.ended.is_some_and(|s| !s.is_good()))
         };
         set.iter()
-            .find(|h| Some(*h) != key.host.as_ref() && !out.contains(*h) && !lost(h))
+            .filter(|h| Some(*h) != key.host.as_ref() && !out.contains(*h) && !lost(h))
             .cloned()
+            .collect()
+    }
+
+    /// The host that the step chose which this undo takes back, if both choose from the same set.
+    fn chosen_before(&self, undo: &PlannedStep, key: &StepKey) -> Option<HostName> {
+        let (stage, of) = line::listed_by(key.stage, &key.step);
+        let step = self.setup.plan.step(&key.phase, stage, of)?;
+        if key.stage != Stage::Undo || step.place != undo.place {
+            return None;
+        }
+        let slots = &self.run.line(&key.phase, key.host.as_ref()?)?.slots;
+        let slot = Slot {
+            stage,
+            step: of.to_owned(),
+            nth: key.nth,
+            pass: 0,
+        };
+        slots.get(&slot)?.on.clone()
     }
 
     /// An attempt that cannot be sent at all: intent and end together, nothing of it is owed.

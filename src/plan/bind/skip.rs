@@ -12,7 +12,7 @@ use crate::runbook::{Item, Phase, Undo};
 pub(super) struct Skips {
     phases: BTreeMap<String, String>,
     steps: BTreeMap<(String, String), String>,
-    /// Where the steps are named.
+    /// Where the change names them; a phase has no step.
     places: BTreeMap<(String, String), Span>,
 }
 
@@ -44,6 +44,8 @@ impl<'a> Binder<'a, '_> {
         for skip in &self.input.change.skip {
             match self.find(&skip.id) {
                 Ok(Found::Phase(phase)) => {
+                    let place = (phase.id.value.clone(), String::new());
+                    self.skips.places.insert(place, skip.id.span.clone());
                     self.skips.phases.insert(phase.id.value.clone(), skip.reason.clone());
                 }
                 Ok(Found::Step(phase, step)) => {
@@ -133,6 +135,7 @@ impl<'a> Binder<'a, '_> {
             kept,
             skips: &self.skips,
             emptied: &self.emptied,
+            limit: self.input.change.limit.as_ref().map(|l| &l.span),
         };
         reads_across(self.input.runbook, &knows, self.diags);
     }
@@ -143,6 +146,7 @@ struct Planned<'p, 'a> {
     kept: &'p [KeptItem<'a>],
     skips: &'p Skips,
     emptied: &'p [String],
+    limit: Option<&'p Span>,
 }
 
 impl Knows for Planned<'_, '_> {
@@ -161,8 +165,9 @@ impl Knows for Planned<'_, '_> {
     }
 
     fn left_out(&self, phase: &Phase, step: &str) -> Option<Span> {
-        let key = (phase.id.value.clone(), step.to_owned());
-        self.skips.places.get(&key).cloned()
+        let place = |step: &str| self.skips.places.get(&(phase.id.value.clone(), step.to_owned()));
+        let emptied = self.limit.filter(|_| self.emptied.contains(&phase.id.value));
+        place(step).or_else(|| place("")).or(emptied).cloned()
     }
 }
 

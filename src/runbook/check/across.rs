@@ -28,7 +28,7 @@ pub enum Hosts {
 pub trait Knows {
     /// The hosts of a phase.
     fn hosts(&self, phase: &Phase) -> Hosts;
-    /// Where the change leaves a step out.
+    /// Where the change leaves a step out, alone or with its phase.
     fn left_out(&self, phase: &Phase, step: &str) -> Option<Span>;
 }
 
@@ -73,6 +73,9 @@ pub(super) fn fault(
     range: Range<usize>,
 ) -> Option<Diagnostic> {
     let name = path.split('.').next().unwrap_or(path);
+    if reader.phase.is_some_and(|p| matches!(knows.hosts(p), Hosts::LeftOut)) {
+        return None;
+    }
     let sources: Vec<&At<'_>> = all
         .iter()
         .filter(|at| at.step.register.as_ref().is_some_and(|r| r.value == name))
@@ -145,12 +148,12 @@ fn left_out(
     {
         return None;
     }
-    let mut spans = Vec::new();
-    for at in sources {
-        spans.push(knows.left_out(at.phase?, &at.step.id.value)?);
+    let mut spans = sources.iter().map(|at| knows.left_out(at.phase?, &at.step.id.value));
+    let span = spans.next()??;
+    if spans.any(|other| other.is_none()) {
+        return None;
     }
-    let span = spans.into_iter().next()?;
-    let message = format!("the result `{name}` of this step is read by others");
+    let message = format!("what this leaves out registers `{name}`, which others read");
     let d = Diagnostic::error("PS0685", message, span, "left out, it has no result");
     Some(d.help(format!(
         "leave out the steps that read it too, or let them ask first: `when: {ran} and …`"
