@@ -165,25 +165,46 @@ steps:
     room.run(&["run", "twice.yml", "--yes"]).code(0);
     assert_eq!(
         room.effects(),
-        ["one 1", "x of one", "y of one", "inner <one>", "outer two 3", "inner <outer two>"]
+        [
+            "one 1",
+            "x of one",
+            "y of one",
+            "inner <one>",
+            "outer two 3",
+            "inner <outer two>"
+        ]
     );
     runbook(&room, "wrong", top, &phase.replace("what: one", "times: one"));
     room.run(&["plan", "wrong.yml"])
         .code(2)
         .says("PS0295")
         .says("declared here, without a default");
-    runbook(&room, "kind", top, &phase.replace("{{ params.n }}", "{{ params.what }}"));
-    room.run(&["plan", "kind.yml"]).code(2).says("PS0684").says("kind.yml:10");
+    runbook(
+        &room,
+        "kind",
+        top,
+        &phase.replace("{{ params.n }}", "{{ params.what }}"),
+    );
+    room.run(&["plan", "kind.yml"])
+        .code(2)
+        .says("PS0684")
+        .says("kind.yml:14");
 }
 
 #[test]
 fn a_mistake_in_an_included_file_is_told_with_the_place_of_its_include() {
     let room = Room::new(&["a"]);
-    room.file("p/f.yml", "- { name: N, run: \"echo {{ params.x | sh }}\" }\n- include: g.yml\n");
+    room.file(
+        "p/f.yml",
+        "- { name: N, run: \"echo {{ params.x | sh }}\" }\n- include: g.yml\n",
+    );
     room.file("p/g.yml", "- { name: N, delegate_to: nowhere, run: date }\n");
     let phase = "    on_failure: hold\n    steps:\n      - include: f.yml\n";
     runbook(&room, "inc", "", phase);
-    room.run(&["check", "inc.yml"]).code(2).says("f.yml:1").says("included here");
+    room.run(&["check", "inc.yml"])
+        .code(2)
+        .says("f.yml:1")
+        .says("included here");
     room.file("p/f.yml", "- include: g.yml\n");
     let planned = room.run(&["plan", "inc.yml"]).code(2).says("PS0625").says("g.yml:1");
     assert_eq!(planned.err.matches("included here").count(), 2, "{}", planned.err);

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod across;
 mod decide;
 mod each;
 mod layout;

@@ -189,7 +189,10 @@ fn is_of(value: &Value, kind: ParamType) -> bool {
 }
 
 fn wrong_kind(text: &Spanned<String>, p: &Parameter) -> Diagnostic {
-    let message = format!("the value of `{}` has another type than the included file declares", p.name.value);
+    let message = format!(
+        "the value of `{}` has another type than the included file declares",
+        p.name.value
+    );
     Diagnostic::error("PS0684", message, text.span.clone(), "rendered when the plan is made")
         .also(p.name.span.clone(), "its type is said here")
 }

@@ -144,7 +144,11 @@ fn deviations(plan: &Plan, events: &[Stamped], r: &mut ChangeRecord) {
         let names: Vec<&str> = hosts.iter().take(SHOWN).map(HostName::as_str).collect();
         let more = if hosts.len() > SHOWN { ", …" } else { "" };
         let limit = plan.limit.as_deref().unwrap_or_default();
-        let reason = format!("the change's limit `{limit}` leaves out {}: {}{more}", hosts.len(), names.join(", "));
+        let reason = format!(
+            "the change's limit `{limit}` leaves out {}: {}{more}",
+            hosts.len(),
+            names.join(", ")
+        );
         let mut d = plain(DeviationCode::HostExcluded, false, None, "", reason);
         d.phase.clone_from(phase);
         found.push(d);

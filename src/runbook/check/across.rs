@@ -42,10 +42,13 @@ pub(super) struct Written<'r>(pub &'r Runbook);
 
 impl Knows for Written<'_> {
     fn hosts(&self, phase: &Phase) -> Hosts {
-        let Some(name) = &phase.targets else { return Hosts::Count(1) };
+        let Some(name) = &phase.targets else {
+            return Hosts::Count(1);
+        };
         let set = self.0.targets.iter().find(|t| t.name.value == name.value);
         let plain = |s: &TargetSet| s.select.is_none() && s.hosts.iter().all(|h| !h.contains("{{"));
-        set.filter(|s| plain(s)).map_or(Hosts::Unclear, |s| Hosts::Count(s.hosts.len()))
+        set.filter(|s| plain(s))
+            .map_or(Hosts::Unclear, |s| Hosts::Count(s.hosts.len()))
     }
 
     fn left_out(&self, _: &Phase, _: &str) -> Option<Span> {
@@ -106,7 +109,10 @@ pub(super) fn fault(
 }
 
 fn readable(knows: &dyn Knows, source: &At<'_>, reader: Reader<'_>) -> bool {
-    let Some(phase) = source.phase.filter(|_| source.stage != Stage::Steady && !source.step.once) else {
+    let Some(phase) = source
+        .phase
+        .filter(|_| source.stage != Stage::Steady && !source.step.once)
+    else {
         return true;
     };
     let same = reader.phase.is_some_and(|p| std::ptr::eq(p, phase));

@@ -12,7 +12,10 @@ use crate::runbook::expr::{
     ErrorKind, Expr, ExprError, FieldKind, Fields, Known, Place, Template, check_condition, check_template,
 };
 use crate::runbook::yaml::inside;
-use crate::runbook::{Action, Command, Delegate, EachList, FragmentValue, ParamType, Parameter, Parse, Phase, Runbook, Stage, Step, WaitFor};
+use crate::runbook::{
+    Action, Command, Delegate, EachList, FragmentValue, ParamType, Parameter, Parse, Phase, Runbook, Stage, Step,
+    WaitFor,
+};
 
 pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     let all = steps(runbook);
@@ -102,7 +105,10 @@ impl<'r> Judge<'r, '_> {
     /// What includes give to the files they include: templates over parameters, sets and the mode.
     fn fragments(&mut self) {
         for fragment in super::fragments(self.runbook) {
-            let outer = fragment.outer.as_ref().map_or(&self.runbook.parameters, |f| &f.declared);
+            let outer = fragment
+                .outer
+                .as_ref()
+                .map_or(&self.runbook.parameters, |f| &f.declared);
             let known = Known {
                 params: declared(outer),
                 targets: self.known().targets,

@@ -42,7 +42,10 @@ impl Cx<'_> {
                 self.path(path).map(|path| Include { path, with: None })
             }
         };
-        if include.and_then(|include| self.included(&include, place, out)).is_none() {
+        if include
+            .and_then(|include| self.included(&include, place, out))
+            .is_none()
+        {
             let made = format!("{}-{}", place.prefix, out.len() + 1);
             out.push(stand_in(made, node.span.clone()));
         }
