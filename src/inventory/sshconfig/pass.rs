@@ -20,6 +20,8 @@ use crate::key::pattern::list_matches;
 const DEEPEST: usize = 16;
 /// Files of one pass; includes of includes could be millions.
 const MOST_FILES: usize = 1000;
+/// Mistakes of one pass that are told.
+const MOST_TOLD: usize = 50;
 
 type File = Rc<Result<(Vec<Line>, Stat), String>>;
 
@@ -91,6 +93,8 @@ pub(super) struct Pass<'a, F> {
     is_final: bool,
     wants_final: bool,
     files: usize,
+    /// There are too many files: the rest is not read.
+    over: bool,
     diags: &'a mut Diagnostics,
     before: usize,
 }
@@ -114,6 +118,7 @@ impl<'a, F: Files> Pass<'a, F> {
             is_final,
             wants_final: false,
             files: 0,
+            over: false,
             before: diags.0.len(),
             diags,
         }
@@ -162,7 +167,9 @@ impl<'a, F: Files> Pass<'a, F> {
 
     /// Reads a file; `active` is how the block stands that it begins in.
     fn file(&mut self, path: &Path, level: Level, mut active: bool, included: Option<&Span>) {
-        let Some(file) = self.library.file(path) else { return };
+        let Some(file) = self.library.file(path).filter(|_| !self.over) else {
+            return;
+        };
         let name = path.display().to_string();
         let told = |code, message: String, label: &str| match included {
             Some(span) => Diagnostic::error(code, message, span.clone(), label),
@@ -170,11 +177,13 @@ impl<'a, F: Files> Pass<'a, F> {
         };
         self.files += 1;
         if self.files > MOST_FILES || level.depth > DEEPEST {
-            if self.files <= MOST_FILES + 1 {
-                let what = "too many includes inside includes".to_owned();
-                let d = told("PS0457", what, "one more than is read");
-                self.diags.push(d.help("a file that includes itself has no end"));
-            }
+            let d = told(
+                "PS0457",
+                "too many includes inside includes".to_owned(),
+                "one more than is read",
+            );
+            self.diags.push(d.help("a file that includes itself has no end"));
+            self.over = true;
             return;
         }
         let (lines, stat) = match file.as_ref() {
@@ -198,6 +207,9 @@ impl<'a, F: Files> Pass<'a, F> {
             return;
         }
         for line in lines {
+            if self.over || self.diags.0.len() >= self.before + MOST_TOLD {
+                return;
+            }
             self.line(line, level, &mut active);
         }
     }

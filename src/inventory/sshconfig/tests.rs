@@ -168,6 +168,24 @@ fn includes_without_an_end_are_refused() {
 }
 
 #[test]
+fn a_file_of_mistakes_that_includes_itself_is_read_once_and_a_half() {
+    // Found by the fuzzer: every mistake was told anew for each of a thousand readings.
+    let text = format!("{}Include config more*\n", "Bogs x\nUserr y\n".repeat(100));
+    let c = config(&[
+        ("/home/tess/.ssh/config", &text, MINE),
+        ("/home/tess/.ssh/more1", &text, MINE),
+        ("/home/tess/.ssh/more2", &text, MINE),
+    ]);
+    assert_eq!(codes(&c, "web").len(), 50, "no more are told, and none is looked for");
+    let text = format!("{}Include config more*\n", "User x\n".repeat(100));
+    let c = config(&[
+        ("/home/tess/.ssh/config", &text, MINE),
+        ("/home/tess/.ssh/more1", &text, MINE),
+    ]);
+    assert_eq!(codes(&c, "web"), ["PS0457"], "the first of them ends the reading");
+}
+
+#[test]
 fn criteria_of_newer_versions_hold_or_are_refused() {
     for (line, user) in [
         ("Match tagged prod", Some("u")),
