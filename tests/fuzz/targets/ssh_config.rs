@@ -1,0 +1,52 @@
+//! An OpenSSH client config that may include itself, asked for three hosts.
+#![no_main]
+
+use std::path::Path;
+
+use libfuzzer_sys::fuzz_target;
+use pitstop::diag::render;
+use pitstop::inventory::sshconfig::{Asked, Files, Operator, SshConfig, Stat, Which};
+
+struct One<'a>(&'a [u8]);
+
+impl Files for One<'_> {
+    fn read(&self, path: &Path) -> std::io::Result<(Vec<u8>, Stat)> {
+        match path.ends_with("config") || path.ends_with("more") {
+            true => Ok((self.0.to_vec(), Stat { uid: 0, mode: 0o600 })),
+            false => Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn entries(&self, _: &Path) -> Vec<String> {
+        ["config", "more", ".hidden"].map(str::to_owned).to_vec()
+    }
+
+    fn exists(&self, path: &Path) -> bool {
+        path.components().count() < 6
+    }
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let operator = Operator {
+        home: "/home/tess".into(),
+        user: "tess".to_owned(),
+        machine: "control".to_owned(),
+        env: [("HOME".to_owned(), "/home/tess".to_owned())].into(),
+        ..Operator::default()
+    };
+    let config = SshConfig::new(Which::Usual, operator, One(bytes));
+    for host in ["web1", "10.0.0.7", "db.example.com"] {
+        let asked = Asked {
+            host,
+            ..Asked::default()
+        };
+        match config.resolve(&asked) {
+            Ok(said) => assert!(!said.hostname.is_empty()),
+            Err(mut diags) => {
+                assert!(diags.has_errors(), "refused without a reason");
+                diags.0.truncate(5);
+                let _ = render::human(&diags, false, 80);
+            }
+        }
+    }
+});
