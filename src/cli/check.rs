@@ -2,13 +2,16 @@
 //!
 //! Owns: which files are looked at and as what. Must not: bind them to hosts or connect anywhere.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Span, render};
 use crate::inventory::hosts;
 use crate::runbook::files::{Files as _, Folder};
+use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::{Node, NodeKind};
 use crate::runbook::{change, check, policyfile, project as settings, yaml};
 
@@ -70,6 +73,12 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
             &here[0]
         };
         files += check_path(console, start, &mut diags)?;
+        if let Some(InventoryFrom::Path(path)) = &room.settings.inventory
+            && !is_yaml(&path.value)
+        {
+            inventory(&room.folder, &path.value, &mut diags);
+            files += 1;
+        }
     }
     for path in &args.paths {
         files += check_path(console, path, &mut diags)?;
@@ -128,7 +137,13 @@ fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result
     let mut found = Vec::new();
     walk(path, 0, &mut found);
     found.sort();
+    // A folder of inventories is read as a whole, or not at all.
+    let whole = match &room.settings.inventory {
+        Some(InventoryFrom::Path(path)) => format!("{}/", path.value.trim_end_matches('/')),
+        _ => "/".to_owned(),
+    };
     let names = found.iter().filter_map(|file| self::inside(folder, file));
+    let names = names.filter(|name| !name.starts_with(&whole));
     Ok(names.filter(|name| one(folder, name, false, diags)).count())
 }
 
@@ -145,10 +160,12 @@ pub(super) fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     for entry in entries.flatten() {
         let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         let Ok(kind) = entry.file_type() else { continue };
-        let passed = name.starts_with('.') || matches!(name.as_str(), "target" | "node_modules");
+        // Variables of Ansible are read with the inventory beside them.
+        let others = ["target", "node_modules", "group_vars", "host_vars"];
+        let passed = name.starts_with('.') || (kind.is_dir() && others.contains(&name.as_str()));
         if kind.is_dir() && !passed && depth < 16 {
             walk(&path, depth + 1, found);
-        } else if kind.is_file() && !passed && (name.ends_with(".yml") || name.ends_with(".yaml")) {
+        } else if kind.is_file() && !passed && is_yaml(&name) {
             found.push(path);
         }
     }
@@ -171,6 +188,11 @@ fn one(folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> boo
     };
     let mut unread = Diagnostics::new();
     let source = yaml::source(path, &bytes, &mut unread);
+    let ansible = |text: &str| hosts::is_ansible(text) || (named && !is_yaml(path) && !hosts::is_ours(text));
+    if source.as_ref().is_some_and(|source| ansible(&source.text)) {
+        inventory(folder, path, diags);
+        return true;
+    }
     let tree = source.as_ref().and_then(|source| yaml::read(source, &mut unread));
     let (Some(source), Some(tree)) = (source, tree) else {
         // Nobody knows what it was to be; what is wrong with its text is wrong in any case.
@@ -188,6 +210,32 @@ fn one(folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> boo
         Kind::Other => return false,
     }
     true
+}
+
+fn is_yaml(name: &str) -> bool {
+    name.ends_with(".yml") || name.ends_with(".yaml")
+}
+
+/// An inventory with what lies beside it. What would stop a plan that uses a host is a warning here: no plan does yet.
+fn inventory(folder: &Folder, path: &str, diags: &mut Diagnostics) {
+    let inventory = match hosts::read_at(folder, path, diags) {
+        Ok(inventory) => inventory,
+        Err(error) => {
+            let at = Span::new(&Source::new(path, ""), 0, 0);
+            let what = format!("cannot read `{path}`: {error}");
+            return diags.push(Diagnostic::error("PS0123", what, at, "this file"));
+        }
+    };
+    let mut told = BTreeSet::new();
+    for host in inventory.iter().flat_map(|i| i.hosts()) {
+        for d in host.unusable.iter().flat_map(|u| &u.settings) {
+            if told.insert(Arc::as_ptr(d).addr()) {
+                let severity = Severity::Warning;
+                let d = Diagnostic::clone(d).help(format!("no plan can use host `{}`", host.name.value));
+                diags.push(Diagnostic { severity, ..d });
+            }
+        }
+    }
 }
 
 fn runbook(folder: &Folder, path: &str, diags: &mut Diagnostics) {

@@ -24,6 +24,7 @@ mod permit;
 mod person;
 mod picture;
 mod plan;
+mod printed;
 mod problem;
 mod project;
 mod prompt;

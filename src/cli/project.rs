@@ -17,9 +17,11 @@ use crate::plan::bind::{BindInput, bind};
 use crate::runbook::change::{self, Change, Given};
 use crate::runbook::files::{Files, Folder, ReadError};
 use crate::runbook::policyfile::{self, PolicyFile};
-use crate::runbook::project::{self, Project};
+use crate::runbook::project::{self, InventoryFrom, Project};
 use crate::runbook::{Runbook, check, yaml};
 use crate::window::zone;
+
+use super::printed;
 
 const SETTINGS: &str = "pitstop.yml";
 const POLICY: &str = "policy.yml";
@@ -415,32 +417,57 @@ pub fn policy(room: &Room, diags: &mut Diagnostics) -> Option<(PolicyFile, Strin
 pub fn inventory(args: &ProjectArgs, room: &Room, diags: &mut Diagnostics) -> Option<Inventory> {
     if let Some(file) = &args.inventory {
         let typed = change::flag("--inventory", &file.display().to_string());
-        let bytes = match std::fs::read(file) {
-            Ok(bytes) => bytes,
-            Err(e) => {
-                diags.push(unreadable(&typed.value, &said(&e), &typed.span));
-                return None;
-            }
-        };
-        let root = room.folder.root().canonicalize().ok();
-        let whole = file.canonicalize().ok();
-        let name = root.zip(whole).and_then(|(root, whole)| relative(&root, &whole));
-        let base = || file.file_name().map(|n| n.to_string_lossy().into_owned());
-        let name = name.or_else(base).unwrap_or_else(|| typed.value.clone());
-        return hosts::read(&yaml::source(&name, &bytes, diags)?, diags);
+        return typed_inventory(file, &typed, &room.folder, diags);
     }
-    let source = match &room.settings.inventory {
-        Some(path) => read(&room.folder, &path.value, &path.span, diags)?,
-        None => match room.folder.read(INVENTORY) {
-            Ok(bytes) => yaml::source(INVENTORY, &bytes, diags)?,
-            Err(ReadError::Missing) => return Some(Inventory::empty(INVENTORY)),
-            Err(e) => {
-                diags.push(unreadable(INVENTORY, &e, &Span::new(&Source::new(INVENTORY, ""), 0, 0)));
-                return None;
-            }
-        },
+    let (path, at) = match &room.settings.inventory {
+        Some(InventoryFrom::Command(argv)) => return printed::inventory(argv, &room.folder, diags),
+        Some(InventoryFrom::Path(path)) => (path.value.as_str(), path.span.clone()),
+        None => (INVENTORY, Span::new(&Source::new(INVENTORY, ""), 0, 0)),
     };
-    hosts::read(&source, diags)
+    match hosts::read_at(&room.folder, path, diags) {
+        Ok(inventory) => inventory,
+        Err(ReadError::Missing) if room.settings.inventory.is_none() => Some(Inventory::empty(INVENTORY)),
+        Err(e) => {
+            diags.push(unreadable(path, &e, &at));
+            None
+        }
+    }
+}
+
+/// An inventory that was typed: in the project, or a world of its own.
+fn typed_inventory(
+    file: &Path,
+    typed: &Spanned<String>,
+    project: &Folder,
+    diags: &mut Diagnostics,
+) -> Option<Inventory> {
+    let read = || -> std::io::Result<(Folder, String)> {
+        let whole = file.canonicalize()?;
+        let root = project.root().canonicalize().ok();
+        if let Some(path) = root.and_then(|root| relative(&root, &whole)) {
+            return Ok((project.clone(), path));
+        }
+        if whole.is_dir() {
+            return Ok((Folder::new(whole), String::new()));
+        }
+        let name = whole.file_name().map(|n| n.to_string_lossy().into_owned());
+        let folder = whole.parent().unwrap_or(&whole).to_path_buf();
+        Ok((Folder::new(folder), name.unwrap_or_default()))
+    };
+    let found = read().map_err(|e| said(&e));
+    let inventory = found.and_then(|(folder, path)| hosts::read_at(&folder, &path, diags));
+    match inventory {
+        Ok(inventory) => inventory.map(|mut inventory| {
+            if inventory.name.is_empty() {
+                inventory.name.clone_from(&typed.value);
+            }
+            inventory
+        }),
+        Err(e) => {
+            diags.push(unreadable(&typed.value, &e, &typed.span));
+            None
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::journal::store::Store;
 use crate::plan::page::day;
 use crate::run::GateState;
 use crate::run::verdict::states;
+use crate::runbook::project::InventoryFrom;
 use crate::text::terminal_line;
 
 use super::console::Console;
@@ -175,7 +176,10 @@ fn config(console: &Console) -> Result<u8, Problem> {
     } else {
         "default: no pitstop.yml was found"
     };
-    let named = room.settings.inventory.as_ref().map(|i| i.value.clone());
+    let named = room.settings.inventory.as_ref().map(|i| match i {
+        InventoryFrom::Path(path) => path.value.clone(),
+        InventoryFrom::Command(argv) => argv.value.join(" "),
+    });
     let inventory_from = match (&given.inventory, &named) {
         (Some(_), _) => "--inventory",
         (None, Some(_)) => "pitstop.yml",

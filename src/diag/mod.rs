@@ -201,6 +201,11 @@ impl Diagnostics {
         }
     }
 
+    /// Several more.
+    pub fn extend(&mut self, more: impl IntoIterator<Item = Diagnostic>) {
+        more.into_iter().for_each(|d| self.push(d));
+    }
+
     /// True if one of them is an error.
     pub fn has_errors(&self) -> bool {
         self.0.iter().any(|d| d.severity == Severity::Error)

@@ -1,19 +1,21 @@
 //! An inventory file → [`Inventory`].
 //!
-//! Owns: the keys of our own format, membership of groups, and what a host ends up with. Must not: read files from disk.
+//! Owns: the keys of our own format, membership of groups, and what a host ends up with; which format a file has. Must not: know
+//! Ansible's rules.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
 use crate::id::HostName;
 use crate::inventory::layer::{self, Key, Layer, Part, Quarrel};
-use crate::inventory::{Host, Inventory, Transport, is_jump_address, name_fault};
+use crate::inventory::{Host, Inventory, Transport, ansible, is_jump_address, name_fault};
 use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields};
+use crate::runbook::files::{Files, ReadError};
 use crate::runbook::keys;
-use crate::runbook::yaml::{self, Entry, Node, NodeKind};
+use crate::runbook::yaml::{self, Entry, Node, NodeKind, ansible as loose};
 
 struct RawHost {
     name: Spanned<String>,
@@ -26,19 +28,61 @@ struct RawGroup {
     layer: Layer,
 }
 
-/// Reads an inventory. `None` only where there is no usable tree; every complaint is in `diags`.
+/// Reads an inventory: our own format, or one of Ansible's without what lies beside it. `None` only where there is nothing
+/// usable; every complaint is in `diags`.
 pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Inventory> {
-    if source.name.ends_with(".ini") || source.text.trim_start().starts_with('[') {
-        diags.push(ansible(Span::new(source, 0, 0)));
-        return None;
+    if is_ours(&source.text) {
+        ours(source, diags)
+    } else {
+        ansible::text(source, diags)
     }
+}
+
+/// Reads the inventory at a path of the project: a file of our own format or of Ansible's with `group_vars/` and `host_vars/`
+/// beside it, or a folder of Ansible's. Only good without errors.
+pub fn read_at(files: &dyn Files, path: &str, diags: &mut Diagnostics) -> Result<Option<Inventory>, ReadError> {
+    if files.list(path).is_ok() {
+        return Ok(ansible::folder(files, path, diags));
+    }
+    let bytes = files.read(path)?;
+    let Some(source) = yaml::source(path, &bytes, diags) else {
+        return Ok(None);
+    };
+    Ok(if is_ours(&source.text) {
+        ours(&source, diags)
+    } else {
+        ansible::file(files, &source, diags)
+    })
+}
+
+/// True for a text of our own format: it has one of our keys at its top, or nothing at all.
+pub fn is_ours(text: &str) -> bool {
+    const KEYS: [&str; 4] = ["schema", "defaults", "hosts", "groups"];
+    let written = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with(['#', ';']);
+    let mut lines = text.lines().filter(written).peekable();
+    if lines.peek().is_some_and(|first| first.starts_with('{')) {
+        let top = loose::read(&Source::new("", text), &mut Diagnostics::new());
+        return top.is_none_or(|top| KEYS.iter().any(|key| top.get(key).is_some()) && top.get("_meta").is_none());
+    }
+    lines.peek().is_none()
+        || lines.any(|line| {
+            let key = line.split_once(':').map(|(key, _)| key.trim_end());
+            key.is_some_and(|key| KEYS.contains(&key))
+        })
+}
+
+/// True for a YAML text that is an inventory of Ansible by its look: `all` at the top, over `hosts`, `children` or `vars`.
+pub fn is_ansible(text: &str) -> bool {
+    if is_ours(text) || !text.lines().any(|line| line.starts_with("all:")) {
+        return false;
+    }
+    let top = loose::read(&Source::new("", text), &mut Diagnostics::new());
+    let all = top.as_ref().and_then(|top| top.get("all"));
+    all.is_some_and(|all| ["hosts", "children", "vars"].iter().any(|key| all.get(key).is_some()))
+}
+
+fn ours(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Inventory> {
     let root = yaml::read(source, diags)?;
-    if let NodeKind::Map(entries) = &root.kind
-        && let Some(all) = entries.iter().find(|e| e.key.value == "all")
-    {
-        diags.push(ansible(all.key.span.clone()));
-        return None;
-    }
     let mut f = Fields::of(&root, &keys::INVENTORY, diags)?;
     fields::schema(&mut f);
     let defaults = f.node("defaults").map_or_else(Layer::default, |n| defaults(n, diags));
@@ -58,16 +102,6 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Inventory> 
     Some(assemble(source, &defaults, hosts, &groups, diags))
 }
 
-fn ansible(span: Span) -> Diagnostic {
-    Diagnostic::error(
-        "PS0401",
-        "Ansible inventories are not built yet",
-        span,
-        "this looks like one",
-    )
-    .help("write `schema: 1`, `hosts: {NAME: {address: …, labels: {…}}}` and `groups: {NAME: [HOST, …]}`")
-}
-
 fn defaults(node: &Node, diags: &mut Diagnostics) -> Layer {
     let Some(mut f) = Fields::of(node, &keys::HOST_DEFAULTS, diags) else {
         return Layer::default();
@@ -77,7 +111,7 @@ fn defaults(node: &Node, diags: &mut Diagnostics) -> Layer {
     layer
 }
 
-fn check_name(name: &Spanned<String>, what: &str, diags: &mut Diagnostics) {
+pub(super) fn check_name(name: &Spanned<String>, what: &str, diags: &mut Diagnostics) {
     if let Some(why) = name_fault(name) {
         let d = Diagnostic::error(
             "PS0402",
@@ -422,8 +456,45 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
         labels,
         vars,
         groups,
+        unusable: None,
         name: Spanned::new(name, raw.name.span.clone()),
     }
+}
+
+/// A host of another format, whose settings have been brought into ours.
+pub(super) fn from_settings(name: &Spanned<String>, settings: Layer, groups: Vec<String>) -> Host {
+    let raw = RawHost {
+        name: name.clone(),
+        layer: Layer::default(),
+    };
+    finished(&raw, settings, groups)
+}
+
+/// An inventory of such hosts, in this order.
+pub(super) fn gathered(
+    name: &str,
+    hosts: Vec<Host>,
+    members: Vec<(String, Vec<HostName>)>,
+    diags: &mut Diagnostics,
+) -> Inventory {
+    let by_name: HashMap<HostName, usize> = hosts
+        .iter()
+        .enumerate()
+        .map(|(n, h)| (h.name.value.clone(), n))
+        .collect();
+    let groups = members.into_iter().map(|(group, hosts)| {
+        let mut positions: Vec<usize> = hosts.iter().filter_map(|h| by_name.get(h).copied()).collect();
+        positions.sort_unstable();
+        (group, positions)
+    });
+    let inventory = Inventory {
+        name: name.to_owned(),
+        groups: groups.collect(),
+        hosts,
+        by_name,
+    };
+    jumps(&inventory, diags);
+    inventory
 }
 
 /// The bastion itself, when `defaults` or a group name it for all, is reached directly.

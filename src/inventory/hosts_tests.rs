@@ -164,8 +164,8 @@ fn every_mistake_is_reported() {
         ("schema: 1\nhosts: { a: { labels: { host: x } } }\n", vec!["PS0402"]),
         ("schema: 1\nhosts: { a: { labels: { r: [x] } } }\n", vec!["PS0105"]),
         ("schema: 1\ngroups: { g: { hosts: [], address: x } }\n", vec!["PS0408"]),
-        ("all:\n  hosts:\n    a:\n", vec!["PS0401"]),
-        ("[web]\na\n", vec!["PS0401"]),
+        ("all:\n  hosts:\n    a:\n", vec![]),
+        ("plugin: aws_ec2\n", vec!["PS0417"]),
     ] {
         assert_eq!(codes(text), expected, "{text}");
     }

@@ -138,10 +138,14 @@ fn labels(f: &mut Fields<'_>, layer: &mut Layer) {
 }
 
 /// Addresses and users reach command lines and log lines: no spaces, no control characters, no leading dash.
+pub(super) fn is_name_like(text: &str) -> bool {
+    let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'`$;&|<>(){}".contains(c);
+    !(text.starts_with('-') || text.is_empty() || text.chars().any(bad))
+}
+
 fn name_like(f: &mut Fields<'_>, key: &'static str, layer: &mut Layer) {
     let Some(text) = f.text(key) else { return };
-    let bad = |c: char| c.is_whitespace() || c.is_control() || "\"'`$;&|<>(){}".contains(c);
-    if text.value.starts_with('-') || text.value.is_empty() || text.value.chars().any(bad) {
+    if !is_name_like(&text) {
         let d = Diagnostic::error(
             "PS0408",
             format!("`{key}` cannot be `{}`", text.value),

@@ -4,6 +4,7 @@
 //!
 //! Of its row it uses the reading tools and [`Value`] of `runbook`, and nothing else of it.
 
+pub mod ansible;
 pub mod facts;
 pub mod hosts;
 mod layer;
@@ -11,9 +12,10 @@ pub mod selector;
 pub mod sshconfig;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::diag::Spanned;
+use crate::diag::{Diagnostic, Span, Spanned};
 use crate::id::HostName;
 use crate::runbook::Value;
 
@@ -63,6 +65,28 @@ pub struct Host {
     pub vars: BTreeMap<String, Value>,
     /// The groups it is in, nested ones included, in file order.
     pub groups: Vec<String>,
+    /// What the inventory says about it and pitstop cannot use; only Ansible's inventories say such things.
+    pub unusable: Option<Box<Unusable>>,
+}
+
+/// What an Ansible inventory says about a host that pitstop cannot use. It matters only to a plan that needs it.
+#[derive(Clone, Debug, Default)]
+pub struct Unusable {
+    /// Settings that would lead elsewhere if they were passed over: the host cannot be in a plan.
+    pub settings: Vec<Arc<Diagnostic>>,
+    /// Variables that no template can read.
+    pub vars: BTreeMap<String, Withheld>,
+    /// Encrypted files of variables: nobody knows which.
+    pub sealed: Vec<Span>,
+}
+
+/// A variable that no template can read.
+#[derive(Clone, Debug)]
+pub struct Withheld {
+    /// Why not, in words.
+    pub why: &'static str,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// `transport`, as far as this build has it.

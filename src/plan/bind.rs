@@ -17,6 +17,7 @@ mod skip;
 mod step;
 mod targets;
 mod trust;
+mod unusable;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -187,6 +188,7 @@ impl<'a, 'd> Binder<'a, 'd> {
             inventory: self.input.inventory.name.clone(),
         };
         plan.hosts = self.hosts(&plan.secrets);
+        self.check_unusable(&plan);
         self.check_trust(&mut plan);
         self.freezes(&mut plan);
         Some(plan)

@@ -11,6 +11,20 @@ const MAX_FILE: u64 = 1 << 30;
 pub trait Files {
     /// The bytes of the file. `path` has passed `plain_path`.
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError>;
+
+    /// What lies in the folder, sorted by name; `Missing` where there is no folder. Names that are no text are passed over.
+    fn list(&self, _path: &str) -> Result<Vec<Listed>, ReadError> {
+        Err(ReadError::Missing)
+    }
+}
+
+/// A file or folder in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name, without a path.
+    pub name: String,
+    /// True for a folder.
+    pub folder: bool,
 }
 
 /// Why a file of the project could not be read.
@@ -82,6 +96,32 @@ impl Files for Folder {
             return Err(ReadError::Unreadable("it is larger than 1 GiB".to_owned()));
         }
         std::fs::read(whole).map_err(said)
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<Listed>, ReadError> {
+        let said = |e: std::io::Error| match e.kind() {
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => ReadError::Missing,
+            _ => ReadError::Unreadable(e.to_string()),
+        };
+        let root = self.root.canonicalize().map_err(said)?;
+        let whole = root.join(path).canonicalize().map_err(said)?;
+        if !whole.starts_with(&root) {
+            return Err(ReadError::Outside);
+        }
+        let mut listed = Vec::new();
+        for entry in std::fs::read_dir(&whole).map_err(said)? {
+            let entry = entry.map_err(said)?;
+            // A link counts as what it leads to; one that leads nowhere is nothing.
+            let Ok(about) = std::fs::metadata(entry.path()) else {
+                continue;
+            };
+            if let Ok(name) = entry.file_name().into_string() {
+                let folder = about.is_dir();
+                listed.push(Listed { name, folder });
+            }
+        }
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(listed)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::runbook::yaml;
 #[derive(Clone, Debug, Default)]
 pub struct Project {
     /// The default inventory.
-    pub inventory: Option<Spanned<String>>,
+    pub inventory: Option<InventoryFrom>,
     /// The state directory.
     pub state: Option<Spanned<String>>,
     /// The policy file.
@@ -24,13 +24,22 @@ pub struct Project {
     pub providers: BTreeMap<String, Vec<String>>,
 }
 
+/// Where the default inventory comes from.
+#[derive(Clone, Debug)]
+pub enum InventoryFrom {
+    /// A file or folder of the project.
+    Path(Spanned<String>),
+    /// A command that prints one: an argument list, run without a shell.
+    Command(Spanned<Vec<String>>),
+}
+
 /// Reads `pitstop.yml`. Only good if `diags` has no error afterwards.
 pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Project> {
     let root = yaml::read(source, diags)?;
     let mut f = Fields::of(&root, &keys::PROJECT, diags)?;
     fields::schema(&mut f);
     let project = Project {
-        inventory: path(&mut f, "inventory"),
+        inventory: inventory(&mut f),
         state: f.text("state"),
         policy: path(&mut f, "policy"),
         providers: providers(&mut f),
@@ -40,8 +49,46 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Project> {
     Some(project)
 }
 
+fn inventory(f: &mut Fields<'_>) -> Option<InventoryFrom> {
+    let node = f.node("inventory")?;
+    let yaml::NodeKind::Seq(items) = &node.kind else {
+        return plain_path(f, fields::text(node)).map(InventoryFrom::Path);
+    };
+    let argv: Result<Vec<String>, Diagnostic> = items.iter().map(|n| fields::text(n).map(|t| t.value)).collect();
+    match argv {
+        Ok(argv) if argv.first().is_some_and(|program| !program.is_empty()) => {
+            Some(InventoryFrom::Command(Spanned::new(argv, node.span.clone())))
+        }
+        Ok(_) => {
+            let d = Diagnostic::error(
+                "PS0424",
+                "the command that prints the inventory is empty",
+                node.span.clone(),
+                "this list is empty",
+            );
+            f.complain(d.help("write a program and its arguments: `[./inventory.py, --list]`"));
+            None
+        }
+        Err(d) => {
+            f.complain(d.help("a command is an argument list and runs without a shell"));
+            None
+        }
+    }
+}
+
 pub(super) fn path(f: &mut Fields<'_>, key: &'static str) -> Option<Spanned<String>> {
     let path = f.text(key)?;
+    plain_path(f, Ok(path))
+}
+
+fn plain_path(f: &mut Fields<'_>, path: Result<Spanned<String>, Diagnostic>) -> Option<Spanned<String>> {
+    let path = match path {
+        Ok(path) => path,
+        Err(d) => {
+            f.complain(d);
+            return None;
+        }
+    };
     let Some(why) = not_plain(&path) else { return Some(path) };
     f.complain(outside(path, why));
     None

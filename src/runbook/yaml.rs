@@ -3,6 +3,7 @@
 //! Owns: the YAML that pitstop accepts (1.2, one document, no anchors, tags or double keys) and its limits. The only file that
 //! names the YAML parser. Must not: know a key of the language; every scalar stays text until someone asks for a type.
 
+pub mod ansible;
 mod bytes;
 mod place;
 mod words;
@@ -12,8 +13,7 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
-use bytes::forbidden_characters;
-pub use bytes::source;
+pub use bytes::{forbidden_characters, source};
 pub use place::inside;
 use words::{QUOTE_OR_BLOCK, Stop, key_is_no_text, never_closed, one_char, too_large, unquoted};
 

@@ -224,7 +224,11 @@ pub static PROJECT: Shape = Shape {
     one_of: &[],
     keys: &[&[
         VERSION,
-        key("inventory", Kind::Text, "The default inventory"),
+        key(
+            "inventory",
+            Kind::Either(&[Kind::Text, TEXTS]),
+            "The default inventory: a file or folder, or a command that prints one as `ansible-inventory --list` does",
+        ),
         key("state", Kind::Text, "The state directory"),
         key("policy", Kind::Text, "The policy file"),
         key(

@@ -37,7 +37,7 @@ pub fn source(name: &str, bytes: &[u8], diags: &mut Diagnostics) -> Option<Arc<S
 }
 
 /// Control characters and those that reverse the direction of text: what is shown would not be what is read.
-pub(super) fn forbidden_characters(source: &Arc<Source>, diags: &mut Diagnostics) -> bool {
+pub fn forbidden_characters(source: &Arc<Source>, diags: &mut Diagnostics) -> bool {
     let bad = |c: char| {
         (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
             || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

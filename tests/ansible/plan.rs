@@ -1,0 +1,151 @@
+//! From the command line: a plan over an Ansible inventory, and what it refuses.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Writes a project; what `pitstop ARGUMENTS` says there, and its exit code.
+fn said(files: &[(&str, &str)], arguments: &[&str]) -> (String, Option<i32>) {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        if text.starts_with("#!") {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    pitstop(dir.path(), arguments)
+}
+
+fn pitstop(dir: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_pitstop"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env("HOME", dir)
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&text).into_owned(), output.status.code())
+}
+
+const SETTINGS: (&str, &str) = ("pitstop.yml", "schema: 1\ninventory: hosts\n");
+
+fn runbook(group: &str, command: &str) -> String {
+    format!(
+        "schema: 1\nrunbook: look\ntitle: Look\nkind: check\ntargets:\n  t: {{ select: group={group} }}\nphases:\n  - phase: look\n    title: Look\n    targets: t\n    precheck:\n      - name: Look\n        run: {command}\n"
+    )
+}
+
+const HOSTS: &str = "[web]\nweb[1:2] ansible_user=ops port_of_app=8080 greeting=\"hi {{ who }}\"\n[odd]\nbox ansible_connection=docker\nwin ansible_become_method=runas ansible_password=hunter22\n[odd:vars]\nx=1\n";
+
+#[test]
+fn a_plan_uses_groups_and_variables_and_leaves_odd_hosts_alone() {
+    let look = runbook("web", "echo {{ host.vars.port_of_app | sh }}");
+    let (text, code) = said(
+        &[SETTINGS, ("hosts", HOSTS), ("look.yml", &look)],
+        &["plan", "look.yml"],
+    );
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("web1") && text.contains("web2") && !text.contains("PS0420"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter22"), "{text}");
+}
+
+#[test]
+fn a_host_that_cannot_be_reached_as_ansible_would_is_an_error_where_it_is_used() {
+    let look = runbook("odd", "uptime");
+    let (text, code) = said(
+        &[SETTINGS, ("hosts", HOSTS), ("look.yml", &look)],
+        &["plan", "look.yml"],
+    );
+    assert_eq!(code, Some(2), "{text}");
+    assert_eq!(text.matches("error[PS0420]").count(), 2, "{text}");
+    assert!(text.contains("docker") && text.contains("runas"), "{text}");
+    let (text, code) = said(&[SETTINGS, ("hosts", HOSTS), ("look.yml", &look)], &["check"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.matches("warning[PS0420]").count(), 2, "{text}");
+}
+
+#[test]
+fn a_template_of_ansible_is_never_rendered_nor_taken_as_text() {
+    for command in [
+        "echo {{ host.vars.greeting | sh }}",
+        "echo {{ host.vars.greeting | default('x') | sh }}",
+        "echo {{ host.vars | json | sh }}",
+    ] {
+        let look = runbook("web", &format!("\"{command}\""));
+        let (text, code) = said(
+            &[SETTINGS, ("hosts", HOSTS), ("look.yml", &look)],
+            &["plan", "look.yml"],
+        );
+        assert_eq!(code, Some(2), "{command}: {text}");
+        assert!(
+            text.contains("error[PS0419]") && text.contains("hosts:2"),
+            "{command}: {text}"
+        );
+    }
+    let sealed = "$ANSIBLE_VAULT;1.1;AES256\n6231\n";
+    let look = runbook("web", "\"echo {{ host.vars.token | default('x') | sh }}\"");
+    let files = [
+        SETTINGS,
+        ("hosts", HOSTS),
+        ("group_vars/web.yml", sealed),
+        ("look.yml", &look),
+    ];
+    let (text, code) = said(&files, &["plan", "look.yml"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(
+        text.contains("error[PS0419]") && text.contains("warning[PS0423]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_command_of_pitstop_yml_prints_the_inventory_and_check_does_not_run_it() {
+    let settings = ("pitstop.yml", "schema: 1\ninventory: [./inv/list, --list]\n");
+    let list = "#!/bin/sh\ntouch ran\necho '{\"web\": {\"hosts\": [\"a1\"]}, \"_meta\": {\"hostvars\": {\"a1\": {\"n\": 5}}}}'\n";
+    let look = runbook("web", "echo {{ host.vars.n | sh }} {{ host.vars.m | sh }}");
+    let files = [
+        settings,
+        ("inv/list", list),
+        ("inv/group_vars/web.yml", "m: 7\n"),
+        ("look.yml", &look),
+    ];
+    let (text, code) = said(&files, &["plan", "look.yml"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("a1"), "{text}");
+    let dir = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        std::fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
+        std::fs::write(dir.path().join(path), text).unwrap();
+    }
+    let (text, code) = pitstop(dir.path(), &["check"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!dir.path().join("ran").exists(), "check ran the command");
+    let failing = ("inv/list", "#!/bin/sh\necho no luck >&2\nexit 3\n");
+    let (text, code) = said(&[settings, failing, ("look.yml", &look)], &["plan", "look.yml"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("error[PS0424]") && text.contains("no luck"), "{text}");
+}
+
+#[test]
+fn programs_and_plugins_are_not_run_because_they_lie_there() {
+    let look = runbook("web", "uptime");
+    for (name, text) in [
+        ("hosts", "#!/bin/sh\ntouch ran\n"),
+        ("aws.yml", "plugin: amazon.aws.aws_ec2\nregions: [eu-1]\n"),
+    ] {
+        let settings = format!("schema: 1\ninventory: {name}\n");
+        let (text, code) = said(
+            &[("pitstop.yml", &settings), (name, text), ("look.yml", &look)],
+            &["plan", "look.yml"],
+        );
+        assert_eq!(code, Some(2), "{text}");
+        assert!(text.contains("error[PS0417]"), "{text}");
+    }
+}
