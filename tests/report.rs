@@ -303,7 +303,7 @@ fn the_page_names_the_point_of_no_return() {
     let page = page::facts(&plan, &plan.digest().unwrap(), &Outside::default());
     let text = page::text(&page, 200);
     assert!(text.contains("The point of no return is web/reboot (Restart the server): the old kernel is gone"));
-    assert!(text.contains("2 of 3 changing steps can be taken back."));
+    assert!(text.contains("2 of 3 changing steps can be taken back; this one cannot: Restart the server."));
 }
 
 /// Payloads as one text, woven into every text of plan and events.

@@ -114,8 +114,10 @@ pub fn diff_markdown(differences: &[Difference]) -> String {
 
 /// `-` and `+` lines; of longer texts with three lines of what is equal around them.
 fn lines(d: &Difference) -> Vec<String> {
-    let (old, new) = (d.old.as_deref().unwrap_or(""), d.new.as_deref().unwrap_or(""));
-    let texts = TextDiff::from_lines(old, new);
+    // Each text ends its last line: else a list that lost its end would show one more line than differs.
+    let whole = |t: &Option<String>| t.as_ref().map(|t| format!("{t}\n")).unwrap_or_default();
+    let (old, new) = (whole(&d.old), whole(&d.new));
+    let texts = TextDiff::from_lines(&old, &new);
     let mut out = Vec::new();
     for (n, group) in texts.grouped_ops(3).iter().enumerate() {
         if n > 0 {
@@ -129,11 +131,6 @@ fn lines(d: &Difference) -> Vec<String> {
             };
             out.push(format!("{sign} {}", change.value().trim_end_matches(['\n', '\r'])));
         }
-    }
-    // Equal but for their last line's end.
-    if out.is_empty() {
-        out.extend(d.old.iter().map(|_| "- (present)".to_owned()));
-        out.extend(d.new.iter().map(|_| "+ (present)".to_owned()));
     }
     out
 }

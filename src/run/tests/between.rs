@@ -150,6 +150,36 @@ fn windowed(w: PlannedWindow, script: Script) -> (Sim<Script>, End) {
 }
 
 #[test]
+fn latest_starts_are_reckoned_back_from_the_windows_end() {
+    let minute = 60_000;
+    let mut plan = plan(vec![full("p", &["a"]).item(), full("q", &["b"]).item()]);
+    plan.window = Some(window(120 * minute, 10 * minute, Some(5 * minute)));
+    let past = |p: u64, q: u64, verdict: &str| crate::plan::page::PastRun {
+        run: "r".to_owned(),
+        verdict: verdict.to_owned(),
+        duration_ms: (p + q) * minute,
+        phases: [("p".to_owned(), p * minute), ("q".to_owned(), q * minute)].into(),
+    };
+    // The median of what was done: 30 and 20 minutes.
+    let history = [
+        past(30, 20, "done"),
+        past(40, 24, "done"),
+        past(20, 10, "done"),
+        past(1, 1, "stuck"),
+    ];
+    assert_eq!(estimate::expected(&history), Some((3, 50 * minute)));
+    let found = estimate::latest_starts(&plan, 120 * minute, &history);
+    let host = estimate::worst_host_ms(plan.phase("q").unwrap()).min(20 * minute);
+    // q ends before the reserve, and its last host starts before the cut-off.
+    let q = (95 * minute).min(90 * minute + host);
+    let ms: Vec<i64> = found.iter().map(|l| l.ms).collect();
+    assert_eq!(ms, [q - 30 * minute, q].map(|n| i64::try_from(n).unwrap()));
+    assert!(found.iter().all(|l| !l.by_limits));
+    let unknown = estimate::latest_starts(&plan, minute, &[]);
+    assert!(unknown.iter().all(|l| l.by_limits && l.ms < 0), "{unknown:?}");
+}
+
+#[test]
 fn a_host_starts_only_before_the_cut_off_and_hosts_in_flight_finish() {
     let slow = Fate {
         ms: 50 * 60_000,
