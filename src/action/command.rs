@@ -3,7 +3,9 @@
 //! Owns: the difference between read-only and latched commands after a cut. Must not: start a changing command twice.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{End, Hands, Job};
 use crate::transport::{Command, How, Probe, Request, Session, Sink};

@@ -10,7 +10,7 @@ use super::{Done, End, Hands, Job};
 use crate::id::Digest;
 use crate::plan::Value;
 use crate::runbook::expr::quote::sh_word as quote;
-use crate::transport::{Command, How, Put, Request, Session, Sink, Stream};
+use crate::transport::{Command, How, Put, Request, Session, Sink, Stream, look};
 
 /// Largest former content that is kept for the way back.
 const FORMER_MAX: u64 = 16 * 1024 * 1024;
@@ -57,10 +57,7 @@ impl Sink for Memory {
 pub async fn capture(job: &Job, dest: &str, hands: &Hands) -> Result<Former, End> {
     let session = session(job, hands).await?;
     let mut answer = Memory::default();
-    let look = format!(
-        "if [ -e {0} ] || [ -h {0} ]; then [ -f {0} ] || {{ echo other; exit 0; }}; stat -c %a -- {0}; else echo none; fi",
-        quote(dest)
-    );
+    let look = look::kind_and_mode(dest);
     let how = session.run(plain(job, look), &mut answer).await;
     let said = String::from_utf8_lossy(&answer.out).trim().to_owned();
     match (how, said.as_str()) {
@@ -208,9 +205,7 @@ pub(super) async fn get(job: &Job, src: &str, max_bytes: u64, hands: &Hands, sin
 /// The digest of a file on the host, in hex.
 async fn there(job: &Job, session: &dyn Session, path: &str) -> Option<String> {
     let mut answer = Memory::default();
-    let how = session
-        .run(plain(job, format!("sha256sum < {}", quote(path))), &mut answer)
-        .await;
+    let how = session.run(plain(job, look::digest(path)), &mut answer).await;
     if how != How::Exited(0) {
         return None;
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 
 use crate::clock::Clock;
-use crate::http::Tls;
+use crate::http::{Client, Tls};
 use crate::id::HostName;
 use crate::transport::{ConnectError, Endpoint, Session, Transport};
 
@@ -19,8 +19,8 @@ pub struct Hands {
     hosts: BTreeMap<HostName, Hand>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Whom HTTPS servers must be vouched for by.
-    pub tls: Tls,
+    /// Who answers HTTP requests from the control machine.
+    pub http: Client,
 }
 
 struct Hand {
@@ -34,10 +34,15 @@ struct Hand {
 impl Hands {
     /// No host yet.
     pub fn new(clock: Arc<dyn Clock>, tls: Tls) -> Self {
+        Self::answered_by(clock, Client::network(tls))
+    }
+
+    /// No host yet, and HTTP requests are answered by `http`.
+    pub fn answered_by(clock: Arc<dyn Clock>, http: Client) -> Self {
         Self {
             hosts: BTreeMap::new(),
             clock,
-            tls,
+            http,
         }
     }
 
@@ -89,7 +94,7 @@ impl Hands {
     /// # Errors
     /// The last failure.
     pub async fn reopen(&self, host: &HostName, within: Duration) -> Result<Arc<dyn Session>, ConnectError> {
-        let began = std::time::Instant::now();
+        let began = tokio::time::Instant::now();
         let mut pause = Duration::from_millis(250);
         loop {
             let error = match self.session(host).await {

@@ -3,7 +3,7 @@
 //! Owns: what counts as answered. Must not: follow redirects or judge the status (`expect` does; without one, 2xx is success).
 
 use super::{Done, End, Hands, Job};
-use crate::http::{Body, HttpError, Limits, Request, Url, fetch};
+use crate::http::{Body, HttpError, Limits, Request, Url};
 use crate::plan::Value;
 use crate::secret::Secret;
 use crate::transport::{Sink, Stream};
@@ -25,7 +25,7 @@ pub(super) async fn send(
     request.headers = headers.to_vec();
     request.body = body.map(|b| Body::Text(b.clone()));
     request.timeout = Some(job.timeout);
-    let answer = match fetch(&request, &hands.tls, Limits::default()).await {
+    let answer = match hands.http.send(request, Limits::default()).await {
         Ok(answer) => answer,
         Err(error) => return Done::end(no_answer(job, &error)),
     };

@@ -2,7 +2,9 @@
 //!
 //! Owns: how each thing is looked at. Must not: change anything, or probe a port from outside when it waits for a login.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::file::plain;
 use super::{Done, End, Hands, Job};
@@ -20,12 +22,14 @@ pub(super) async fn port(job: &Job, host: Option<&str>, port: u16, every: Durati
     let at = host.unwrap_or("127.0.0.1");
     // Whatever the host has that can open a connection; a listening port in /proc is the last word where nothing can.
     let script = format!(
-        "h={h}; p={port}
+        ": wait_for port {port} of {words}
+h={h}; p={port}
 if command -v bash >/dev/null 2>&1; then exec bash -c 'exec 3<>\"/dev/tcp/$1/$2\"' - \"$h\" \"$p\" 2>/dev/null
 elif command -v nc >/dev/null 2>&1; then exec nc -z -w 5 \"$h\" \"$p\" >/dev/null 2>&1
 elif command -v python3 >/dev/null 2>&1; then exec python3 -c 'import socket,sys; socket.create_connection((sys.argv[1],int(sys.argv[2])),5)' \"$h\" \"$p\" 2>/dev/null
 elif command -v perl >/dev/null 2>&1; then exec perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(PeerAddr=>\"$ARGV[0]:$ARGV[1]\",Timeout=>5)' \"$h\" \"$p\"
 else grep -qi ':{hex} [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6 2>/dev/null; fi",
+        words = quote(at),
         h = quote(at),
         hex = format_args!("{port:04X}"),
     );
@@ -42,7 +46,7 @@ else grep -qi ':{hex} [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6 2>/dev/nul
 pub(super) async fn path(job: &Job, path: &str, every: Duration, hands: &Hands) -> Done {
     look(
         job,
-        &format!("[ -e {} ]", quote(path)),
+        &format!(": wait_for path {0}\n[ -e {0} ]", quote(path)),
         every,
         hands,
         &format!("{path} does not exist"),
@@ -91,6 +95,7 @@ pub(super) async fn connection(job: &Job, every: Duration, hands: &Hands) -> Don
 pub(super) async fn time(job: &Job, time: Duration, hands: &Hands) -> Done {
     let mut cancel = job.cancel.clone();
     tokio::select! {
+        biased;
         () = hands.clock.sleep(time) => Done::end(End::Good),
         _ = cancel.wait_for(|stop| *stop) => Done::end(End::Cancelled),
     }
@@ -103,6 +108,7 @@ async fn pause(job: &Job, began: Instant, every: Duration, hands: &Hands, why: &
     }
     let mut cancel = job.cancel.clone();
     tokio::select! {
+        biased;
         () = hands.clock.sleep(every) => None,
         _ = cancel.wait_for(|stop| *stop) => Some(End::Cancelled),
     }

@@ -13,7 +13,7 @@ use crate::inventory::hosts;
 use crate::runbook::files::{Files as _, Folder};
 use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::{Node, NodeKind};
-use crate::runbook::{change, check, policyfile, project as settings, yaml};
+use crate::runbook::{change, check, policyfile, project as settings, testfile, yaml};
 
 use super::console::Console;
 use super::exit;
@@ -55,6 +55,7 @@ pub(super) enum Kind {
     Inventory,
     Policy,
     Settings,
+    Test,
     /// Not ours, or read with the file that includes it.
     Other,
 }
@@ -148,7 +149,7 @@ fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result
 }
 
 /// The path of a file in the project.
-fn inside(folder: &Folder, path: &Path) -> Option<String> {
+pub fn inside(folder: &Folder, path: &Path) -> Option<String> {
     let root = folder.root().canonicalize().ok()?;
     let whole = path.canonicalize().ok()?;
     whole.strip_prefix(root).ok()?.to_str().map(str::to_owned)
@@ -205,6 +206,7 @@ fn one(folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> boo
         Kind::Inventory => drop(hosts::read(&source, diags)),
         Kind::Policy => drop(policyfile::read(&source, diags)),
         Kind::Settings => drop(settings::read(&source, diags)),
+        Kind::Test => drop(testfile::read(&source, diags)),
         Kind::Other if named && !matches!(tree.kind, NodeKind::Seq(_)) => runbook(folder, path, diags),
         // A list of steps is checked where a runbook includes it.
         Kind::Other => return false,
@@ -270,7 +272,7 @@ pub(super) fn kind(path: &str, tree: &Node) -> Kind {
     match name {
         "pitstop.yml" => Kind::Settings,
         "policy.yml" => Kind::Policy,
-        _ if name.ends_with(".test.yml") => Kind::Other,
+        _ if name.ends_with(testfile::ENDING) => Kind::Test,
         _ if has(&["phases"]) => Kind::Runbook,
         _ if change::is_change(tree) => Kind::Change,
         _ if has(&["hosts", "groups", "all"]) => Kind::Inventory,

@@ -239,7 +239,11 @@ pub fn keep_files(files: &BTreeMap<String, Vec<u8>>, folder: &RunFolder) -> Resu
     Ok(())
 }
 
-fn load_files(plan: &Plan, folder: &RunFolder) -> Result<BTreeMap<String, Arc<Vec<u8>>>, Problem> {
+/// The files that the plan names, from the run's folder.
+///
+/// # Errors
+/// When one is not there as it was planned.
+pub fn load_files(plan: &Plan, folder: &RunFolder) -> Result<BTreeMap<String, Arc<Vec<u8>>>, Problem> {
     let mut files = BTreeMap::new();
     for (path, file) in &plan.files {
         let bytes = kept::load(&folder.files(), &file.digest, file.bytes)?;

@@ -10,7 +10,7 @@ use super::console::Console;
 use super::exit;
 use super::problem::Problem;
 
-/// Make a project to start from: pitstop.yml, policy.yml, inventory.yml and a first runbook
+/// Make a project to start from: pitstop.yml, policy.yml, inventory.yml, a first runbook and its test
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,11 +24,12 @@ pub struct Args {
     dir: PathBuf,
 }
 
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("pitstop.yml", include_str!("init/pitstop.yml")),
     ("policy.yml", include_str!("init/policy.yml")),
     ("inventory.yml", include_str!("init/inventory.yml")),
     ("runbooks/hello.yml", include_str!("init/hello.yml")),
+    ("runbooks/hello.test.yml", include_str!("init/hello.test.yml")),
     (".gitignore", ".pitstop/\n"),
 ];
 
@@ -58,6 +59,7 @@ pub fn init(args: &Args, console: &Console) -> Result<u8, Problem> {
     }
     for next in [
         "pitstop check",
+        "pitstop test",
         "pitstop plan runbooks/hello.yml",
         "pitstop run runbooks/hello.yml",
         "pitstop report last -o report.html",

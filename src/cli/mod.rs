@@ -39,6 +39,7 @@ mod settle;
 mod signals;
 mod status;
 mod stored;
+mod test;
 mod verify;
 mod views;
 mod words;
@@ -89,6 +90,7 @@ enum Command {
     Owed(owed::Args),
     Report(report::Args),
     Verify(verify::Args),
+    Test(test::Args),
     Hosts(hosts::Args),
     Explain(explain::Args),
     Completions(completions::Args),
@@ -138,6 +140,7 @@ fn dispatch(command: Command, console: &Console) -> Result<u8, Problem> {
         Command::Owed(args) => owed::owed(&args, console),
         Command::Report(args) => report::report(&args, console),
         Command::Verify(args) => verify::verify(&args, console),
+        Command::Test(args) => test::test(&args, console),
         Command::Hosts(args) => hosts::hosts(&args, console),
         Command::Explain(args) => explain::explain(&args, console),
         Command::Completions(args) => completions::completions(&args, console),

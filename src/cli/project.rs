@@ -381,7 +381,7 @@ fn unreadable(path: &str, error: &ReadError, at: &Span) -> Diagnostic {
 }
 
 /// A file of the project that people write.
-fn read(files: &dyn Files, path: &str, named: &Span, diags: &mut Diagnostics) -> Option<Arc<Source>> {
+pub fn read(files: &dyn Files, path: &str, named: &Span, diags: &mut Diagnostics) -> Option<Arc<Source>> {
     match files.read(path) {
         Ok(bytes) => yaml::source(path, &bytes, diags),
         Err(e) => {

@@ -149,7 +149,7 @@ pub fn outside(plan: &Plan, config: &SshConfig) -> Result<Vec<FromConfig>, Diagn
 }
 
 /// The control machine.
-fn here(run: &RunId) -> Endpoint {
+pub fn here(run: &RunId) -> Endpoint {
     Endpoint {
         host: HostName::controller(),
         address: "localhost".to_owned(),

@@ -3,7 +3,7 @@
 //! Owns: the table. A code is never used for a second meaning and never removed.
 //!
 //! `PS00xx` reading YAML · `PS01xx` shape and keys · `PS02xx` meaning · `PS03xx` expressions · `PS04xx` inventory ·
-//! `PS05xx` change, policy, project · `PS06xx` planning
+//! `PS05xx` change, policy, project · `PS06xx` planning · `PS07xx` tests of runbooks
 
 mod choosing;
 mod expressions;
@@ -13,6 +13,7 @@ mod planning;
 mod reading;
 mod site;
 mod structure;
+mod testing;
 
 /// A documented diagnostic code.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,7 @@ const GROUPS: &[&[Code]] = &[
     planning::CODES,
     lists::PLANNED,
     choosing::CODES,
+    testing::CODES,
 ];
 
 /// All codes, in order.

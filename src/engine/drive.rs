@@ -74,7 +74,7 @@ pub(super) struct Driver {
 impl Driver {
     pub fn new(mut setup: Setup, run: Run, openings: BTreeMap<String, Digest>) -> Self {
         let (send, receive) = mpsc::unbounded_channel();
-        let empty = crate::action::Hands::new(setup.clock.clone(), setup.hands.tls.clone());
+        let empty = crate::action::Hands::answered_by(setup.clock.clone(), setup.hands.http.clone());
         let hands = std::sync::Arc::new(std::mem::replace(&mut setup.hands, empty));
         Self {
             setup,
@@ -210,7 +210,9 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
+        // In this order, so that the same run in simulated time goes the same way each time.
         tokio::select! {
+            biased;
             message = self.receive.recv() => {
                 if let Some(message) = message {
                     self.handle(message).await?;

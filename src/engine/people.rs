@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use super::EngineError;
 use super::drive::{Driver, Message};
@@ -198,6 +199,7 @@ impl Driver {
                 more: Default::default(),
             };
             tokio::select! {
+                biased;
                 said = approver.manual(&words) => {
                     done.more.insert("by".to_owned(), Value::Text(by));
                     done.more.insert("note".to_owned(), Value::Text(said.note));

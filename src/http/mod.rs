@@ -13,6 +13,9 @@ pub use exchange::{Body, HttpError, Request, Response};
 pub use tls::Tls;
 pub use url::{Scheme, Url, UrlError};
 
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What one connection may take.
@@ -55,4 +58,35 @@ pub async fn fetch(request: &Request, tls: &Tls, limits: Limits) -> Result<Respo
     let mut connection = Connection::open(&request.url, tls, Limits { connect, ..limits }).await?;
     let left = whole.saturating_sub(began.elapsed());
     connection.send_last(request, ready, left).await
+}
+
+/// An answer on its way.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send>>;
+
+/// Whoever answers requests: the network, or a script. A value that is handed down, so that a test of a runbook never
+/// reaches a server.
+#[derive(Clone)]
+pub struct Client(Arc<dyn Fn(Request, Limits) -> Answering + Send + Sync>);
+
+impl Client {
+    /// One that answers by itself.
+    pub fn new(answers: impl Fn(Request, Limits) -> Answering + Send + Sync + 'static) -> Self {
+        Self(Arc::new(answers))
+    }
+
+    /// [`fetch`] over the network.
+    pub fn network(tls: Tls) -> Self {
+        Self::new(move |request, limits| {
+            let tls = tls.clone();
+            Box::pin(async move { fetch(&request, &tls, limits).await })
+        })
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// As [`fetch`].
+    pub async fn send(&self, request: Request, limits: Limits) -> Result<Response, HttpError> {
+        (self.0)(request, limits).await
+    }
 }

@@ -83,7 +83,12 @@ pub fn is_ansible(text: &str) -> bool {
 
 fn ours(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Inventory> {
     let root = yaml::read(source, diags)?;
-    let mut f = Fields::of(&root, &keys::INVENTORY, diags)?;
+    lower(&root, source, diags)
+}
+
+/// Lowers the tree of an inventory in our own format.
+pub fn lower(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Inventory> {
+    let mut f = Fields::of(root, &keys::INVENTORY, diags)?;
     fields::schema(&mut f);
     let defaults = f.node("defaults").map_or_else(Layer::default, |n| defaults(n, diags));
     let hosts: Vec<RawHost> = f

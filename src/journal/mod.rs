@@ -94,6 +94,26 @@ impl Medium for File {
     }
 }
 
+/// The file of a rehearsal: nobody will ever need it after a power cut.
+#[derive(Debug)]
+struct Unsynced(File);
+
+impl Write for Unsynced {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Medium for Unsynced {
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Puts something between the journal and its file.
 pub type Wrap = dyn FnOnce(Box<dyn Medium>) -> Box<dyn Medium>;
 
@@ -138,6 +158,32 @@ impl Journal {
         let file = disk::create_new(&path)?;
         disk::sync_dir(folder)?;
         Self::start(path, wrap(Box::new(file)), Head::empty(), lock)
+    }
+
+    /// The journal of a rehearsal in simulated time: the same records and the same chain, but each is written by whoever
+    /// appends it, and none is made durable. One that is there already is gone on with.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn rehearse(folder: &Path, now: Timestamp) -> Result<Opened, JournalError> {
+        let path = folder.join(JOURNAL);
+        let file = if path.exists() {
+            disk::open_append(&path)
+        } else {
+            disk::create_new(&path)
+        }?;
+        let lock = FileLock::take(&folder.join(LOCK), now)?;
+        let read = format::read(BufReader::new(&file)).map_err(|e| Fault::new("read", &path, e))?;
+        if let Some(damage) = read.damage {
+            return Err(JournalError::Damaged { path, damage });
+        }
+        let writer = writer::Writer::here(path, Box::new(Unsynced(file)), read.head.clone());
+        let journal = Self { writer, _lock: lock };
+        Ok(Opened {
+            journal,
+            read,
+            set_aside: None,
+        })
     }
 
     /// Opens the journal in a run's folder to go on. A torn tail is set aside in a file of its own.

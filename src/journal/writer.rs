@@ -1,4 +1,5 @@
-//! The one thread that writes a journal: it takes all records that wait, writes them at once and syncs once.
+//! The one thread that writes a journal: it takes all records that wait, writes them at once and syncs once. In simulated
+//! time there is none: whoever appends writes, for time would jump while a thread is awaited.
 //!
 //! Owns: order, batches, what happens after a failure (nothing is written any more). Must not: know the disk or the events.
 
@@ -62,11 +63,30 @@ fn gone() -> JournalError {
 #[derive(Debug)]
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
+    here: Option<Mutex<State>>,
     thread: Option<JoinHandle<()>>,
     head: Arc<Mutex<Head>>,
 }
 
 impl Writer {
+    /// One without a thread.
+    pub(super) fn here(path: PathBuf, medium: Box<dyn Medium>, head: Head) -> Self {
+        let durable = Arc::new(Mutex::new(head.clone()));
+        let state = State {
+            path,
+            medium,
+            head,
+            durable: durable.clone(),
+            failed: None,
+        };
+        Self {
+            jobs: None,
+            here: Some(Mutex::new(state)),
+            thread: None,
+            head: durable,
+        }
+    }
+
     pub(super) fn start(path: PathBuf, medium: Box<dyn Medium>, head: Head) -> Result<Self, JournalError> {
         let (jobs, inbox) = mpsc::channel();
         let durable = Arc::new(Mutex::new(head.clone()));
@@ -83,6 +103,7 @@ impl Writer {
             .map_err(|e| Fault::new("start the thread that writes", path, e))?;
         Ok(Self {
             jobs: Some(jobs),
+            here: None,
             thread: Some(thread),
             head: durable,
         })
@@ -94,6 +115,9 @@ impl Writer {
         if let Some(jobs) = &self.jobs {
             // If the thread is gone the job is dropped with its sender, and the receipt says so.
             let _ = jobs.send(Job { at, event, done });
+        } else if let Some(state) = &self.here {
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.batch(Job { at, event, done }, || None, &mut String::new(), &mut Vec::new());
         }
         Receipt(receipt)
     }
@@ -122,29 +146,46 @@ struct State {
     failed: Option<JournalError>,
 }
 
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "State({})", self.path.display())
+    }
+}
+
 impl State {
     fn work(&mut self, inbox: &mpsc::Receiver<Job>) {
         let mut lines = String::new();
         let mut waiting: Vec<(oneshot::Sender<Answer>, Written)> = Vec::new();
         while let Ok(first) = inbox.recv() {
-            let mut next = Some(first);
-            while let Some(job) = next.take() {
-                self.take(job, &mut lines, &mut waiting);
-                if lines.len() < BATCH {
-                    next = inbox.try_recv().ok();
-                }
-            }
-            self.commit(&lines);
-            for (done, written) in waiting.drain(..) {
-                let answer = self.failed.clone().map_or(Ok(written), Err);
-                // Whoever asked may have gone away; the record stays.
-                let _ = done.send(answer);
-            }
-            if let Some(JournalError::Fault(fault)) = &self.failed {
-                self.failed = Some(JournalError::Closed(fault.clone()));
-            }
-            lines.clear();
+            self.batch(first, || inbox.try_recv().ok(), &mut lines, &mut waiting);
         }
+    }
+
+    /// Writes `first` and what else waits, with one sync.
+    fn batch(
+        &mut self,
+        first: Job,
+        more: impl Fn() -> Option<Job>,
+        lines: &mut String,
+        waiting: &mut Vec<(oneshot::Sender<Answer>, Written)>,
+    ) {
+        let mut next = Some(first);
+        while let Some(job) = next.take() {
+            self.take(job, lines, waiting);
+            if lines.len() < BATCH {
+                next = more();
+            }
+        }
+        self.commit(lines);
+        for (done, written) in waiting.drain(..) {
+            let answer = self.failed.clone().map_or(Ok(written), Err);
+            // Whoever asked may have gone away; the record stays.
+            let _ = done.send(answer);
+        }
+        if let Some(JournalError::Fault(fault)) = &self.failed {
+            self.failed = Some(JournalError::Closed(fault.clone()));
+        }
+        lines.clear();
     }
 
     fn take(&mut self, job: Job, lines: &mut String, waiting: &mut Vec<(oneshot::Sender<Answer>, Written)>) {

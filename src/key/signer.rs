@@ -182,6 +182,16 @@ impl Signer {
         })
     }
 
+    /// A key that lies in no file and that nobody has: people of tests sign with such keys, so that their approvals are
+    /// proven like real ones.
+    pub fn throw_away(seed: &[u8; 32]) -> Self {
+        let key = PrivateKey::from(ssh_key::private::Ed25519Keypair::from_seed(seed));
+        Self {
+            public: key.public_key().clone(),
+            means: Means::File(Box::new(key)),
+        }
+    }
+
     /// Signs `message` for `namespace`, with SHA-512; the armoured form that `ssh-keygen -Y verify` reads.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 //!
 //! Owns: a suite for each phase, a case for each step of a host. Must not: hide a host on which no step ran.
 
+pub mod cases;
+
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};

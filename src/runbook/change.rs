@@ -145,7 +145,20 @@ pub fn lower(root: &Node, diags: &mut Diagnostics) -> Option<Change> {
     let mut f = Fields::of(root, &keys::CHANGE, diags)?;
     fields::schema(&mut f);
     let ticket = f.text("change");
-    let runbook = f.text("runbook").filter(|path| {
+    let runbook = runbook_path(&mut f);
+    let change = fields(&mut f, diags);
+    f.finish(diags);
+    Some(Change {
+        from_file: true,
+        ticket,
+        runbook,
+        ..change
+    })
+}
+
+/// `runbook`: a path of the project.
+pub fn runbook_path(f: &mut Fields<'_>) -> Option<Spanned<String>> {
+    f.text("runbook").filter(|path| {
         let fault = not_plain(path);
         if let Some(why) = fault {
             let d = Diagnostic::error(
@@ -157,7 +170,11 @@ pub fn lower(root: &Node, diags: &mut Diagnostics) -> Option<Change> {
             f.complain(d.help("write it relative to the folder that holds pitstop.yml: `runbooks/patch-window.yml`"));
         }
         fault.is_none()
-    });
+    })
+}
+
+/// The fields that a change file and a test of a runbook have in common.
+pub fn fields(f: &mut Fields<'_>, diags: &mut Diagnostics) -> Change {
     let parameters = f.map("parameters").unwrap_or_default().iter();
     let parameters = parameters
         .map(|e| (e.key.clone(), Given::Node(e.value.clone())))
@@ -167,11 +184,7 @@ pub fn lower(root: &Node, diags: &mut Diagnostics) -> Option<Change> {
     let skip = f.node("skip").map(|n| skips(n, diags)).unwrap_or_default();
     let (mode, need, approvers) = (f.text("mode"), f.count("need"), f.texts("approvers"));
     let reason = f.text("reason");
-    f.finish(diags);
-    Some(Change {
-        from_file: true,
-        ticket,
-        runbook,
+    Change {
         parameters,
         start,
         timezone,
@@ -181,9 +194,8 @@ pub fn lower(root: &Node, diags: &mut Diagnostics) -> Option<Change> {
         need,
         approvers,
         reason,
-        only: Vec::new(),
-        hosts: None,
-    })
+        ..Change::default()
+    }
 }
 
 fn window(node: &Node, diags: &mut Diagnostics) -> (Option<Spanned<String>>, Option<Spanned<String>>) {

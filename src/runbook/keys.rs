@@ -6,10 +6,12 @@
 mod runbook;
 mod site;
 mod step;
+mod test;
 
 pub use runbook::*;
 pub use site::*;
 pub use step::*;
+pub use test::*;
 
 /// A map of the language.
 #[derive(Debug)]
@@ -88,6 +90,7 @@ pub const FILES: &[(&str, &Shape)] = &[
     ("inventory", &INVENTORY),
     ("policy", &POLICY),
     ("project", &PROJECT),
+    ("test", &TEST),
 ];
 
 /// The largest number of a count.
@@ -212,6 +215,7 @@ mod tests {
             include_str!("keys/runbook.rs"),
             include_str!("keys/site.rs"),
             include_str!("keys/step.rs"),
+            include_str!("keys/test.rs"),
         ]
         .iter()
         .flat_map(|text| text.lines().filter(|line| line.contains(": Shape = ")))

@@ -16,6 +16,7 @@ pub mod lower;
 pub mod policyfile;
 pub mod project;
 mod step;
+pub mod testfile;
 pub mod yaml;
 
 use std::collections::BTreeMap;

@@ -8,31 +8,38 @@ use super::{COUNT, Key, Kind, MANY, Shape, TEXTS, VERSION, key, need};
 pub static CHANGE: Shape = Shape {
     what: "a change",
     one_of: &[],
-    keys: &[&[
-        VERSION,
-        key("change", Kind::Text, "The ticket or id"),
-        need("runbook", Kind::Text, "The runbook's path in the project"),
-        key(
-            "parameters",
-            Kind::Named(&Kind::Any),
-            "Values of the runbook's parameters",
-        ),
-        key("window", Kind::Map(&CHANGE_WINDOW), "When the window begins"),
-        key("limit", Kind::Text, "A selector that narrows the hosts of every phase"),
-        key(
-            "skip",
-            Kind::Either(&[
-                Kind::Named(&Kind::Text),
-                Kind::List(&Kind::Either(&[Kind::Map(&SKIP), Kind::Named(&Kind::Text)])),
-            ]),
-            "Steps and phases that are left out, each with a reason",
-        ),
-        key("mode", Kind::Text, "One of the runbook's modes"),
-        key("need", COUNT, "How many people must approve the plan"),
-        key("approvers", TEXTS, "Out of which groups of the policy"),
-        key("reason", Kind::Text, "Why now"),
-    ]],
+    keys: &[
+        &[
+            VERSION,
+            key("change", Kind::Text, "The ticket or id"),
+            need("runbook", Kind::Text, "The runbook's path in the project"),
+        ],
+        OCCASION,
+    ],
 };
+
+/// What a change and a test set alike.
+pub(super) const OCCASION: &[Key] = &[
+    key(
+        "parameters",
+        Kind::Named(&Kind::Any),
+        "Values of the runbook's parameters",
+    ),
+    key("window", Kind::Map(&CHANGE_WINDOW), "When the window begins"),
+    key("limit", Kind::Text, "A selector that narrows the hosts of every phase"),
+    key(
+        "skip",
+        Kind::Either(&[
+            Kind::Named(&Kind::Text),
+            Kind::List(&Kind::Either(&[Kind::Map(&SKIP), Kind::Named(&Kind::Text)])),
+        ]),
+        "Steps and phases that are left out, each with a reason",
+    ),
+    key("mode", Kind::Text, "One of the runbook's modes"),
+    key("need", COUNT, "How many people must approve the plan"),
+    key("approvers", TEXTS, "Out of which groups of the policy"),
+    key("reason", Kind::Text, "Why now"),
+];
 
 /// `window` of a change.
 pub static CHANGE_WINDOW: Shape = Shape {
