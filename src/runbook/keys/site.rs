@@ -19,7 +19,7 @@ pub static CHANGE: Shape = Shape {
 };
 
 /// What a change and a test set alike.
-pub(super) const OCCASION: &[Key] = &[
+pub(super) static OCCASION: &[Key] = &[
     key(
         "parameters",
         Kind::Named(&Kind::Any),

@@ -39,7 +39,7 @@ pub static TEST: Shape = Shape {
 };
 
 /// What hosts say, in a file for all its cases and in a case.
-const HOSTS: &[Key] = &[
+static HOSTS: &[Key] = &[
     key(
         "answers",
         Kind::Named(&Kind::List(&Kind::Map(&ANSWER))),
