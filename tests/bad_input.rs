@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 /// No wrong file may take longer, on a machine that does ten other things too. What grows faster than the file takes hours.
 const BOUND: Duration = Duration::from_secs(120);
 
-use pitstop::diag::{Diagnostics, codes, render};
+use pitstop::diag::{Diagnostics, Source, codes, render};
 use pitstop::runbook::Runbook;
 use pitstop::runbook::check::checked;
 use pitstop::runbook::files::{Files, Folder, ReadError};
+use pitstop::runbook::testfile;
 
 /// A project in memory.
 struct Memory(BTreeMap<String, Vec<u8>>);
@@ -72,8 +73,14 @@ fn every_wrong_file_is_refused_in_words_that_are_committed() {
     for path in files {
         let file = path.file_name().unwrap().to_str().unwrap();
         let mut diags = Diagnostics::new();
-        let runbook = checked(&Folder::new(corpus()), file, &mut diags);
-        assert!(runbook.is_none() && diags.has_errors(), "{file} was accepted");
+        let accepted = if file.ends_with(testfile::ENDING) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            testfile::read(&Source::new(file, text), &mut diags);
+            !diags.has_errors()
+        } else {
+            checked(&Folder::new(corpus()), file, &mut diags).is_some()
+        };
+        assert!(!accepted && diags.has_errors(), "{file} was accepted");
         every_diagnostic_has_a_place(&diags, file);
         let documented = diags.0.iter().all(|d| codes::find(d.code).is_some());
         assert!(documented, "{file} gives a code that is not documented");
@@ -124,10 +131,27 @@ fn whole(part: &str) -> String {
     }
 }
 
+/// The codes that a test of a runbook gives.
+fn read_test(cases: &str) -> Vec<&'static str> {
+    let mut diags = Diagnostics::new();
+    let text = format!("schema: 1\nrunbook: example.yml\n{cases}");
+    testfile::read(&Source::new("example.test.yml", text), &mut diags);
+    render::human(&diags, true, 100);
+    diags.0.iter().map(|d| d.code).collect()
+}
+
 #[test]
 fn every_documented_example_does_what_it_says() {
     let mut wrong = Vec::new();
-    for code in codes::all().filter(|c| !c.wrong.is_empty()) {
+    for code in codes::all().filter(|c| c.wrong.contains("cases:")) {
+        for (text, expected) in [(code.wrong, vec![code.code]), (code.right, vec![])] {
+            let found = read_test(text);
+            if found != expected {
+                wrong.push(format!("{}: {text}\ngives {found:?}", code.code));
+            }
+        }
+    }
+    for code in codes::all().filter(|c| !c.wrong.is_empty() && !c.wrong.contains("cases:")) {
         let (_, diags) = read(whole(code.wrong));
         let found: Vec<_> = diags.0.iter().map(|d| d.code).collect();
         if found != [code.code] {

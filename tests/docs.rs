@@ -35,7 +35,7 @@ fn every_shipped_runbook_passes_check_without_a_warning() {
     for dir in ["runbooks", "examples/quickstart", "examples/patch-playbooks"] {
         for entry in fs::read_dir(root().join(dir)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            if name.ends_with(".yml") {
+            if name.ends_with(".yml") && !name.ends_with(".test.yml") {
                 let found = complaints(&root(), &format!("{dir}/{name}"));
                 assert!(found.is_empty(), "{found}");
                 seen += 1;
@@ -189,6 +189,7 @@ const PAGES: &[(&str, bool)] = &[
     ("README.md", true),
     ("docs/first-hour.md", false),
     ("docs/operating.md", false),
+    ("docs/testing-runbooks.md", false),
 ];
 
 /// What a page tells people to do, in its order.

@@ -254,6 +254,9 @@ fn one(
     Ok(result(diags, Some(&ran), hosts))
 }
 
+#[cfg(test)]
+mod tests;
+
 /// An answer as the transport has it.
 fn answer(a: &testfile::Answer) -> script::Answer {
     let login = matches!(a.matches.as_str().trim_matches(['^', '$']), "connect");
@@ -277,6 +280,6 @@ fn answer(a: &testfile::Answer) -> script::Answer {
             Then::Lie => Fault::Lie,
         }),
         away: a.away,
-        repeat: a.repeat,
+        times: a.times,
     }
 }

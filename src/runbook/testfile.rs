@@ -101,8 +101,8 @@ pub struct Answer {
     pub then: Option<Then>,
     /// How long the host takes no login afterwards.
     pub away: Option<Duration>,
-    /// It is given again and again.
-    pub repeat: bool,
+    /// How often each host gives it; `None`: again and again.
+    pub times: Option<u32>,
 }
 
 /// `then` of an answer.

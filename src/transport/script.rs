@@ -65,7 +65,7 @@ pub enum Matches {
 /// One answer of a script.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Hosts that give it, each once: a glob.
+    /// Hosts that give it: a glob.
     pub on: String,
     /// To what.
     pub matches: Matches,
@@ -83,8 +83,8 @@ pub struct Answer {
     pub then: Option<Fault>,
     /// How long the host takes no login afterwards; `None`: for ever after `refuse`, a minute after `reboot`, else not at all.
     pub away: Option<Duration>,
-    /// It is given again and again.
-    pub repeat: bool,
+    /// How often each host gives it; `None`: again and again.
+    pub times: Option<u32>,
 }
 
 impl Answer {

@@ -11,13 +11,14 @@ mod runs;
 mod select;
 mod terminal;
 mod window;
+mod testing;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
 use room::Room;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 21] = [
     "init",
     "check",
     "fmt",
@@ -34,6 +35,7 @@ const COMMANDS: [&str; 20] = [
     "owed",
     "report",
     "verify",
+    "test",
     "hosts",
     "explain",
     "completions",

@@ -103,12 +103,10 @@ fn hosts(expect: &Expect, ran: &Ran, found: &mut Vec<Diagnostic>) {
             Some((phase, pattern)) => (Some(phase), pattern),
             None => (None, on.value.as_str()),
         };
-        let named = ran
-            .plan
-            .hosts
-            .iter()
-            .map(|h| &h.name)
-            .filter(|h| glob(pattern, h.as_str()));
+        let mut named: Vec<HostName> = states(&ran.plan, &ran.run).into_iter().map(|s| s.host).collect();
+        named.sort_unstable();
+        named.dedup();
+        let named = named.iter().filter(|h| glob(pattern, h.as_str()));
         // A pattern means the hosts of phases: a bastion or load balancer of the plan has no state.
         for (host, got) in named.filter_map(|h| Some((h, worst(ran, h, phase)?))) {
             if got.as_str() == wanted.value {

@@ -108,7 +108,7 @@ impl Reader {
         let refused = std::mem::take(&mut self.refused);
         self.answers.extend(refused.iter().map(|host| Answer {
             then: Some(Fault::Refuse),
-            repeat: true,
+            times: None,
             ..answer(host, Matches::Login)
         }));
         Ok(Replay {
@@ -237,7 +237,7 @@ fn answer(on: &HostName, matches: Matches) -> Answer {
         after: Duration::ZERO,
         then: None,
         away: None,
-        repeat: false,
+        times: Some(1),
     }
 }
 

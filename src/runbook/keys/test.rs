@@ -2,7 +2,7 @@
 //!
 //! Owns: these tables. Must not: know what a fault does.
 
-use super::{INVENTORY, Key, Kind, OCCASION, Shape, TEXTS, VERSION, key, need};
+use super::{COUNT, INVENTORY, Key, Kind, OCCASION, Shape, TEXTS, VERSION, key, need};
 
 /// A test file.
 pub static TEST: Shape = Shape {
@@ -105,7 +105,11 @@ pub static ANSWER: Shape = Shape {
             "What goes wrong",
         ),
         key("away", Kind::Duration, "How long the host takes no login afterwards"),
-        key("repeat", Kind::Bool, "It is given again and again; default once a host"),
+        key(
+            "repeat",
+            Kind::Either(&[Kind::Bool, COUNT]),
+            "How often each host gives it; `true`: again and again; default once",
+        ),
     ]],
 };
 

@@ -58,7 +58,7 @@ fn answer(on: &Spanned<String>, node: &Node, diags: &mut Diagnostics) -> Option<
     let after = f.duration("after");
     let then = f.word("then", &FAULTS);
     let away = f.duration("away");
-    let repeat = f.bool("repeat").is_some_and(|b| b.value);
+    let times = f.node("repeat").map_or(Some(1), |node| times(node, &mut f));
     if let Some(then) = &then {
         let names = ["rc", "stdout", "stderr", "status", "after"];
         let unheard: &[&str] = match then.value {
@@ -99,8 +99,22 @@ fn answer(on: &Spanned<String>, node: &Node, diags: &mut Diagnostics) -> Option<
         after: after.map_or(Duration::ZERO, |d| d.value),
         then: then.map(|t| t.value),
         away: away.map(|d| d.value),
-        repeat,
+        times,
     })
+}
+
+/// `true`, or a number.
+fn times(node: &Node, f: &mut Fields<'_>) -> Option<u32> {
+    if let Ok(always) = fields::bool(node) {
+        return (!always.value).then_some(1);
+    }
+    match fields::int(node, 1, i64::from(u32::MAX)) {
+        Ok(n) => u32::try_from(n.value).ok(),
+        Err(d) => {
+            f.complain(d.help("write how often, as `repeat: 3`, or `repeat: true`"));
+            Some(1)
+        }
+    }
 }
 
 fn why(then: Then) -> &'static str {
@@ -116,7 +130,7 @@ fn why(then: Then) -> &'static str {
 fn never_reached(list: &[Answer], diags: &mut Diagnostics) {
     for (n, late) in list.iter().enumerate() {
         let before = list.iter().take(n);
-        let same = |a: &&Answer| a.repeat && a.matches.as_str() == late.matches.as_str();
+        let same = |a: &&Answer| a.times.is_none() && a.matches.as_str() == late.matches.as_str();
         if let Some(first) = before.clone().find(same) {
             let d = Diagnostic::error(
                 "PS0704",

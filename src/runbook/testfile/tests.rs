@@ -24,7 +24,7 @@ cases:
     terminal: false
     answers:
       web*:
-        - { match: '^systemctl', rc: 3, stdout: out, stderr: err, after: 2h }
+        - { match: '^systemctl', rc: 3, stdout: out, stderr: err, after: 2h, repeat: 3 }
         - { match: reboot, then: reboot, away: 5m }
     approvals:
       - { gate: web/1, by: anna, decision: reject, after: 5m, note: no }
@@ -46,14 +46,17 @@ cases:
     assert!(matches!(file.inventory, Some(Machines::Here(..))));
     assert_eq!(file.people["cm"], ["anna", "berta"]);
     assert_eq!(file.facts[0].fields["distro"], "rocky");
-    assert!(file.answers[0].repeat && file.cases[1].expect.exit.is_none());
+    assert!(file.answers[0].times.is_none() && file.cases[1].expect.exit.is_none());
     let case = &file.cases[0];
     assert!(!case.terminal && !case.facts.iter().any(|f| f.latch));
     assert_eq!(case.change.mode.as_ref().unwrap().value, "test");
     let [first, second] = case.answers.as_slice() else {
         panic!()
     };
-    assert_eq!((first.rc, first.after), (Some(3), Duration::from_secs(7200)));
+    assert_eq!(
+        (first.rc, first.after, first.times),
+        (Some(3), Duration::from_secs(7200), Some(3))
+    );
     assert_eq!(
         (second.then, second.away),
         (Some(Then::Reboot), Some(Duration::from_secs(300)))

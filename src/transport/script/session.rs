@@ -390,7 +390,7 @@ fn nothing() -> Answer {
         after: Duration::ZERO,
         then: None,
         away: None,
-        repeat: false,
+        times: Some(1),
     }
 }
 

@@ -33,8 +33,8 @@ pub struct World {
 #[derive(Default)]
 pub(super) struct State {
     answers: Vec<Answer>,
-    /// Answers that a host has given and will not give again.
-    spent: BTreeSet<(usize, HostName)>,
+    /// How often a host has given an answer.
+    spent: BTreeMap<(usize, HostName), u32>,
     given: BTreeSet<usize>,
     said: Vec<Said>,
     strays: Vec<Said>,
@@ -166,13 +166,12 @@ impl State {
 
     fn take(&mut self, host: &HostName, fits: impl Fn(&Answer) -> bool, now: Timestamp, text: &str) -> Option<Answer> {
         let free = |(n, answer): &(usize, &Answer)| {
-            !self.spent.contains(&(*n, host.clone())) && glob(&answer.on, host.as_str()) && fits(answer)
+            let spent = self.spent.get(&(*n, host.clone())).copied().unwrap_or(0);
+            answer.times.is_none_or(|times| spent < times) && glob(&answer.on, host.as_str()) && fits(answer)
         };
         let (number, answer) = self.answers.iter().enumerate().find(free)?;
         let answer = answer.clone();
-        if !answer.repeat {
-            self.spent.insert((number, host.clone()));
-        }
+        *self.spent.entry((number, host.clone())).or_default() += 1;
         self.given.insert(number);
         self.said.push(Said {
             at: now,

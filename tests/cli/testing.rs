@@ -1,0 +1,436 @@
+//! Tests of runbooks from the outside: those that are shipped, what they find, and a real run as a script.
+
+use std::path::Path;
+
+use crate::room::{Done, Room};
+
+/// A shipped runbook with its test, and one change of it that the test must find.
+const SHIPPED: &[(&str, &str, &[(&str, &str)])] = &[
+    (
+        "runbooks",
+        "rolling-restart",
+        &[
+            // Without the undo nothing is taken back; without the gate nobody is asked; a health check that is not asked.
+            ("on_failure: rollback_host", "on_failure: hold"),
+            ("      after_batch: 1\n", "      after_batch: 2\n"),
+            (
+                "retry: { attempts: 10, delay: 3s }",
+                "retry: { attempts: 2, delay: 3s }",
+            ),
+            ("        fresh: true\n", ""),
+        ],
+    ),
+    (
+        "runbooks",
+        "patch-linux",
+        &[
+            (
+                "when: \"pending.value | length > 0\"",
+                "when: \"pending.value | length >= 0\"",
+            ),
+            ("warn_unless: \"stdout == 'no'\"", "warn_unless: \"stdout != 'no'\""),
+            ("on_failure: hold", "on_failure: rollback_host"),
+            ("  cutoff: 45m\n", "  cutoff: 5m\n"),
+        ],
+    ),
+    (
+        "runbooks",
+        "restore-file-tree",
+        &[
+            ("max: 26h", "max: 2600h"),
+            ("max: 1h", "max: 100h"),
+            (
+                "        timeout: 2h\n",
+                "        timeout: 4h\n        may_fail: it may take longer\n",
+            ),
+            (
+                "rm -rf -- {{ params.scratch | sh }}/pitstop-restore-{{ run.id }}",
+                "true",
+            ),
+        ],
+    ),
+    (
+        "examples/quickstart",
+        "restore-test",
+        &[
+            (
+                "expect: \"stdout == '121 files are the same'\"",
+                "expect: \"stdout != ''\"",
+            ),
+            ("expect: \"value == 121\"", "expect: \"value > 100\""),
+            ("expect: \"stdout == '81'\"", "expect: \"stdout != '82'\""),
+            ("when: params.damage", "when: \"not params.damage\""),
+        ],
+    ),
+];
+
+fn repository(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn every_shipped_runbook_has_a_test_that_passes_and_finds_what_is_broken() {
+    for dir in ["runbooks", "examples/quickstart"] {
+        for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if let Some(id) = name.strip_suffix(".yml").filter(|id| !id.ends_with(".test")) {
+                assert!(
+                    SHIPPED.iter().any(|(d, i, _)| *d == dir && *i == id),
+                    "{dir}/{name} has no test"
+                );
+            }
+        }
+    }
+    for (dir, id, mutations) in SHIPPED {
+        let (runbook, test) = (
+            repository(&format!("{dir}/{id}.yml")),
+            repository(&format!("{dir}/{id}.test.yml")),
+        );
+        let room = Room::new(&[]);
+        room.file(&format!("p/{id}.yml"), &runbook);
+        room.file(&format!("p/{id}.test.yml"), &test);
+        room.run(&["test"]).code(0).says("passed:");
+        room.run(&["check"]).code(0);
+        for (good, bad) in *mutations {
+            let broken = runbook.replace(good, bad);
+            assert_ne!(broken, runbook, "{id} has no `{good}`");
+            room.file(&format!("p/{id}.yml"), &broken);
+            let done = room.run(&["test"]);
+            assert_eq!(
+                done.code, 1,
+                "{id} with `{bad}` passes its test, or cannot be read:\n{}",
+                done.err
+            );
+            assert!(
+                done.err.contains("FAILED") && done.err.contains("error[PS07"),
+                "{}",
+                done.err
+            );
+        }
+    }
+}
+
+#[test]
+fn a_new_project_has_a_test_that_passes_and_a_broken_undo_fails_it() {
+    let room = Room::new(&[]);
+    let home = room.path("home");
+    let go = |dir: &Path, args: &[&str]| -> Done { room.command_in(dir, args).output().unwrap().into() };
+    go(&home, &["init", "new"]).code(0).says("pitstop test");
+    let new = home.join("new");
+    go(&new, &["test"]).code(0).says("2 cases of 1 file");
+    let path = new.join("runbooks/hello.yml");
+    let runbook = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, runbook.replacen("rm -f", "true #", 1)).unwrap();
+    go(&new, &["test"]).code(1).says("no answer matches");
+    let runs = new.join(".pitstop");
+    assert!(!runs.exists(), "a test left something in the project");
+    let left: Vec<_> = std::fs::read_dir(room.path("tmp")).unwrap().collect();
+    assert!(left.is_empty(), "a test left its temporary folder: {left:?}");
+}
+
+const ONE: &str = "    on_failure: rollback_host\n    steps:\n      - { id: change, name: Change it, run: change, timeout: 1m, undo: [{ name: Back, run: back }] }\n    verify:\n      - { id: good, name: It is good, run: look }\n";
+
+/// A project with one host, one runbook and a test of it with these cases.
+fn project(cases: &str) -> Room {
+    let room = Room::new(&["a"]);
+    room.runbook("one", ONE);
+    room.file(
+        "p/one.test.yml",
+        &format!("schema: 1\nrunbook: one.yml\ncases:\n{cases}"),
+    );
+    room
+}
+
+const GOOD: &str =
+    "  - name: it goes well\n    answers: { a: [{ match: change }, { match: look }] }\n    expect: { exit: 0 }\n";
+
+#[test]
+fn every_difference_is_told_at_its_place() {
+    for (case, code, said) in [
+        (
+            "answers: { a: [{ match: change }, { match: look }] }\n    expect: { exit: 4 }",
+            "PS0720",
+            "expected exit code 4, got 0",
+        ),
+        (
+            "answers: { a: [{ match: change }, { match: look }] }\n    expect: { hosts: { a: held } }",
+            "PS0721",
+            "expected a to end held, got ok",
+        ),
+        (
+            "answers: { a: [{ match: change }, { match: look }] }\n    expect: { order: [look, change] }",
+            "PS0722",
+            "it was sent, but earlier",
+        ),
+        (
+            "answers: { a: [{ match: change }, { match: look }] }\n    expect: { undone: [one/change@a] }",
+            "PS0723",
+            "there is nothing",
+        ),
+        (
+            "answers: { a: [{ match: change }, { match: look, rc: 1 }, { match: back }, { match: look }] }\n    expect: { undone: [] }",
+            "PS0723",
+            "one/change@a",
+        ),
+        (
+            "answers: { a: [{ match: change, rc: 1 }, { match: back, rc: 1 }] }\n    expect: { left_behind: [] }",
+            "PS0724",
+            "undo:one/a/",
+        ),
+        (
+            "answers: { a: [{ match: change }, { match: look }] }\n    expect: { marks: { done: set } }",
+            "PS0725",
+            "it is not set",
+        ),
+        (
+            "answers: { a: [{ match: change }, { match: look }, { match: back }] }\n    expect: { exit: 0 }",
+            "PS0726",
+            "no command used this answer",
+        ),
+        (
+            "answers: { a: [{ match: change }] }\n    expect: { exit: 4 }",
+            "PS0727",
+            "sent: look",
+        ),
+        (
+            "answers: { b: [{ match: change }] }\n    expect: { exit: 0 }",
+            "PS0713",
+            "the plan has no host `b`",
+        ),
+        (
+            "approvals: [{ gate: go }]\n    expect: { exit: 0 }",
+            "PS0714",
+            "the plan has no gate `go`",
+        ),
+        (
+            "signals: [{ at: one/chnge, send: int }]\n    expect: { exit: 0 }",
+            "PS0715",
+            "one/chnge",
+        ),
+        (
+            "signals: [{ at: 10h, send: int }]\n    answers: { a: [{ match: change }, { match: look }] }\n    expect: { exit: 0 }",
+            "PS0729",
+            "never sent",
+        ),
+        ("journal: journal.jsonl", "PS0716", "journal.jsonl"),
+    ] {
+        let room = project(&format!("  - name: another\n    {case}\n"));
+        let done = room.run(&["test"]);
+        let wrong = if matches!(code, "PS0713" | "PS0714" | "PS0715") {
+            2
+        } else {
+            1
+        };
+        assert_eq!(done.code, wrong, "{case}\n{}", done.err);
+        assert!(
+            done.err.contains(code) && done.err.contains(said),
+            "{case}\n{}",
+            done.err
+        );
+        assert!(done.err.contains("one.test.yml:"), "{}", done.err);
+        room.run(&["explain", code]).code(0);
+    }
+}
+
+#[test]
+fn results_come_as_junit_and_as_lines_and_one_case_can_be_run() {
+    let room = project(&format!(
+        "{GOOD}  - name: it does not\n    answers: {{ a: [{{ match: change }}, {{ match: look }}] }}\n    expect: {{ exit: 4 }}\n"
+    ));
+    let junit = room.run(&["test", "--format", "junit"]).code(1);
+    assert!(
+        junit.out.contains("tests=\"2\"") && junit.out.contains("failures=\"1\""),
+        "{}",
+        junit.out
+    );
+    let lines = room.run(&["test", "--format", "json", "-o", "out.jsonl", "-q"]).code(1);
+    assert!(lines.out.is_empty());
+    let text = std::fs::read_to_string(room.project("out.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[1]["wrong"][0]["code"], "PS0720");
+    assert_eq!(lines[2]["failed"], 1);
+    room.run(&["test", "--case", "it goes well"])
+        .code(0)
+        .says("1 case of 1 file");
+    room.run(&["test", "--case", "it goes"])
+        .code(2)
+        .says("no case is called");
+    room.run(&["test", "one.yml"]).code(2).says("pitstop test one.test.yml");
+    room.run(&["test", "nowhere"]).code(2).says("there is no file");
+    room.file(
+        "p/one.test.yml",
+        "schema: 1\nrunbook: gone.yml\ncases:\n  - { name: a, expect: { exit: 0 } }\n",
+    );
+    room.run(&["test"]).code(2).says("PS0123");
+}
+
+/// What each fault does to the one changing step.
+#[test]
+fn every_fault_does_what_its_table_says() {
+    for (answers, exit, state) in [
+        // The link comes back at once: the host knows that it ended well, or badly.
+        ("{ match: change, then: cut }, { match: look }", 0, "ok"),
+        (
+            "{ match: change, then: cut, rc: 1 }, { match: back }, { match: look }",
+            4,
+            "rolled_back",
+        ),
+        // It comes back after the step's limit: nobody knows.
+        ("{ match: change, then: cut, away: 1h }", 1, "unknown"),
+        (
+            "{ match: change, then: hang }, { match: back }, { match: look }",
+            4,
+            "rolled_back",
+        ),
+        ("{ match: change, after: 59s }, { match: look }", 0, "ok"),
+        (
+            "{ match: change, after: 61s }, { match: back }, { match: look }",
+            4,
+            "rolled_back",
+        ),
+        ("{ match: change, then: never_returns }", 1, "unknown"),
+        ("{ match: change, then: reboot, away: 5s }", 1, "unknown"),
+        (
+            "{ match: change, then: reboot, away: 5s, rc: 0 }, { match: look }",
+            0,
+            "ok",
+        ),
+        (
+            "{ match: change, then: lie }, { match: look, rc: 1 }, { match: back }, { match: look }",
+            4,
+            "rolled_back",
+        ),
+        ("{ match: change, then: refuse }", 1, "broken"),
+        (
+            "{ match: change, then: refuse, away: 5s }, { match: change }, { match: look }",
+            0,
+            "ok",
+        ),
+        ("{ match: connect, then: refuse, repeat: true }", 3, "refused"),
+        (
+            "{ match: connect, rc: 1, stderr: permission denied, repeat: true }",
+            3,
+            "refused",
+        ),
+        (
+            "{ match: change }, { match: look, then: cut }, { match: look }",
+            0,
+            "ok",
+        ),
+    ] {
+        let room = project(&format!(
+            "  - name: a fault\n    answers: {{ a: [{answers}] }}\n    expect: {{ exit: {exit}, hosts: {{ a: {state} }} }}\n"
+        ));
+        let done = room.run(&["test"]);
+        assert_eq!(done.code, 0, "{answers}\n{}", done.err);
+    }
+}
+
+#[test]
+fn signals_come_at_their_moment_and_the_run_goes_on_where_it_was() {
+    for (more, exit, state) in [
+        // Gently: the step ends, nothing else begins; then forward, or back.
+        (
+            "signals: [{ at: one/change, send: int }]\n    answers: { a: [{ match: change, after: 30s }] }",
+            7,
+            "not_started",
+        ),
+        (
+            "signals: [{ at: 10s, send: int }]\n    resume: [{ after: 1h }]\n    answers: { a: [{ match: change, after: 30s }, { match: look }] }",
+            0,
+            "ok",
+        ),
+        (
+            "signals: [{ at: 10s, send: int }]\n    resume: [{ rollback: true }]\n    answers: { a: [{ match: change, after: 30s }, { match: back }, { match: look }] }",
+            4,
+            "rolled_back",
+        ),
+        // Twice: the command is stopped.
+        (
+            "signals: [{ at: 10s, send: int }, { at: 11s, send: int }]\n    resume: [{ rollback: true }]\n    answers: { a: [{ match: change, after: 30s }, { match: back }, { match: look }] }",
+            4,
+            "rolled_back",
+        ),
+        // A crash under the step: the host is asked how it ended.
+        (
+            "signals: [{ at: one/change@a, send: kill }]\n    resume: [{ after: 1h }]\n    answers: { a: [{ match: change, after: 30s }, { match: look }] }",
+            0,
+            "ok",
+        ),
+        (
+            "signals: [{ at: one/change@a, send: kill }]\n    resume: [{ after: 1s }]\n    answers: { a: [{ match: change, after: 30s, rc: 1 }, { match: back }, { match: look }] }",
+            4,
+            "rolled_back",
+        ),
+    ] {
+        let room = project(&format!(
+            "  - name: a signal\n    {more}\n    expect: {{ exit: {exit}, hosts: {{ a: {state} }} }}\n"
+        ));
+        let done = room.run(&["test"]);
+        assert_eq!(done.code, 0, "{more}\n{}", done.err);
+    }
+}
+
+/// HTTP, uploads, manual steps, secrets: nothing leaves the machine.
+#[test]
+fn every_kind_of_step_is_answered_by_the_script() {
+    let room = Room::new(&["a"]);
+    room.file("p/motd", "welcome\n");
+    room.file(
+        "p/kinds.yml",
+        "schema: 1\nrunbook: kinds\ntitle: Every kind of step\nkind: change\ntargets: { all: { select: role=x } }\n\
+         secrets: { token: { from: file, path: /no/such/file } }\n\
+         phases:\n  - phase: one\n    title: One\n    targets: all\n    on_failure: rollback_host\n    steps:\n\
+         \x20     - { id: motd, name: Put it, upload: { src: motd, dest: /etc/motd } }\n\
+         \x20     - { id: ask, name: Ask, read_only: true, http: { url: \"https://api.example.com/v1/health\", headers: { Authorization: \"{{ secrets.token }}\" } }, expect: \"status == 200 and json.good\" }\n\
+         \x20     - { id: port, name: Wait, wait_for: { port: 443, every: 10s }, timeout: 5m }\n\
+         \x20     - { id: hand, name: By hand, manual: Turn the key, timeout: 1h, undo: [{ name: Turn it back, manual: Turn it back, timeout: 1h }] }\n\
+         \x20   verify:\n      - { id: good, name: It is good, run: look }\n",
+    );
+    room.file(
+        "p/kinds.test.yml",
+        "schema: 1\nrunbook: kinds.yml\nanswers:\n  controller: [{ match: '^GET https://api.example.com/v1/health$', stdout: '{\"good\": true}', repeat: true }]\n\
+         cases:\n  - name: all good\n    answers:\n      a:\n        - { match: upload /etc/motd }\n        - { match: wait_for port 443, rc: 1, repeat: 3 }\n        - { match: wait_for port 443 }\n        - { match: look }\n\
+         \x20   approvals: [{ manual: Turn the key, after: 20m }]\n    expect: { exit: 0, hosts: { a: ok } }\n\
+         \x20 - name: the upload lies\n    answers:\n      a:\n        - { match: upload /etc/motd, then: lie }\n        - { match: \"rm -f -- '/etc/motd'\" }\n        - { match: look }\n    expect: { exit: 4, hosts: { a: rolled_back } }\n\
+         \x20 - name: not done by hand, so all is taken back\n    answers:\n      a:\n        - { match: upload /etc/motd }\n        - { match: wait_for port 443 }\n        - { match: \"rm -f -- '/etc/motd'\" }\n        - { match: look }\n\
+         \x20   approvals: [{ manual: Turn the key, decision: not_done }, { manual: Turn it back }]\n    expect: { exit: 4, hosts: { a: rolled_back }, undone: [one/motd@a, one/hand@a] }\n",
+    );
+    room.run(&["test"]).code(0).says("3 cases");
+}
+
+#[test]
+fn the_journal_of_a_real_run_is_a_test_of_its_runbook() {
+    let room = Room::alone(&["a"]);
+    let text = "    on_failure: rollback_host\n    steps:\n      - { id: note, name: Note it, run: \"echo {{ host.name }} >> {{ host.vars.dir | sh }}/log; echo said\", register: said, undo: [{ name: Back, run: \"echo back >> {{ host.vars.dir | sh }}/log\" }] }\n    verify:\n      - { id: there, name: It is there, run: \"seq 1 2000; test -s {{ host.vars.dir | sh }}/log\", expect: \"said.stdout == 'said' and '\\n1234\\n' in stdout\" }\n";
+    room.runbook("note", text);
+    room.run(&["run", "note.yml", "--yes"]).code(0);
+    let copy = std::process::Command::new("cp")
+        .args(["-r"])
+        .args([room.last_run(), room.project("night")])
+        .status();
+    assert!(copy.unwrap().success());
+    let test = "schema: 1\nrunbook: note.yml\ncases:\n  - { name: as in that night, journal: night/journal.jsonl }\n";
+    room.file("p/note.test.yml", test);
+    let before = room.effects();
+    room.run(&["test"]).code(0).says("as in that night");
+    assert_eq!(room.effects(), before, "a replay ran something");
+    // Another command under the same id is not what the host answered to.
+    room.runbook("note", &text.replace("echo said", "echo something"));
+    room.run(&["test"]).code(1).says("PS0727");
+    // An expectation that the recorded output does not meet.
+    room.runbook("note", &text.replace("1234", "4321"));
+    room.run(&["test"]).code(1).says("in the journal");
+    // A step that is gone leaves its answer.
+    room.runbook(
+        "note",
+        &text
+            .split("    verify:")
+            .next()
+            .unwrap()
+            .replace("rollback_host", "hold"),
+    );
+    room.run(&["test"]).code(1);
+}
