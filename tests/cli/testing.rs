@@ -4,14 +4,20 @@ use std::path::Path;
 
 use crate::room::{Done, Room};
 
-/// A shipped runbook with its test, and one change of it that the test must find.
-const SHIPPED: &[(&str, &str, &[(&str, &str)])] = &[
+/// A text of a runbook, and what stands in its place where it is broken.
+type Mutation = (&'static str, &'static str);
+
+/// A shipped runbook with its test, and changes of it that the test must find.
+const SHIPPED: &[(&str, &str, &[Mutation])] = &[
     (
         "runbooks",
         "rolling-restart",
         &[
-            // Without the undo nothing is taken back; without the gate nobody is asked; a health check that is not asked.
-            ("on_failure: rollback_host", "on_failure: hold"),
+            // An undo that only looks; a gate a batch too late; less patience than is promised; a check that is not repeated.
+            (
+                "name: Take the restart back\n            run: sh -c {{ params.back | sh }}",
+                "name: Take the restart back\n            run: sh -c {{ params.health | sh }}",
+            ),
             ("      after_batch: 1\n", "      after_batch: 2\n"),
             (
                 "retry: { attempts: 10, delay: 3s }",
@@ -39,13 +45,10 @@ const SHIPPED: &[(&str, &str, &[(&str, &str)])] = &[
         &[
             ("max: 26h", "max: 2600h"),
             ("max: 1h", "max: 100h"),
+            ("        timeout: 2h\n", "        timeout: 4h\n"),
             (
-                "        timeout: 2h\n",
-                "        timeout: 4h\n        may_fail: it may take longer\n",
-            ),
-            (
-                "rm -rf -- {{ params.scratch | sh }}/pitstop-restore-{{ run.id }}",
-                "true",
+                "    cleanup:\n      - id: erase\n        name: Erase the scratch folder\n        run: rm -rf",
+                "    cleanup:\n      - id: erase\n        name: Erase the scratch folder\n        run: ls",
             ),
         ],
     ),

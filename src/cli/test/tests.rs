@@ -1,3 +1,5 @@
+//! A simulated run is the same each time.
+
 use std::path::Path;
 
 use super::*;

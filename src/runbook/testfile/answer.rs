@@ -68,9 +68,10 @@ fn answer(on: &Spanned<String>, node: &Node, diags: &mut Diagnostics) -> Option<
             Then::Cut | Then::Reboot => &["status"],
         };
         for (key, _) in names.iter().zip(written).filter(|(key, w)| *w && unheard.contains(key)) {
-            let word = then.span.text();
-            let what = format!("`{key}` has no meaning beside `then: {word}`");
-            let d = Diagnostic::error("PS0702", what, then.span.clone(), why(then.value));
+            let Some(entry) = f.entry(key) else { continue };
+            let what = format!("`{key}` has no meaning beside `then: {}`", then.span.text());
+            let d = Diagnostic::error("PS0702", what, entry.key.span.clone(), "nobody would see it");
+            let d = d.also(then.span.clone(), why(then.value));
             f.complain(d.help(format!("delete `{key}`")));
         }
     }

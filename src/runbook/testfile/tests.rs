@@ -1,3 +1,5 @@
+//! Every key and every mistake of a test file.
+
 use super::*;
 
 fn read_all(text: &str) -> (Option<TestFile>, Vec<&'static str>) {
