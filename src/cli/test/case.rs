@@ -2,7 +2,7 @@
 //!
 //! Owns: the processes of a case, one after another, and its folder. Must not: judge what came of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +17,6 @@ use crate::canon;
 use crate::cli::execute::{keep_files, load_files};
 use crate::cli::permit;
 use crate::cli::problem::Problem;
-use crate::cli::reach::Means;
 use crate::clock::{Clock, SimulatedClock, simulated_runtime};
 use crate::disk;
 use crate::engine::{self, EngineError, Resume, Setup};
@@ -30,6 +29,7 @@ use crate::run::event::Stamped;
 use crate::runbook::files::Files as _;
 use crate::runbook::testfile::{Again, Case};
 use crate::secret::Redactor;
+use crate::transport::Endpoint;
 use crate::transport::script::{self, Answer, Said, ScriptTransport, World};
 
 /// A run that goes on for longer than this stands still.
@@ -135,7 +135,6 @@ pub fn run(shared: &Shared<'_>, case: &Case, plan: Plan, script: Script) -> Resu
         plan: Arc::new(plan),
         id,
         folder,
-        root: shared.room.folder.root(),
         world: World::new(script.answers, facts),
         people: SaidByPeople::new(approvals.len()),
         approvals,
@@ -157,11 +156,10 @@ pub fn run(shared: &Shared<'_>, case: &Case, plan: Plan, script: Script) -> Resu
 }
 
 /// What outlives the processes of a run: its folder, its hosts, its people.
-struct Stage<'a> {
+struct Stage {
     plan: Arc<Plan>,
     id: RunId,
     folder: RunFolder,
-    root: &'a Path,
     world: Arc<World>,
     people: Arc<SaidByPeople>,
     approvals: Vec<crate::runbook::testfile::Approval>,
@@ -172,7 +170,7 @@ struct Stage<'a> {
     now: Timestamp,
 }
 
-impl Stage<'_> {
+impl Stage {
     /// One process, from its start to its end; the clock goes on from where the last one left it.
     fn process(&mut self, again: Option<&Again>) -> Result<Ended, Problem> {
         let opened = Journal::rehearse(self.folder.path(), self.now)?;
@@ -231,15 +229,20 @@ impl Stage<'_> {
             script::client(Arc::clone(&self.world), Arc::clone(clock)),
         );
         let transport = Arc::new(ScriptTransport::new(Arc::clone(&self.world), Arc::clone(clock)));
-        let means = Means {
-            hosts: &self.plan.hosts,
-            secrets: &secrets,
-            root: self.root,
-            run: &self.id,
-        };
-        hands.add(Arc::clone(&transport) as _, crate::cli::reach::here(&self.id));
+        let here = crate::cli::reach::here(&self.id);
+        hands.add(Arc::clone(&transport) as _, here.clone());
         for host in self.plan.hosts.iter().filter(|h| !h.name.is_controller()) {
-            hands.add(Arc::clone(&transport) as _, means.endpoint(host)?);
+            // No key, bastion or ssh config of the operator matters to a host that is not there.
+            let endpoint = Endpoint {
+                host: host.name.clone(),
+                address: host.address.clone(),
+                user: host.user.clone(),
+                connect_timeout: host
+                    .connect_timeout_ms
+                    .map_or(here.connect_timeout, Duration::from_millis),
+                ..here.clone()
+            };
+            hands.add(Arc::clone(&transport) as _, endpoint);
         }
         let (send, signals) = mpsc::unbounded_channel();
         let setup = Setup {
