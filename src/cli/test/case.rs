@@ -15,7 +15,6 @@ use super::signals::Sender;
 use crate::action::Hands;
 use crate::canon;
 use crate::cli::execute::{keep_files, load_files};
-use crate::cli::permit;
 use crate::cli::problem::Problem;
 use crate::clock::{Clock, SimulatedClock, simulated_runtime};
 use crate::disk;
@@ -26,6 +25,7 @@ use crate::journal::{self, Journal};
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::run::event::Stamped;
+use crate::run::limits::window_end;
 use crate::runbook::files::Files as _;
 use crate::runbook::testfile::{Again, Case};
 use crate::secret::Redactor;
@@ -278,10 +278,8 @@ impl Stage {
 
     /// As `resume` refuses: outside the window nothing goes forward.
     fn window_is_over(&self, run: &Run) -> bool {
-        self.plan.window.as_ref().is_some_and(|planned| {
-            let (_, closes) = permit::window(planned, run.started.unwrap_or(self.began));
-            run.backwards.is_none() && self.now >= closes
-        })
+        let closes = window_end(&self.plan, run);
+        run.backwards.is_none() && closes.is_some_and(|closes| self.now >= closes)
     }
 
     fn over(self, ended: Ended, not_resumed: usize) -> Result<Ran, Problem> {
