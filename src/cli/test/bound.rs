@@ -194,6 +194,7 @@ fn policy_of_test(
             require_change: Vec::new(),
             require_approval: Vec::new(),
             allow_local: true,
+            freeze: Vec::new(),
             limits: Limits::default(),
             content: Value::Map(BTreeMap::new()),
         },
