@@ -25,7 +25,6 @@ use crate::journal::{self, Journal};
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::run::event::Stamped;
-use crate::run::limits::window_end;
 use crate::runbook::files::Files as _;
 use crate::runbook::testfile::{Again, Case};
 use crate::secret::Redactor;
@@ -280,8 +279,10 @@ impl Stage {
 
     /// As `resume` refuses: outside the window nothing goes forward.
     fn window_is_over(&self, run: &Run) -> bool {
-        let closes = window_end(&self.plan, run);
-        run.backwards.is_none() && closes.is_some_and(|closes| self.now >= closes)
+        self.plan.window.as_ref().is_some_and(|window| {
+            let opens = window.start.or(run.started).unwrap_or(self.began);
+            run.backwards.is_none() && self.now >= add(opens, Duration::from_millis(window.duration_ms))
+        })
     }
 
     fn over(self, ended: Ended, not_resumed: usize) -> Result<Ran, Problem> {
