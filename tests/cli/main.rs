@@ -10,8 +10,8 @@ mod room;
 mod runs;
 mod select;
 mod terminal;
-mod window;
 mod testing;
+mod window;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
