@@ -70,6 +70,9 @@ pub fn bind(input: &BindInput<'_>, diags: &mut Diagnostics) -> Option<Plan> {
     plan.filter(|_| !bad)
 }
 
+/// Values by name.
+type Params = BTreeMap<String, Value>;
+
 /// What every part of the making is given.
 struct Binder<'a, 'd> {
     input: BindInput<'a>,
@@ -80,7 +83,7 @@ struct Binder<'a, 'd> {
     /// The runbook's.
     own_params: BTreeMap<String, Value>,
     /// Those of included files, each include once; `None`: a value of it is wrong, which is told.
-    fragments: Vec<(Arc<Fragment>, Option<BTreeMap<String, Value>>)>,
+    fragments: Vec<(Arc<Fragment>, Option<Params>)>,
     targets: BTreeMap<String, Vec<HostName>>,
     /// Names that steps register: what reads them is late.
     registered: BTreeSet<&'a str>,
