@@ -5,6 +5,7 @@
 
 mod across;
 mod declared;
+mod builtin;
 mod expressions;
 mod names;
 mod phase;
@@ -12,7 +13,7 @@ mod step;
 mod undo;
 
 pub use across::{Hosts, Knows, reads_across};
-pub use declared::{Broken, broken_rule, not_allowed};
+pub use declared::{Broken, bad_regex, broken_rule, not_allowed};
 
 use crate::diag::{Diagnostic, Diagnostics, Label, Span};
 use crate::runbook::files::Files;
@@ -66,8 +67,10 @@ pub fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     undo::check(runbook, diags);
     for at in steps(runbook) {
         step::check(runbook, &at, diags);
+        builtin::check(&at, diags);
     }
     expressions::check(runbook, diags);
+    builtin::top(runbook, diags);
 }
 
 /// A step and where it stands. Undo steps are of their own here.

@@ -222,6 +222,46 @@ impl<'n> Fields<'n> {
         keep(word(&written, &format!("`{key}`"), words), &mut self.found)
     }
 
+    /// One of the table's words.
+    pub fn choice(&mut self, key: &'static str) -> Option<Spanned<&'static str>> {
+        let Kind::Word(words) = self.kind(key, |kind| matches!(kind, Kind::Word(_))) else {
+            return None;
+        };
+        let node = self.value(key)?;
+        keep(choice(node, words, key), &mut self.found)
+    }
+
+    /// A list of the table's words; empty if the key is not there.
+    pub fn choices(&mut self, key: &'static str) -> Vec<String> {
+        let kind = self.kind(key, |kind| matches!(kind, Kind::List(Kind::Word(_))));
+        let Kind::List(Kind::Word(words)) = kind else {
+            return Vec::new();
+        };
+        self.seq(key)
+            .iter()
+            .filter_map(|n| keep(choice(n, words, key), &mut self.found))
+            .map(|word| word.value.to_owned())
+            .collect()
+    }
+
+    /// Of the table's sets of keys that exclude each other exactly one is written.
+    pub fn exactly_one(&mut self) {
+        let sets = self.shape.one_of;
+        let written = sets.iter().filter(|set| set.iter().any(|key| self.has(key))).count();
+        let misspelt = self.keys().any(|key| self.shape.key(key).is_none());
+        if written == 1 || written == 0 && misspelt {
+            return;
+        }
+        let all: Vec<&str> = sets.iter().copied().flatten().copied().collect();
+        let d = Diagnostic::error(
+            "PS0137",
+            format!("{} has exactly one of its forms", self.shape.what),
+            self.head.clone(),
+            if written == 0 { "this has none" } else { "this has several" },
+        );
+        self.found.push(d.help(format!("write one of: {}", all.join(", "))));
+    }
+
     /// A key of the language that this build cannot honour yet: an error if it is written.
     pub fn later(&mut self, key: &'static str) {
         self.later.push(key);
@@ -466,6 +506,11 @@ pub fn map<'n>(node: &'n Node, what: &str) -> Result<&'n [Entry], Diagnostic> {
         }
         NodeKind::Scalar { .. } => Err(expected(node, "a map").help(format!("{what} holds `name: value`"))),
     }
+}
+
+fn choice(node: &Node, words: &[&'static str], key: &str) -> Result<Spanned<&'static str>, Diagnostic> {
+    let pairs: Vec<_> = words.iter().map(|w| (*w, *w)).collect();
+    word(&text(node)?, &format!("`{key}`"), &pairs)
 }
 
 /// One of a few words.

@@ -3,11 +3,15 @@
 //! Owns: which keys a map has, what stands behind each, which must be there, and one line about it. [`Fields`](super::fields)
 //! reads maps by them; schemas, messages and help are made of them. Must not: read a file, or judge more than a single map.
 
+mod action;
+mod check;
 mod runbook;
 mod site;
 mod step;
 mod test;
 
+pub use action::*;
+pub use check::*;
 pub use runbook::*;
 pub use site::*;
 pub use step::*;
@@ -62,6 +66,8 @@ pub enum Kind {
     Size(u32),
     /// A file mode in octal digits.
     Mode,
+    /// A range as monitoring plugins write it: `10`, `10:`, `~:10`, `10:20`, `@10:20`.
+    Range,
     /// `true` (root), `false`, or a user.
     User,
     /// This kind, or a text with `{{ … }}` that gives it.
@@ -95,6 +101,10 @@ pub const FILES: &[(&str, &Shape)] = &[
 
 /// The largest number of a count.
 pub(crate) const MANY: i64 = u32::MAX as i64;
+/// What [`Kind::Range`] looks like.
+pub const RANGE: &str = r"^@?((-?[0-9]+(\.[0-9]+)?|~)?:)?(-?[0-9]+(\.[0-9]+)?)?$";
+/// What [`Kind::Duration`] looks like.
+pub const DURATION: &str = r"^([0-9]+d)? *([0-9]+h)? *([0-9]+m)? *([0-9]+s)? *([0-9]+ms)?$";
 const TEXTS: Kind = Kind::List(&Kind::Text);
 const TEMPLATES: Kind = Kind::List(&Kind::Template);
 const COUNT: Kind = Kind::Int(1, MANY);
@@ -135,7 +145,13 @@ impl Kind {
     /// True if a single text can stand behind the key.
     pub(super) fn is_text(self) -> bool {
         match self {
-            Self::Text | Self::Template | Self::Expression | Self::Word(_) | Self::Mode | Self::Number(..) => true,
+            Self::Text
+            | Self::Template
+            | Self::Expression
+            | Self::Word(_)
+            | Self::Mode
+            | Self::Range
+            | Self::Number(..) => true,
             Self::Rendered(_) | Self::Any => true,
             Self::Either(kinds) => kinds.iter().any(|k| k.is_text()),
             Self::Version | Self::User | Self::Bool | Self::Int(..) | Self::Duration | Self::Size(_) => false,
@@ -212,6 +228,8 @@ mod tests {
     #[test]
     fn every_table_belongs_to_a_file() {
         let tables: Vec<String> = [
+            include_str!("keys/action.rs"),
+            include_str!("keys/check.rs"),
             include_str!("keys/runbook.rs"),
             include_str!("keys/site.rs"),
             include_str!("keys/step.rs"),

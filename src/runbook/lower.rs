@@ -5,6 +5,7 @@
 //! rest can still be judged: a runbook is only good if no error was reported.
 
 mod action;
+mod builtin;
 mod declare;
 mod each;
 mod include;
@@ -98,8 +99,8 @@ impl Cx<'_> {
         let objectives = self.each(f.map("objectives"), Self::objective);
         let defaults = f.node("defaults").map(|n| self.defaults(n)).unwrap_or_default();
         let items = f.node("phases").map(|n| self.items(n)).unwrap_or_default();
-        f.later("silence");
-        f.later("notify");
+        let silences = f.seq("silence").iter().filter_map(|n| self.silence(n)).collect();
+        let notices = f.seq("notify").iter().filter_map(|n| self.notice(n)).collect();
         let span = f.head().clone();
         f.finish(self.diags);
         Some(Runbook {
@@ -117,6 +118,8 @@ impl Cx<'_> {
             rollouts,
             steady_state,
             objectives,
+            silences,
+            notices,
             defaults,
             items,
             includes: std::mem::take(&mut self.includes),

@@ -2,6 +2,7 @@
 //!
 //! Owns: the types of the language. Must not: resolve anything (hosts, parameters, files): that is `plan::bind`.
 
+pub mod builtin;
 pub mod change;
 pub mod check;
 pub mod doc;
@@ -26,7 +27,8 @@ use serde::{Deserialize, Serialize};
 
 pub use fragment::{Fragment, FragmentValue, Included};
 pub use step::{
-    Action, Become, Command, Delegate, EachList, ForEach, Mark, OnUnknown, Parse, Retry, Step, Undo, WaitFor,
+    Action, Become, Command, Delegate, EachList, ForEach, Mark, ONLY_PLANNED, OnUnknown, Parse, Retry, Step, Text, Undo,
+    WaitFor,
 };
 
 use crate::diag::{Span, Spanned};
@@ -63,6 +65,10 @@ pub struct Runbook {
     pub steady_state: Vec<Step>,
     /// Limits between two marks.
     pub objectives: Vec<Objective>,
+    /// Monitoring that is kept quiet.
+    pub silences: Vec<Silence>,
+    /// Messages on events.
+    pub notices: Vec<Notice>,
     /// Defaults for all steps.
     pub defaults: Defaults,
     /// Phases and gates in order.
@@ -349,6 +355,24 @@ pub struct Objective {
     pub max: Duration,
     /// Subtract the time spent waiting for people.
     pub less_waiting: bool,
+}
+
+/// An item of `silence`.
+#[derive(Clone, Debug)]
+pub struct Silence {
+    /// Name of the monitoring.
+    pub via: Spanned<String>,
+    /// What is kept quiet; texts may be templates. With `host` in one: while that host is worked on.
+    pub matchers: Vec<(Spanned<String>, Spanned<String>)>,
+}
+
+/// An item of `notify`.
+#[derive(Clone, Debug)]
+pub struct Notice {
+    /// On which events.
+    pub events: Vec<String>,
+    /// A command of `notify` in `pitstop.yml`.
+    pub via: Spanned<String>,
 }
 
 /// `defaults`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{Fragment, Value};
+use super::builtin::{BuiltIn, Check};
 use crate::diag::{Span, Spanned};
 
 /// One step.
@@ -134,6 +135,8 @@ pub enum Parse {
     Json,
     /// RFC 3339.
     Timestamp,
+    /// The first line, the numbers behind `|`, and the state that the exit code names.
+    Nagios,
 }
 
 /// `delegate_to`.
@@ -239,6 +242,119 @@ pub enum Action {
     },
     /// `manual`.
     Manual(Spanned<String>),
+    /// `powershell`.
+    Powershell(Spanned<String>),
+    /// `edit`, `check`, `service`, `package`, `patch`, `reboot`, `compare`, `baseline`.
+    BuiltIn {
+        /// What.
+        what: BuiltIn,
+        /// Its texts that may hold templates, with their places.
+        texts: Vec<Text>,
+    },
+    /// `linux`, `windows`: one of them is written at least.
+    ByOs {
+        /// For Linux hosts.
+        linux: Option<Box<Spanned<Action>>>,
+        /// For Windows hosts.
+        windows: Option<Box<Spanned<Action>>>,
+    },
+}
+
+/// A text of a built-in action that may hold templates.
+#[derive(Clone, Debug)]
+pub struct Text {
+    /// The text and where it stands.
+    pub text: Spanned<String>,
+    /// A shell reads it.
+    pub command: bool,
+}
+
+/// Actions that this build plans and cannot perform.
+pub const ONLY_PLANNED: &[&str] = &[
+    "powershell",
+    "edit",
+    "check",
+    "service",
+    "package",
+    "patch",
+    "reboot",
+    "compare",
+    "baseline",
+];
+
+impl Action {
+    /// The word of the language.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Script { .. } => "script",
+            Self::Upload { .. } => "upload",
+            Self::Download { .. } => "download",
+            Self::Http { .. } => "http",
+            Self::Assert(_) => "assert",
+            Self::WaitFor { .. } => "wait_for",
+            Self::Manual(_) => "manual",
+            Self::Powershell(_) => "powershell",
+            Self::BuiltIn { what, .. } => what.word(),
+            Self::ByOs { linux: Some(_), .. } => "linux",
+            Self::ByOs { .. } => "windows",
+        }
+    }
+
+    /// Itself, or the actions of its platforms.
+    pub fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::ByOs { linux, windows } => linux.iter().chain(windows).map(|part| &part.value).collect(),
+            one => vec![one],
+        }
+    }
+
+    /// Whether it changes nothing by nature; `None`: its author says.
+    pub fn is_read_only(&self) -> Option<bool> {
+        match self {
+            Self::Assert(_) | Self::WaitFor { .. } | Self::Download { .. } => Some(true),
+            Self::Http { method, .. } => Some(matches!(method.as_str(), "GET" | "HEAD")),
+            Self::Upload { .. } => Some(false),
+            Self::BuiltIn { what, .. } => Some(what.is_read_only()),
+            Self::Run(_) | Self::Script { .. } | Self::Powershell(_) | Self::Manual(_) => None,
+            Self::ByOs { .. } => {
+                let parts: Vec<_> = self.parts().into_iter().map(Self::is_read_only).collect();
+                if parts.contains(&Some(false)) {
+                    Some(false)
+                } else {
+                    parts.iter().all(|part| *part == Some(true)).then_some(true)
+                }
+            }
+        }
+    }
+
+    /// True if it is never read-only, whatever its author says.
+    pub fn always_changes(&self) -> bool {
+        match self {
+            Self::Upload { .. } => true,
+            Self::BuiltIn { what, .. } => !what.is_read_only(),
+            Self::ByOs { .. } => self.parts().into_iter().any(Self::always_changes),
+            _ => false,
+        }
+    }
+
+    /// True if it knows its own way back, or needs none.
+    pub fn takes_itself_back(&self) -> bool {
+        match self {
+            Self::Upload { .. } | Self::Manual(_) | Self::BuiltIn { .. } => true,
+            Self::ByOs { .. } => self.parts().into_iter().all(Self::takes_itself_back),
+            _ => false,
+        }
+    }
+
+    /// True if it starts a process that its author wrote: it has an environment, an input and exit codes.
+    pub fn is_process(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Script { .. } | Self::Powershell(_) => true,
+            Self::ByOs { .. } => self.parts().into_iter().all(Self::is_process),
+            _ => false,
+        }
+    }
 }
 
 /// `run`.
@@ -253,8 +369,10 @@ pub enum Command {
 /// `wait_for`.
 #[derive(Clone, Debug)]
 pub enum WaitFor {
-    /// A TCP port that accepts, looked at on the host itself.
+    /// A TCP port that accepts, looked at on the host itself or from the control machine.
     Port {
+        /// The control machine looks.
+        from_controller: bool,
         /// Address, default the host's own loopback.
         host: Option<Spanned<String>>,
         /// Port, may be a template.
@@ -266,4 +384,11 @@ pub enum WaitFor {
     Connection,
     /// A fixed time.
     Time(Spanned<String>),
+    /// A check that is good.
+    Check {
+        /// Which.
+        check: Check,
+        /// Its texts that may hold templates.
+        texts: Vec<Text>,
+    },
 }

@@ -321,7 +321,7 @@ phases:
     Code {
         code: "PS0131",
         title: "a step has an action",
-        text: "A step does one thing: run, script, upload, download, http, assert, wait_for or manual.",
+        text: "A step does one thing: run, powershell, script, upload, edit, download, check, assert, http, wait_for, service, package, patch, reboot, compare, baseline or manual.",
         wrong: r"- name: Wait a little
 ",
         right: r"- name: Wait a little
@@ -383,14 +383,44 @@ phases:
 ",
     },
     Code {
+        code: "PS0137",
+        title: "exactly one of several forms",
+        text: "This map has forms that exclude each other. Write one of them.",
+        wrong: r"- name: What has changed
+  baseline: { capture: [packages], diff: before }
+",
+        right: r"- name: What there is
+  assert: 'true'
+",
+    },
+    Code {
+        code: "PS0138",
+        title: "keys that need or exclude one another",
+        text: "One of these keys means nothing without another, or beside it.",
+        wrong: r"- name: Compare the numbers of rows
+  compare:
+    mode: exact
+    tolerance: 10
+    left: { run: count-rows }
+    right: { host: controller, run: count-rows }
+",
+        right: r"- name: Compare the numbers of rows
+  run: compare-rows
+  read_only: true
+",
+    },
+    Code {
+        code: "PS0139",
+        title: "a range of a check",
+        text: r#"What is good is written as monitoring plugins write it: "10" is from 0 to 10, "10:" is 10 or more, "~:10" is 10 or less, "10:20" is from 10 to 20, and "@10:20" is everything outside of that."#,
+        wrong: "",
+        right: "",
+    },
+    Code {
         code: "PS0190",
         title: "a part of the language that this build cannot honour",
         text: "It is specified and not built yet. It is refused, because a key that is ignored is a promise that is broken.",
-        wrong: r"- name: Restart it
-  service: { name: web, state: restarted }
-",
-        right: r"- name: Restart it
-  run: systemctl restart web
-",
+        wrong: "",
+        right: "",
     },
 ];

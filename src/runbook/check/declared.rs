@@ -131,7 +131,8 @@ fn order(a: &Value, b: &Value) -> Option<std::cmp::Ordering> {
     }
 }
 
-fn bad_regex(pattern: &Spanned<String>, error: &regex::Error) -> Diagnostic {
+/// A text that is no regular expression.
+pub fn bad_regex(pattern: &Spanned<String>, error: &regex::Error) -> Diagnostic {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or("").trim_start_matches("error: ");
     Diagnostic::error(

@@ -8,12 +8,13 @@ use std::ops::Range;
 use super::across::{self, Knows, Reader, Written};
 use super::{At, phases, rollout_of, steps};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
+use crate::runbook::builtin::BuiltIn;
 use crate::runbook::expr::{
-    ErrorKind, Expr, ExprError, FieldKind, Fields, Known, Place, Template, check_condition, check_template,
+    ErrorKind, Expr, ExprError, FieldKind, Fields, Known, Place, Shell, Template, check_condition, check_template,
 };
 use crate::runbook::yaml::inside;
 use crate::runbook::{
-    Action, Command, Delegate, EachList, FragmentValue, ParamType, Parameter, Parse, Phase, Runbook, Stage, Step,
+    Action, Command, Delegate, EachList, FragmentValue, ParamType, Parameter, Parse, Phase, Runbook, Stage, Step, Text,
     WaitFor,
 };
 
@@ -30,6 +31,7 @@ pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     };
     judge.top();
     judge.fragments();
+    judge.silences();
     for phase in phases(runbook) {
         judge.phase(phase);
     }
@@ -119,6 +121,18 @@ impl<'r> Judge<'r, '_> {
                     self.value(text, &known);
                 }
             }
+        }
+    }
+
+    /// Matchers of silences are about hosts.
+    fn silences(&mut self) {
+        let known = Known {
+            host: true,
+            registered: BTreeMap::new(),
+            ..self.known()
+        };
+        for silence in &self.runbook.silences {
+            silence.matchers.iter().for_each(|(_, text)| self.value(text, &known));
         }
     }
 
@@ -220,7 +234,7 @@ impl<'r> Judge<'r, '_> {
         }
         known.item = each.is_some();
         step.when.iter().for_each(|text| self.condition(text, known));
-        self.action(step, known);
+        self.action(&step.action, None, known);
         for text in step.env.iter().map(|(_, value)| value).chain(&step.stdin) {
             self.template(text, Place::SecretAllowed, known);
         }
@@ -240,9 +254,21 @@ impl<'r> Judge<'r, '_> {
         known.item = false;
     }
 
-    fn action(&mut self, step: &Step, known: &Known) {
-        match &step.action.value {
-            Action::Run(Command::Shell(text)) => self.template(text, Place::Command { shell: None }, known),
+    /// `shell`: what reads commands, where a platform key says it.
+    fn action(&mut self, action: &Action, shell: Option<Shell>, known: &Known) {
+        match action {
+            Action::Run(Command::Shell(text)) => self.template(text, Place::Command { shell }, known),
+            Action::Powershell(text) => {
+                let shell = Some(Shell::Ps);
+                self.template(text, Place::Command { shell }, known);
+            }
+            Action::BuiltIn { texts, .. } => self.texts(texts, shell, known),
+            Action::ByOs { linux, windows } => {
+                let linux = linux.iter().map(|action| (action, Shell::Sh));
+                for (action, shell) in linux.chain(windows.iter().map(|action| (action, Shell::Cmd))) {
+                    self.action(action, Some(shell), known);
+                }
+            }
             Action::Run(Command::Argv(args)) => args.iter().for_each(|t| self.value(t, known)),
             Action::Script { interpreter, args, .. } => {
                 args.iter().chain(interpreter).for_each(|t| self.value(t, known))
@@ -254,7 +280,7 @@ impl<'r> Judge<'r, '_> {
                 if let Some(command) = validate {
                     let mut with_file = known.clone();
                     with_file.extra.insert("file".to_owned());
-                    self.template(command, Place::Command { shell: None }, &with_file);
+                    self.template(command, Place::Command { shell }, &with_file);
                 }
             }
             Action::Download { src, .. } => self.value(src, known),
@@ -266,11 +292,23 @@ impl<'r> Judge<'r, '_> {
             }
             Action::Assert(text) => self.condition(text, known),
             Action::WaitFor { what, .. } => match what {
-                WaitFor::Port { host, port } => host.iter().chain([port]).for_each(|t| self.value(t, known)),
+                WaitFor::Port { host, port, .. } => host.iter().chain([port]).for_each(|t| self.value(t, known)),
                 WaitFor::Path(text) | WaitFor::Time(text) => self.value(text, known),
                 WaitFor::Connection => {}
+                WaitFor::Check { texts, .. } => self.texts(texts, shell, known),
             },
             Action::Manual(text) => self.value(text, known),
+        }
+    }
+
+    fn texts(&mut self, texts: &[Text], shell: Option<Shell>, known: &Known) {
+        for Text { text, command } in texts {
+            let place = if *command {
+                Place::Command { shell }
+            } else {
+                Place::Value
+            };
+            self.template(text, place, known);
         }
     }
 
@@ -391,7 +429,20 @@ fn fields(step: &Step) -> Fields {
 
 /// The fields of one result of a step.
 fn own_fields(step: &Step) -> Fields {
-    let more: &[(&str, FieldKind)] = match &step.action.value {
+    let mut fields = Fields::of([]);
+    for part in step.action.parts() {
+        fields.0.extend(more_fields(part).iter().map(|(name, kind)| ((*name).to_owned(), *kind)));
+    }
+    if step.parse == Some(Parse::Number) {
+        let all: &mut BTreeMap<_, _> = &mut fields.0;
+        all.insert("value".to_owned(), FieldKind::Number);
+    }
+    fields
+}
+
+/// What an action's result has besides that of every step.
+fn more_fields(action: &Action) -> &'static [(&'static str, FieldKind)] {
+    match action {
         Action::Http { .. } => &[
             ("status", FieldKind::Number),
             ("json", FieldKind::Other),
@@ -400,12 +451,25 @@ fn own_fields(step: &Step) -> Fields {
         Action::Upload { .. } => &[("sha256", FieldKind::Other)],
         Action::Download { .. } => &[("sha256", FieldKind::Other), ("size", FieldKind::Number)],
         Action::Manual(_) => &[("by", FieldKind::Other), ("note", FieldKind::Other)],
-        Action::Run(_) | Action::Script { .. } | Action::Assert(_) | Action::WaitFor { .. } => &[],
-    };
-    let mut fields = Fields::of(more.iter().copied());
-    if step.parse == Some(Parse::Number) {
-        let all: &mut BTreeMap<_, _> = &mut fields.0;
-        all.insert("value".to_owned(), FieldKind::Number);
+        Action::BuiltIn { what, .. } => match what {
+            BuiltIn::Edit { .. } => &[("matches", FieldKind::Number)],
+            BuiltIn::Check(_) => &[("status", FieldKind::Other), ("unit", FieldKind::Other)],
+            BuiltIn::Service { .. } => &[("was", FieldKind::Other)],
+            BuiltIn::Package { .. } | BuiltIn::Baseline(_) => &[("changes", FieldKind::Other)],
+            BuiltIn::Patch(_) => &[
+                ("count", FieldKind::Number),
+                ("ids", FieldKind::Other),
+                ("changes", FieldKind::Other),
+                ("rollback", FieldKind::Other),
+            ],
+            BuiltIn::Reboot { .. } => &[("rebooted", FieldKind::Bool), ("down_for", FieldKind::Other)],
+            BuiltIn::Compare { .. } => &[("equal", FieldKind::Bool), ("difference", FieldKind::Other)],
+        },
+        Action::Run(_)
+        | Action::Powershell(_)
+        | Action::Script { .. }
+        | Action::Assert(_)
+        | Action::WaitFor { .. }
+        | Action::ByOs { .. } => &[],
     }
-    fields
 }

@@ -98,7 +98,7 @@ fn limits(at: &At<'_>, diags: &mut Diagnostics) {
 /// What only a process has is refused elsewhere, never ignored.
 fn process_keys(at: &At<'_>, diags: &mut Diagnostics) {
     let step = at.step;
-    if matches!(step.action.value, Action::Run(_) | Action::Script { .. }) {
+    if step.action.is_process() {
         return;
     }
     let env = step.env.first().map(|(name, _)| ("env", name.span.clone()));
@@ -107,7 +107,7 @@ fn process_keys(at: &At<'_>, diags: &mut Diagnostics) {
     for (key, span) in [env, stdin, codes].into_iter().flatten() {
         let d = Diagnostic::error(
             "PS0226",
-            format!("`{key}` belongs to `run` and `script`"),
+            format!("`{key}` belongs to `run`, `script` and `powershell`"),
             span,
             "nothing would read it",
         );

@@ -2,7 +2,7 @@
 
 use super::{phases, policy_of, rollout_of};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned, nearest};
-use crate::runbook::{Action, Item, OnFailure, Otherwise, Phase, Runbook, Step, Undo};
+use crate::runbook::{Item, OnFailure, Otherwise, Phase, Runbook, Step, Undo};
 
 pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     for phase in phases(runbook) {
@@ -136,7 +136,7 @@ fn overlap(a: &[Spanned<String>], b: &[Spanned<String>]) -> bool {
 fn missing(phase: &Phase, why: &str, place: &Span, diags: &mut Diagnostics) {
     for step in &phase.stages.steps {
         // These know their own way back: the captured file, the text for the person.
-        let own = matches!(step.action.value, Action::Upload { .. } | Action::Manual(_));
+        let own = step.action.takes_itself_back();
         if step.read_only || own || !matches!(step.undo, Undo::Unwritten) {
             continue;
         }

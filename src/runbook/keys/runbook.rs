@@ -297,10 +297,12 @@ pub static NOTIFY: Shape = Shape {
     what: "an item of `notify`",
     one_of: &[],
     keys: &[&[
-        need("events", TEXTS, "On which events"),
+        need("events", Kind::List(&Kind::Word(EVENTS)), "On which events"),
         need("via", Kind::Text, "A command of `notify` in pitstop.yml"),
     ]],
 };
+
+const EVENTS: &[&str] = &["started", "gate_waiting", "host_failed", "unknown", "finished"];
 
 /// `defaults` of a runbook.
 pub static DEFAULTS: Shape = Shape {

@@ -2,6 +2,7 @@
 //!
 //! Owns: these tables. Must not: know where steps stand.
 
+use super::{BASELINE, CHECK, COMPARE, EDIT, PACKAGE, PATCH, PLATFORM, REBOOT, SERVICE};
 use super::{Key, Kind, MANY, PARAMETER, Shape, TEMPLATES, TEXTS, key, need};
 
 /// One step.
@@ -104,6 +105,27 @@ static STEP_KEYS: &[Key] = &[
     key("evidence", TEMPLATES, "Files of the host to keep"),
 ];
 
+/// The one action of a platform key.
+pub(super) static ONE_ACTION: &[&[&str]] = &[
+    &["run"],
+    &["powershell"],
+    &["script"],
+    &["upload"],
+    &["edit"],
+    &["download"],
+    &["check"],
+    &["assert"],
+    &["http"],
+    &["wait_for"],
+    &["service"],
+    &["package"],
+    &["patch"],
+    &["reboot"],
+    &["compare"],
+    &["baseline"],
+    &["manual"],
+];
+
 const MARK_FORMS: Kind = Kind::Either(&[Kind::Text, Kind::Map(&MARK)]);
 
 /// The actions. A step has one.
@@ -120,7 +142,7 @@ pub static ACTIONS: &[Key] = &[
         "A script of the repository",
     ),
     key("upload", Kind::Map(&UPLOAD), "Put a file of the repository on the host"),
-    key("edit", Kind::Any, "Change places of a file"),
+    key("edit", Kind::Map(&EDIT), "Change places of a file"),
     key("download", Kind::Map(&DOWNLOAD), "Keep a file of the host as evidence"),
     key(
         "check",
@@ -130,19 +152,23 @@ pub static ACTIONS: &[Key] = &[
     key("assert", Kind::Expression, "A condition over what is known"),
     key("http", Kind::Map(&HTTP), "An HTTP request from the control machine"),
     key("wait_for", Kind::Map(&WAIT_FOR), "Wait until something is so"),
-    key("service", Kind::Any, "Bring a service into a state"),
-    key("package", Kind::Any, "Install, remove or hold packages"),
-    key("patch", Kind::Any, "List or install updates"),
-    key("reboot", Kind::Any, "Restart the host and prove it"),
-    key("compare", Kind::Any, "Compare two sides"),
-    key("baseline", Kind::Any, "Note what is there, or what has changed since"),
+    key("service", Kind::Map(&SERVICE), "Bring a service into a state"),
+    key("package", Kind::Map(&PACKAGE), "Install, remove or hold packages"),
+    key("patch", Kind::Map(&PATCH), "List or install updates"),
+    key("reboot", Kind::Map(&REBOOT), "Restart the host and prove it"),
+    key("compare", Kind::Map(&COMPARE), "Compare two sides"),
+    key(
+        "baseline",
+        Kind::Map(&BASELINE),
+        "Note what is there, or what has changed since",
+    ),
     key("manual", Kind::Template, "A person does it"),
 ];
 
 /// Platform keys: each holds one action.
 pub static PLATFORMS: &[Key] = &[
-    key("linux", Kind::Any, "The action on Linux hosts"),
-    key("windows", Kind::Any, "The action on Windows hosts"),
+    key("linux", Kind::Map(&PLATFORM), "The action on Linux hosts"),
+    key("windows", Kind::Map(&PLATFORM), "The action on Windows hosts"),
 ];
 
 /// A list's item that stands for the steps of a file.
@@ -308,7 +334,7 @@ pub static WAIT_FOR: Shape = Shape {
         key("path", Kind::Template, "A path that exists on the host"),
         key("connection", Kind::Bool, "A full login from the control machine"),
         key("time", Kind::Rendered(&Kind::Duration), "A fixed time"),
-        key("check", Kind::Any, "A check that is good"),
+        key("check", Kind::Map(&CHECK), "A check that is good"),
         key("every", Kind::Duration, "How often to look; default 2s"),
     ]],
 };

@@ -3,61 +3,13 @@
 use std::time::Duration;
 
 use super::Cx;
-use crate::diag::{Diagnostic, Spanned};
+use crate::diag::{Diagnostic, Span, Spanned};
 use crate::runbook::duration;
-use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Action, Command, WaitFor};
 
-/// Actions that are built.
-const BUILT: &[&str] = &[
-    "run", "script", "upload", "download", "http", "assert", "wait_for", "manual",
-];
-/// Actions of the language that are not, and the platform keys.
-const LATER: &[&str] = &[
-    "powershell",
-    "edit",
-    "check",
-    "service",
-    "package",
-    "patch",
-    "reboot",
-    "compare",
-    "baseline",
-    "linux",
-    "windows",
-];
-/// The other keys of a step.
-const KEYS: &[&str] = &[
-    "id",
-    "name",
-    "when",
-    "expect",
-    "warn_unless",
-    "register",
-    "as",
-    "delegate_to",
-    "once",
-    "fresh",
-    "become",
-    "retry",
-    "timeout",
-    "ok_codes",
-    "may_fail",
-    "undo",
-    "read_only",
-    "mark",
-    "mark_start",
-    "on_unknown",
-    "for_each",
-    "max_items",
-    "only_in",
-    "env",
-    "stdin",
-    "sensitive",
-    "evidence",
-];
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 /// How much a `download` takes when nothing is written.
 const DOWNLOAD_BYTES: u64 = 10 << 20;
@@ -65,11 +17,11 @@ const DOWNLOAD_BYTES: u64 = 10 << 20;
 const EVERY: Duration = Duration::from_secs(2);
 
 impl Cx<'_> {
-    /// The action of a step; `None`, with a diagnostic, if there is not exactly one that is built.
+    /// The action of a step; `None`, with a diagnostic, if there is not exactly one.
     pub(super) fn action(&mut self, f: &mut Fields<'_>) -> Option<Spanned<Action>> {
         let mut written: Vec<(&'static str, &Entry)> = Vec::new();
-        for key in BUILT.iter().chain(LATER) {
-            written.extend(f.entry(key).map(|e| (*key, e)));
+        for key in keys::ACTIONS.iter().chain(keys::PLATFORMS) {
+            written.extend(f.entry(key.name).map(|e| (key.name, e)));
         }
         written.sort_by_key(|(_, e)| e.key.span.start);
         let platforms = written.iter().all(|(k, _)| matches!(*k, "linux" | "windows"));
@@ -78,35 +30,48 @@ impl Cx<'_> {
                 self.no_action(f);
                 None
             }
-            [(key, entry)] if BUILT.contains(key) => {
-                let node = f.value(key)?;
-                let action = self.built(key, node)?;
-                Some(Spanned::new(action, entry.key.span.clone()))
+            [(_, first), ..] if platforms => {
+                let (linux, windows) = (self.platform(f, "linux"), self.platform(f, "windows"));
+                (linux.is_some() || windows.is_some())
+                    .then(|| Spanned::new(Action::ByOs { linux, windows }, first.key.span.clone()))
             }
-            [(_, first), (_, second), ..] if !platforms => {
-                let d = Diagnostic::error(
-                    "PS0132",
-                    "a step has one action",
-                    second.key.span.clone(),
-                    "a second action",
-                );
-                f.complain(
-                    d.also(first.key.span.clone(), "the first one")
-                        .help("make two steps of it"),
-                );
-                None
-            }
-            later => {
-                for (key, entry) in later {
-                    f.complain(not_built(&entry.key.span, &format!("`{key}`")));
-                }
+            [_] => self.only_action(f, &written),
+            [(_, first), (_, second), ..] => {
+                f.complain(two_actions(first, second));
                 None
             }
         }
     }
 
+    fn only_action(&mut self, f: &mut Fields<'_>, written: &[(&'static str, &Entry)]) -> Option<Spanned<Action>> {
+        let [(key, entry)] = written else {
+            if let [(_, first), (_, second), ..] = written {
+                f.complain(two_actions(first, second));
+            } else {
+                f.exactly_one();
+            }
+            return None;
+        };
+        let node = f.value(key)?;
+        let action = self.built(key, node)?;
+        Some(Spanned::new(action, entry.key.span.clone()))
+    }
+
+    /// The one action of a platform key.
+    fn platform(&mut self, f: &mut Fields<'_>, key: &'static str) -> Option<Box<Spanned<Action>>> {
+        f.entry(key)?;
+        let mut f = Fields::of(f.value(key)?, &keys::PLATFORM, self.diags)?;
+        let mut written: Vec<(&'static str, &Entry)> = Vec::new();
+        for key in keys::ACTIONS {
+            written.extend(f.entry(key.name).map(|e| (key.name, e)));
+        }
+        let action = self.only_action(&mut f, &written);
+        f.finish(self.diags);
+        action.map(Box::new)
+    }
+
     fn no_action(&mut self, f: &mut Fields<'_>) {
-        let misspelt = f.keys().any(|k| !KEYS.contains(&k.as_str()));
+        let misspelt = f.keys().any(|k| keys::STEP.key(k).is_none());
         if !misspelt {
             let d = Diagnostic::error(
                 "PS0131",
@@ -114,7 +79,8 @@ impl Cx<'_> {
                 f.head().clone(),
                 "this one does nothing",
             );
-            f.complain(d.help(format!("add one of: {}", BUILT.join(", "))));
+            let actions: Vec<&str> = keys::ACTIONS.iter().map(|key| key.name).collect();
+            f.complain(d.help(format!("add one of: {}", actions.join(", "))));
         }
     }
 
@@ -127,34 +93,34 @@ impl Cx<'_> {
             "http" => self.http(node),
             "assert" => self.keep(fields::text(node)).map(Action::Assert),
             "wait_for" => self.wait_for(node),
-            _ => self.keep(fields::text(node)).map(Action::Manual),
+            "manual" => self.keep(fields::text(node)).map(Action::Manual),
+            "powershell" => self.command(node).map(Action::Powershell),
+            word => self.built_in(word, node),
         }
+    }
+
+    /// A command that a shell reads.
+    fn command(&mut self, node: &Node) -> Option<Spanned<String>> {
+        let help = "write a command, or `|` and a script below it";
+        let text = self.keep(fields::text(node).map_err(|d| d.help(help)))?;
+        if text.trim().is_empty() {
+            self.diags.push(empty_command(&text.span));
+        }
+        Some(text)
     }
 
     fn run(&mut self, node: &Node) -> Option<Action> {
         let NodeKind::Seq(items) = &node.kind else {
-            let text = self.keep(
-                fields::text(node)
-                    .map_err(|d| d.help("write a command, `run: |` and a script below it, or a list of arguments")),
-            )?;
+            let help = "write a command, `run: |` and a script below it, or a list of arguments";
+            let text = self.keep(fields::text(node).map_err(|d| d.help(help)))?;
             if text.trim().is_empty() {
-                self.diags.push(Diagnostic::error(
-                    "PS0133",
-                    "the command is empty",
-                    text.span.clone(),
-                    "nothing to run",
-                ));
+                self.diags.push(empty_command(&text.span));
             }
             return Some(Action::Run(Command::Shell(text)));
         };
         let argv: Vec<_> = items.iter().filter_map(|n| self.keep(fields::text(n))).collect();
         if items.is_empty() {
-            self.diags.push(Diagnostic::error(
-                "PS0133",
-                "the command is empty",
-                node.span.clone(),
-                "nothing to run",
-            ));
+            self.diags.push(empty_command(&node.span));
         }
         Some(Action::Run(Command::Argv(argv)))
     }
@@ -241,15 +207,16 @@ impl Cx<'_> {
     }
 
     fn wait_for(&mut self, node: &Node) -> Option<Action> {
-        const KINDS: [&str; 4] = ["port", "path", "connection", "time"];
+        const KINDS: [&str; 5] = ["port", "path", "connection", "time", "check"];
         let mut f = Fields::of(node, &keys::WAIT_FOR, self.diags)?;
         let (port, host, path, time) = (f.text("port"), f.text("host"), f.text("path"), f.text("time"));
         let connection = f.bool("connection");
         let every = f.duration("every").map_or(EVERY, |d| d.value);
-        f.later("check");
-        f.later("from");
+        let mut texts = Vec::new();
+        let check = f.node("check").and_then(|n| self.check(n, &mut texts));
+        let from = f.choice("from");
         let written: Vec<&str> = KINDS.into_iter().filter(|k| f.has(k)).collect();
-        if written.len() != 1 && !f.has("check") {
+        if written.len() != 1 {
             let d = Diagnostic::error(
                 "PS0135",
                 "`wait_for` waits for one thing",
@@ -261,17 +228,15 @@ impl Cx<'_> {
                 },
             );
             f.complain(d.help(
-                "write one of `{ port: 5432 }`, `{ path: /run/ready }`, `{ connection: true }`, `{ time: 30s }`",
+                "write one of `{ port: 5432 }`, `{ path: /run/ready }`, `{ connection: true }`, `{ time: 30s }`, `{ check: { … } }`",
             ));
         }
-        if let Some(host) = host.as_ref().filter(|_| port.is_none()) {
-            let d = Diagnostic::error(
-                "PS0135",
-                "`host` belongs to `port`",
-                host.span.clone(),
-                "no port is written",
-            );
-            f.complain(d.help("write `{ port: 5432, host: ADDRESS }`"));
+        for key in f.keys().filter(|k| matches!(k.as_str(), "host" | "from")) {
+            if !f.has("port") {
+                let message = format!("`{}` belongs to `port`", key.value);
+                let d = Diagnostic::error("PS0135", message, key.span.clone(), "no port is written");
+                f.complain(d.help("write `{ port: 5432, host: ADDRESS }`"));
+            }
         }
         if let Some(no) = connection.as_ref().filter(|c| !c.value) {
             f.complain(
@@ -285,8 +250,13 @@ impl Cx<'_> {
             );
         }
         f.finish(self.diags);
+        if let Some(check) = check {
+            let what = WaitFor::Check { check, texts };
+            return Some(Action::WaitFor { what, every });
+        }
         let what = match (port, path, connection, time) {
             (Some(port), ..) => WaitFor::Port {
+                from_controller: from.is_some_and(|f| f.value == "controller"),
                 host,
                 port: self.port(port),
             },
@@ -322,4 +292,18 @@ impl Cx<'_> {
         }
         time
     }
+}
+
+fn two_actions(first: &Entry, second: &Entry) -> Diagnostic {
+    let d = Diagnostic::error(
+        "PS0132",
+        "a step has one action",
+        second.key.span.clone(),
+        "a second action",
+    );
+    d.also(first.key.span.clone(), "the first one").help("make two steps of it")
+}
+
+fn empty_command(span: &Span) -> Diagnostic {
+    Diagnostic::error("PS0133", "the command is empty", span.clone(), "nothing to run")
 }

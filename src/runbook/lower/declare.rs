@@ -8,6 +8,7 @@ use crate::runbook::duration;
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
 use crate::runbook::yaml::{Entry, Node, NodeKind};
+use crate::runbook::{Notice, Silence};
 use crate::runbook::{Objective, ParamType, Parameter, SecretDecl, SecretSource, TargetSet, Value, WindowSpec};
 
 const TYPES: &[(&str, ParamType)] = &[
@@ -204,6 +205,21 @@ impl Cx<'_> {
             max: max?.value,
             less_waiting,
         })
+    }
+
+    pub(super) fn silence(&mut self, node: &Node) -> Option<Silence> {
+        let mut f = Fields::of(node, &keys::SILENCE, self.diags)?;
+        let via = f.text("via");
+        let matchers = self.pairs(f.map("match"));
+        f.finish(self.diags);
+        Some(Silence { via: via?, matchers })
+    }
+
+    pub(super) fn notice(&mut self, node: &Node) -> Option<Notice> {
+        let mut f = Fields::of(node, &keys::NOTIFY, self.diags)?;
+        let (events, via) = (f.choices("events"), f.text("via"));
+        f.finish(self.diags);
+        Some(Notice { events, via: via? })
     }
 
     /// A path of the project.

@@ -3,7 +3,7 @@
 use super::Cx;
 use super::phase::Place;
 use crate::diag::{Diagnostic, Span, Spanned};
-use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
 use crate::runbook::yaml::{Entry, Node, NodeKind};
 use crate::runbook::{Action, Become, Command, Delegate, Mark, OnUnknown, Parse, Retry, Stage, Step, Undo};
@@ -113,12 +113,12 @@ impl Cx<'_> {
         let written = f.bool("read_only");
         let Some(action) = action else { return true };
         let strict = matches!(stage, Stage::Precheck | Stage::Verify | Stage::Steady);
-        let (nature, what) = match &action.value {
-            Action::Assert(_) | Action::WaitFor { .. } | Action::Download { .. } => (Some(true), ""),
-            Action::Http { method, .. } if matches!(method.as_str(), "GET" | "HEAD") => (Some(true), ""),
-            Action::Http { .. } => (Some(false), "an `http` that is not GET or HEAD"),
-            Action::Upload { .. } => (Some(false), "an `upload`"),
-            Action::Run(_) | Action::Script { .. } | Action::Manual(_) => (None, ""),
+        let nature = action.is_read_only();
+        let always = action.always_changes();
+        let what = match &action.value {
+            Action::Http { .. } => "an `http` that is not GET or HEAD".to_owned(),
+            Action::Upload { .. } => "an `upload`".to_owned(),
+            other => format!("{} `{}`", article(other.word()), other.word()),
         };
         match (&written, nature) {
             (Some(no), _) if !no.value && strict => {
@@ -148,15 +148,15 @@ impl Cx<'_> {
                 });
                 true
             }
-            (Some(yes), Some(false)) if yes.value && matches!(action.value, Action::Upload { .. }) => {
+            (Some(yes), Some(false)) if yes.value && always => {
                 let d = Diagnostic::error(
                     "PS0220",
-                    "an `upload` is never read-only",
+                    format!("{what} is never read-only"),
                     yes.span.clone(),
                     "this is not true",
                 );
                 f.complain(
-                    d.also(action.span.clone(), "this changes a file")
+                    d.also(action.span.clone(), "this changes the host")
                         .help("delete `read_only`"),
                 );
                 false
@@ -232,16 +232,13 @@ impl Cx<'_> {
     }
 
     fn parse(&mut self, written: &Spanned<String>) -> Option<Parse> {
-        if written.value == "nagios" {
-            self.diags.push(not_built(&written.span, "`as: nagios`"));
-            return None;
-        }
         let words = [
             ("number", Parse::Number),
             ("text", Parse::Text),
             ("lines", Parse::Lines),
             ("json", Parse::Json),
             ("timestamp", Parse::Timestamp),
+            ("nagios", Parse::Nagios),
         ];
         self.keep(fields::word(written, "`as`", &words)).map(|p| p.value)
     }
@@ -335,6 +332,10 @@ impl Cx<'_> {
             cx.keep(fields::text(&e.value)).map(|v| (e.key.clone(), v))
         })
     }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// The action of a step whose own could not be read; the error is reported.

@@ -1,0 +1,291 @@
+//! The built-in actions: those that know what they change, look at, and how to take it back.
+//!
+//! Owns: their types, as runbooks and plans share them. Texts are templates until the step is due. Must not: resolve a name,
+//! or do anything.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Value;
+
+/// A built-in action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum BuiltIn {
+    /// Changes places of a file of the host.
+    Edit {
+        /// The file.
+        file: String,
+        /// A regular expression.
+        find: String,
+        /// What stands there afterwards; `$1` is a group.
+        put: String,
+        /// How many places must match.
+        count: u32,
+    },
+    /// Looks at the host.
+    Check(Check),
+    /// Brings a service into a state.
+    Service {
+        /// Its name.
+        name: String,
+        /// The state; `None`: as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<ServiceState>,
+        /// Whether it starts with the host; `None`: as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        enabled: Option<bool>,
+    },
+    /// Installs, removes or holds packages.
+    Package {
+        /// Which.
+        names: Names,
+        /// The state they come into.
+        state: PackageState,
+        /// The one version of the one package.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+        /// Whether they are held; `None`: as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold: Option<bool>,
+    },
+    /// Lists or installs updates.
+    Patch(Patch),
+    /// Restarts the host and proves it.
+    Reboot {
+        /// Only if the host does not prove that it need not.
+        only_if_needed: bool,
+        /// Limits of its four phases.
+        limits: RebootLimits,
+        /// Time to settle afterwards.
+        settle_ms: u64,
+    },
+    /// Compares two sides.
+    Compare {
+        /// One side.
+        left: Side,
+        /// The other side.
+        right: Side,
+        /// How.
+        mode: CompareMode,
+        /// What difference is borne, with `bounded`: `10` or `0.1%`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tolerance: Option<String>,
+    },
+    /// Notes what is there, or what changed since.
+    Baseline(Baseline),
+}
+
+/// `check`, and `check` of `wait_for`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What is looked at: a key of [`CHECK_KINDS`](super::keys::CHECK_KINDS).
+    pub kind: String,
+    /// Its fields.
+    pub fields: BTreeMap<String, Value>,
+    /// Outside of this range the host ends `warned`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warn: Option<String>,
+    /// Outside of this range the step fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crit: Option<String>,
+}
+
+/// Texts, or one template that gives a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Names {
+    /// A template.
+    Rendered(String),
+    /// Texts.
+    List(Vec<String>),
+}
+
+/// `state` of a `service`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceState {
+    /// It runs.
+    Running,
+    /// It does not run.
+    Stopped,
+    /// It runs, and began anew.
+    Restarted,
+    /// It runs, and has read its settings anew.
+    Reloaded,
+}
+
+/// `state` of a `package`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PackageState {
+    /// Installed.
+    #[default]
+    Present,
+    /// Not installed.
+    Absent,
+    /// Installed in the newest version there is.
+    Latest,
+}
+
+/// `patch`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// List or install.
+    pub mode: PatchMode,
+    /// Classes of updates; empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// These updates and no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Names>,
+    /// Not these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// What happens to settings that were changed by hand; never `None` for `install` on Linux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conffiles: Option<Conffiles>,
+    /// How long to wait for the package manager's lock.
+    pub lock_wait_ms: u64,
+    /// Keep the former packages, so that there is a way back.
+    pub stash_old: bool,
+}
+
+/// `mode` of a `patch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatchMode {
+    /// List what would be installed.
+    Scan,
+    /// Install it.
+    Install,
+}
+
+/// `conffiles` of a `patch`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conffiles {
+    /// The file stays as it is.
+    Keep,
+    /// The package's file comes.
+    New,
+    /// The step fails.
+    Fail,
+}
+
+/// Limits of the phases of a `reboot`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RebootLimits {
+    /// Until it is seen to be down.
+    pub down_ms: u64,
+    /// Until its port answers.
+    pub port_ms: u64,
+    /// Until one can log in and the boot is another one.
+    pub login_ms: u64,
+    /// Until its services have started.
+    pub ready_ms: u64,
+}
+
+/// A side of a `compare`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Side {
+    /// A host or `controller`; `None`: where the step is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The command whose output is compared.
+    pub run: String,
+}
+
+/// `mode` of a `compare`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CompareMode {
+    /// The same bytes.
+    Exact,
+    /// The same lines in any order.
+    Rows,
+    /// The same names and types of columns.
+    Schema,
+    /// The same SHA-256.
+    Digest,
+    /// Numbers that differ by no more than `tolerance`.
+    Bounded,
+}
+
+/// `baseline`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Baseline {
+    /// Note these.
+    Capture(Vec<String>),
+    /// Tell what differs from what this step noted.
+    Diff(String),
+}
+
+impl BuiltIn {
+    /// The word of the language.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Edit { .. } => "edit",
+            Self::Check(_) => "check",
+            Self::Service { .. } => "service",
+            Self::Package { .. } => "package",
+            Self::Patch(_) => "patch",
+            Self::Reboot { .. } => "reboot",
+            Self::Compare { .. } => "compare",
+            Self::Baseline(_) => "baseline",
+        }
+    }
+
+    /// True if it changes nothing by nature.
+    pub fn is_read_only(&self) -> bool {
+        match self {
+            Self::Check(_) | Self::Compare { .. } | Self::Baseline(_) => true,
+            Self::Patch(patch) => patch.mode == PatchMode::Scan,
+            Self::Edit { .. } | Self::Service { .. } | Self::Package { .. } | Self::Reboot { .. } => false,
+        }
+    }
+
+    /// Every text of it that may hold templates.
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Edit { file, put, .. } => vec![file, put],
+            Self::Check(check) => check.texts(),
+            Self::Service { name, .. } => vec![name],
+            Self::Package { names, version, .. } => {
+                names.texts().into_iter().chain(version.as_deref()).collect()
+            }
+            Self::Patch(patch) => {
+                let only = patch.only.iter().flat_map(Names::texts);
+                only.chain(patch.exclude.iter().map(String::as_str)).collect()
+            }
+            Self::Compare { left, right, .. } => vec![&left.run, &right.run],
+            Self::Reboot { .. } | Self::Baseline(_) => Vec::new(),
+        }
+    }
+}
+
+impl Check {
+    /// Every text of it that may hold templates.
+    pub fn texts(&self) -> Vec<&str> {
+        fn of(value: &Value) -> Vec<&str> {
+            match value {
+                Value::Text(text) => vec![text],
+                Value::List(items) => items.iter().flat_map(of).collect(),
+                _ => Vec::new(),
+            }
+        }
+        self.fields.values().flat_map(of).collect()
+    }
+}
+
+impl Names {
+    /// Its texts.
+    pub fn texts(&self) -> Vec<&str> {
+        match self {
+            Self::Rendered(text) => vec![text],
+            Self::List(texts) => texts.iter().map(String::as_str).collect(),
+        }
+    }
+}
