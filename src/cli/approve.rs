@@ -135,6 +135,9 @@ fn decide(what: &What, decision: Decision, rule: Option<Override>, console: &Con
     } else {
         of_run(what, rule, now, console)?
     };
+    if decision == Decision::Approve {
+        permit::performable(&matter.plan)?;
+    }
     let Some(policy) = matter.plan.policy.clone() else {
         return Err(Problem::wrong(
             "the plan has no policy: nobody's signature could count",

@@ -17,7 +17,7 @@ use crate::disk;
 use crate::engine::gate::{Approver, Nobody};
 use crate::engine::{self, EngineError, Outcome, Resume, Setup};
 use crate::http::Tls;
-use crate::id::{Digest, HostName, RunId};
+use crate::id::{Digest, RunId};
 use crate::inventory::sshconfig::SshConfig;
 use crate::journal::files as kept;
 use crate::journal::store::RunFolder;
@@ -343,10 +343,4 @@ fn copy_approvals(stored: &Stored, folders: &[PathBuf]) -> Result<(), Problem> {
         }
     }
     Ok(())
-}
-
-/// The hosts of a plan that are reached over a transport that this build lacks.
-pub fn unreachable(plan: &Plan) -> Vec<&HostName> {
-    let lacking = |h: &&crate::plan::PlannedHost| !reach::can(h.transport);
-    plan.hosts.iter().filter(lacking).map(|h| &h.name).collect()
 }

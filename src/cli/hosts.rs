@@ -91,7 +91,8 @@ fn row(h: &Host) -> Vec<String> {
     let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     let address = match h.transport {
         Transport::Local => "this machine".to_owned(),
-        Transport::Ssh => format!("{}:{}", h.address, h.port.unwrap_or(22)),
+        Transport::Ssh | Transport::Winrm => format!("{}:{}", h.address, h.port.unwrap_or(22)),
+        Transport::Script => "answers from a file".to_owned(),
     };
     let jump = h.jump.as_ref().map(|j| format!(" via {}", j.value)).unwrap_or_default();
     vec![
@@ -108,6 +109,7 @@ fn as_json(h: &Host) -> serde_json::Value {
     json!({
         "name": h.name.value,
         "transport": word(h.transport),
+        "os": h.os.as_str(),
         "address": h.address,
         "port": h.port,
         "user": h.user,
@@ -122,5 +124,7 @@ fn word(transport: Transport) -> &'static str {
     match transport {
         Transport::Ssh => "ssh",
         Transport::Local => "local",
+        Transport::Winrm => "winrm",
+        Transport::Script => "script",
     }
 }

@@ -33,6 +33,7 @@ mod report;
 mod resume;
 mod run;
 mod runs;
+mod schema;
 mod screen;
 mod selection;
 mod settle;
@@ -93,6 +94,7 @@ enum Command {
     Test(test::Args),
     Hosts(hosts::Args),
     Explain(explain::Args),
+    Schema(schema::Args),
     Completions(completions::Args),
     Man(completions::ManArgs),
 }
@@ -143,6 +145,7 @@ fn dispatch(command: Command, console: &Console) -> Result<u8, Problem> {
         Command::Test(args) => test::test(&args, console),
         Command::Hosts(args) => hosts::hosts(&args, console),
         Command::Explain(args) => explain::explain(&args, console),
+        Command::Schema(args) => schema::print(&args, console),
         Command::Completions(args) => completions::completions(&args, console),
         Command::Man(args) => completions::man(&args, console),
     }

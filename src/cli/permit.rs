@@ -13,6 +13,7 @@ use crate::approval::{self, Override, Requirement as Asked, Subject, Wanted};
 use crate::engine::gate;
 use crate::id::Digest;
 use crate::key::AllowedSigners;
+use crate::plan::lacking::{Lack, lacking};
 use crate::plan::page::day;
 use crate::plan::{Call, Plan, PlanItem, PlannedGate, PlannedUndo, Requirement};
 use crate::run::event::Answer;
@@ -27,6 +28,21 @@ pub fn gates(plan: &Plan) -> impl Iterator<Item = &PlannedGate> {
         PlanItem::Gate(gate) => Some(gate),
         PlanItem::Phase(phase) => phase.rollout.gate.as_ref(),
     })
+}
+
+/// A plan that holds what this build cannot perform neither starts nor is approved.
+///
+/// # Errors
+/// When it holds such a thing.
+pub fn performable(plan: &Plan) -> Result<(), Problem> {
+    let lacking = lacking(plan);
+    let Some(first) = lacking.first() else { return Ok(()) };
+    let problem = Problem::wrong(
+        format!("this build cannot perform {}", first.shown()),
+        "nothing was contacted: the plan can be read and checked, not run",
+    );
+    let also = |problem: Problem, lack: &Lack| problem.also(format!("nor can it perform {}", lack.shown()));
+    Err(lacking.iter().skip(1).fold(problem, also))
 }
 
 /// A plan with a gate that its operator may not pass does not start without a named operator.

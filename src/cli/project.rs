@@ -102,6 +102,7 @@ impl Loaded {
             change: &self.change,
             policy: self.policy.as_ref().map(|(p, signers)| (p, signers.as_str())),
             providers: &self.room.settings.providers,
+            notifiers: &self.room.settings.notifiers,
             files: &self.room.folder,
         }
     }

@@ -15,7 +15,7 @@ use crate::inventory::sshconfig::{AgentAt, Asked, Family, Hop, Settings, SshConf
 use crate::plan::page::FromConfig;
 use crate::plan::{Plan, PlannedHost, TransportKind};
 use crate::secret::Secret;
-use crate::transport::{Endpoint, LocalTransport, Method, Privilege, Way};
+use crate::transport::{Endpoint, LocalTransport, Method, Privilege, SHELL, Way};
 use crate::transport::{SshOptions, SshTransport};
 
 use super::problem::Problem;
@@ -35,11 +35,6 @@ pub struct Means<'a> {
     pub run: &'a RunId,
     /// What the inventory does not say.
     pub config: &'a SshConfig,
-}
-
-/// True if this build has the transport.
-pub fn can(kind: TransportKind) -> bool {
-    matches!(kind, TransportKind::Ssh | TransportKind::Local)
 }
 
 /// Adds every host of the plan and the control machine.
@@ -228,7 +223,7 @@ impl Means<'_> {
             privilege: Privilege {
                 method,
                 password: self.secret(host.become_password.as_deref()),
-                ..Privilege::default()
+                shell: host.shell.clone().unwrap_or_else(|| SHELL.to_owned()),
             },
             ..self.open(&said, host.port, Some(host))
         })

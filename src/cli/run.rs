@@ -79,13 +79,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     if let Some(file) = frozen {
         same_policy(plan, file, &room)?;
     }
-    let lacking = execute::unreachable(plan);
-    if let Some(host) = lacking.first() {
-        return Err(Problem::wrong(
-            format!("{host} is reached in a way that this build lacks"),
-            "use `transport: ssh` or `local`",
-        ));
-    }
+    permit::performable(plan)?;
     let ssh = console.ssh_config();
     // Before anything else is asked or made: a config that cannot be honoured touches nothing.
     let outside_ssh = reach::outside(plan, &ssh)?;

@@ -159,6 +159,7 @@ pub(super) fn parsed(parse: Parse, text: &str) -> Result<Value, String> {
         Parse::Json => serde_json::from_str::<serde_json::Value>(text)
             .map(json)
             .map_err(|e| format!("the output is no JSON: {e}")),
+        Parse::Nagios => Err("this build cannot read it `as: nagios`".to_owned()),
         Parse::Timestamp => text
             .trim()
             .parse::<Timestamp>()

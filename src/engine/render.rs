@@ -144,6 +144,12 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
             wait(call, scope)
         }
         Call::Manual { text: task } => Ok((Work::Holds(false), text(task, scope)?)),
+        // Such a plan is refused before it starts; should one come this far, nothing is done.
+        other @ (Call::Powershell { .. }
+        | Call::BuiltIn(_)
+        | Call::WaitCheck { .. }
+        | Call::Revert { .. }
+        | Call::ByOs { .. }) => Err(format!("this build cannot perform `{}`", other.word())),
     }
 }
 

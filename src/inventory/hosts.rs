@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
 use crate::id::HostName;
 use crate::inventory::layer::{self, Key, Layer, Part, Quarrel};
-use crate::inventory::{Host, Inventory, Transport, ansible, is_jump_address, name_fault};
+use crate::inventory::{Host, Inventory, Os, Transport, Winrm, ansible, is_jump_address, name_fault};
 use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::files::{Files, ReadError};
@@ -442,11 +442,36 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
     };
     let transport = match text(&mut settings, "transport") {
         Some(t) if t.value == "local" => Transport::Local,
+        Some(t) if t.value == "winrm" => Transport::Winrm,
+        Some(t) if t.value == "script" => Transport::Script,
         _ => Transport::Ssh,
     };
+    let os = match text(&mut settings, "os") {
+        Some(os) if os.value == "windows" => Os::Windows,
+        None if transport == Transport::Winrm => Os::Windows,
+        _ => Os::Linux,
+    };
+    let plain = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| text(settings, key).map(|t| t.value);
+    let winrm = (transport == Transport::Winrm).then(|| Winrm {
+        scheme: plain(&mut settings, "scheme").unwrap_or_else(|| "https".to_owned()),
+        auth: plain(&mut settings, "auth").unwrap_or_else(|| "ntlm".to_owned()),
+        domain: plain(&mut settings, "domain"),
+        ca: plain(&mut settings, "ca"),
+        pin: plain(&mut settings, "pin"),
+        certificate: plain(&mut settings, "certificate"),
+        key: plain(&mut settings, "key"),
+    });
+    let port = winrm.as_ref().map(|w| if w.scheme == "http" { 5985 } else { 5986 });
     Host {
+        become_user: plain(&mut settings, "become.user"),
+        become_exact: matches!(settings.get("become.exact"), Some(exact) if exact.value == Value::Bool(true)),
+        shell: plain(&mut settings, "shell"),
+        os,
+        winrm,
         address: text(&mut settings, "address").map_or_else(|| raw.name.value.clone(), |t| t.value),
-        port: int(&mut settings, "port").and_then(|n| u16::try_from(n).ok()),
+        port: int(&mut settings, "port")
+            .and_then(|n| u16::try_from(n).ok())
+            .or(port),
         transport,
         user: text(&mut settings, "user").map(|t| t.value),
         password: text(&mut settings, "password"),

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::inventory::name_fault;
 use crate::runbook::Value;
-use crate::runbook::fields::{self, Fields, not_built};
+use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
 use crate::runbook::yaml::Node;
 
@@ -109,8 +109,16 @@ pub(super) fn read(f: &mut Fields<'_>, diags: &mut Diagnostics) -> Layer {
     {
         layer.set("password", Value::Text(name.value), name.span);
     }
-    let winrm = ["scheme", "auth", "domain", "ca", "pin", "certificate", "key"];
-    winrm.into_iter().chain(["shell"]).for_each(|key| f.later(key));
+    for key in ["scheme", "auth"] {
+        if let Some(word) = f.choice(key) {
+            layer.set(key, Value::Text(word.value.to_owned()), word.span);
+        }
+    }
+    for key in ["shell", "domain", "ca", "pin", "certificate", "key"] {
+        if let Some(text) = f.text(key) {
+            layer.set(key, Value::Text(text.value), text.span);
+        }
+    }
     layer
 }
 
@@ -174,18 +182,10 @@ fn one_or_many(f: &mut Fields<'_>, key: &'static str) -> Option<(Vec<Value>, Spa
 }
 
 fn transport(f: &mut Fields<'_>, layer: &mut Layer) {
-    let words = [("ssh", true), ("winrm", false), ("local", true), ("script", false)];
-    if let Some(built) = f.word("transport", &words) {
-        if !built.value {
-            f.complain(not_built(&built.span, &format!("transport `{}`", built.span.text())));
+    for key in ["transport", "os"] {
+        if let Some(word) = f.choice(key) {
+            layer.set(key, Value::Text(word.value.to_owned()), word.span);
         }
-        let word = built.span.text().trim_matches(['"', '\'']).to_owned();
-        layer.set("transport", Value::Text(word), built.span);
-    }
-    if let Some(windows) = f.word("os", &[("linux", false), ("windows", true)])
-        && windows.value
-    {
-        f.complain(not_built(&windows.span, "`os: windows`"));
     }
 }
 
@@ -200,8 +200,12 @@ fn become_(f: &mut Fields<'_>, layer: &mut Layer, diags: &mut Diagnostics) {
     if let Some(name) = b.node("password").and_then(|n| secret(n, diags)) {
         layer.set("become.password", Value::Text(name.value), name.span);
     }
-    b.later("user");
-    b.later("exact");
+    if let Some(user) = b.text("user") {
+        layer.set("become.user", Value::Text(user.value), user.span);
+    }
+    if let Some(exact) = b.bool("exact") {
+        layer.set("become.exact", Value::Bool(exact.value), exact.span);
+    }
     b.finish(diags);
 }
 

@@ -15,6 +15,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::diag::{Diagnostic, Span, Spanned};
 use crate::id::HostName;
 use crate::runbook::Value;
@@ -57,6 +59,16 @@ pub struct Host {
     pub become_method: String,
     /// Name of the secret with the password for it.
     pub become_password: Option<Spanned<String>>,
+    /// The user that `become: true` means; `None`: root.
+    pub become_user: Option<String>,
+    /// Its rule allows the written command and no shell.
+    pub become_exact: bool,
+    /// The shell that runs commands; `None`: `/bin/sh`.
+    pub shell: Option<String>,
+    /// Its operating system.
+    pub os: Os,
+    /// Settings of its transport, if it is `winrm`.
+    pub winrm: Option<Winrm>,
     /// Limit of each phase of connecting; `None`: what the operator's ssh config says, else [`CONNECT_TIMEOUT`].
     pub connect_timeout: Option<Duration>,
     /// For selecting; groups' included.
@@ -89,13 +101,60 @@ pub struct Withheld {
     pub span: Span,
 }
 
-/// `transport`, as far as this build has it.
+/// `os`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Os {
+    /// Linux, or what behaves like it.
+    Linux,
+    /// Windows.
+    Windows,
+}
+
+impl Os {
+    /// The word of the language.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Windows => "windows",
+        }
+    }
+}
+
+/// Settings of `transport: winrm`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Winrm {
+    /// `http` or `https`.
+    pub scheme: String,
+    /// `basic`, `ntlm`, `kerberos` or `certificate`.
+    pub auth: String,
+    /// The user's domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// File with the authorities that are trusted; `None`: the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
+    /// SHA-256 of the server's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
+    /// File with the client's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// File with its key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+/// `transport`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// SSH.
     Ssh,
     /// The machine pitstop runs on.
     Local,
+    /// Windows remote management.
+    Winrm,
+    /// Answers from a file.
+    Script,
 }
 
 impl Inventory {

@@ -6,8 +6,11 @@
 //! The runbook has passed `check`; what only the change, the inventory or the policy can show wrong is found here, and all of
 //! it is reported at once.
 
+mod back;
+mod call;
 mod each;
 mod gate;
+mod message;
 mod names;
 mod only;
 mod params;
@@ -54,6 +57,8 @@ pub struct BindInput<'a> {
     pub policy: Option<(&'a PolicyFile, &'a str)>,
     /// Secret providers of `pitstop.yml`.
     pub providers: &'a BTreeMap<String, Vec<String>>,
+    /// Commands of `pitstop.yml` that send messages.
+    pub notifiers: &'a BTreeMap<String, Vec<String>>,
     /// The project, for the files that steps use.
     pub files: &'a dyn Files,
 }
@@ -158,6 +163,7 @@ impl<'a, 'd> Binder<'a, 'd> {
         let policy = self.policy();
         let objectives = self.objectives();
         let (secrets, providers) = self.secrets();
+        let (notices, notifiers) = self.notices();
         let mut plan = Plan {
             schema: SCHEMA.to_owned(),
             language: 1,
@@ -174,6 +180,9 @@ impl<'a, 'd> Binder<'a, 'd> {
             params: std::mem::take(&mut self.params),
             secrets,
             providers,
+            notifiers,
+            silences: self.silences(),
+            notices,
             hosts: Vec::new(),
             targets: std::mem::take(&mut self.targets),
             window,
@@ -410,8 +419,10 @@ pub fn planned_host(h: &Host) -> PlannedHost {
         transport: match h.transport {
             Transport::Ssh => TransportKind::Ssh,
             Transport::Local => TransportKind::Local,
+            Transport::Winrm => TransportKind::Winrm,
+            Transport::Script => TransportKind::Script,
         },
-        os: "linux".to_owned(),
+        os: h.os.as_str().to_owned(),
         user: h.user.clone(),
         password: h.password.as_ref().map(|p| p.value.clone()),
         identity: h.identity.clone(),
@@ -419,6 +430,10 @@ pub fn planned_host(h: &Host) -> PlannedHost {
         jump: h.jump.as_ref().map(|j| j.value.clone()),
         become_method: h.become_method.clone(),
         become_password: h.become_password.as_ref().map(|p| p.value.clone()),
+        become_user: h.become_user.clone(),
+        become_exact: h.become_exact,
+        shell: h.shell.clone(),
+        winrm: h.winrm.clone(),
         connect_timeout_ms: h.connect_timeout.map(millis),
         labels: h.labels.clone(),
         vars: h.vars.clone(),

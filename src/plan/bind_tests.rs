@@ -8,7 +8,7 @@ use crate::inventory::hosts;
 use crate::plan::{Call, OnFailure, Place, PlannedUndo, Size, estimate};
 use crate::runbook::change::{self, Given};
 use crate::runbook::files::{Folder, ReadError};
-use crate::runbook::{check, policyfile};
+use crate::runbook::{check, policyfile, project};
 
 struct Memory(HashMap<String, Vec<u8>>);
 
@@ -114,6 +114,7 @@ impl Case {
             change: &self.change,
             policy: policy.as_ref().map(|p| (p, "anna ssh-ed25519 AAAA\n")),
             providers: &self.providers,
+            notifiers: &BTreeMap::new(),
             files: &files,
         };
         let mut found = Diagnostics::new();
@@ -864,8 +865,8 @@ fn ten_thousand_hosts_are_bound() {
     assert_eq!(c.change("change: C1").plan().hosts.len(), 10_001);
 }
 
-/// The examples of the design that use only what is built.
-fn example(name: &str, mode: Option<&str>) -> (Option<Plan>, Diagnostics) {
+/// The examples of the design.
+fn example(name: &str, more: Change) -> (Option<Plan>, Diagnostics) {
     let mut diags = Diagnostics::new();
     let files = Folder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bind"));
     let read = |path: &str| yaml_source(path, &files.read(path).unwrap());
@@ -873,42 +874,182 @@ fn example(name: &str, mode: Option<&str>) -> (Option<Plan>, Diagnostics) {
     let runbook = check::checked(&files, &path, &mut diags).unwrap_or_else(|| panic!("{:#?}", said(&diags)));
     let inventory = hosts::read(&read("inventory.yml"), &mut diags).unwrap();
     let policy = policyfile::read(&read("policy.yml"), &mut diags).unwrap();
-    let change = Change {
-        mode: mode.map(|m| change::flag("--mode", m)),
-        ..Change::default()
-    };
+    let project = project::read(&read("pitstop.yml"), &mut diags).unwrap();
     let signers = read("allowed_signers");
     let input = BindInput {
         runbook: &runbook,
         path: &path,
         inventory: &inventory,
-        change: &change,
+        change: &more,
         policy: Some((&policy, &signers.text)),
-        providers: &BTreeMap::new(),
+        providers: &project.providers,
+        notifiers: &project.notifiers,
         files: &files,
     };
     let plan = bind(&input, &mut diags);
     (plan, diags)
 }
 
+fn mode(mode: &str) -> Change {
+    Change {
+        mode: Some(change::flag("--mode", mode)),
+        ..Change::default()
+    }
+}
+
 #[test]
-fn the_examples_that_use_only_what_is_built_bind() {
-    for (name, mode, phases) in [
-        ("restore-test", None, "declare restore"),
-        ("dr-drill", Some("test"), "rehearse"),
-        ("dr-drill", Some("planned"), "fence promote failback"),
-        ("dr-drill", Some("disaster"), "declare promote"),
+fn the_examples_of_the_design_bind() {
+    let ticket = || Change {
+        parameters: vec![change::set("ticket=CHG0031337").unwrap()],
+        ..Change::default()
+    };
+    for (name, change, phases) in [
+        ("restore-test", Change::default(), "declare restore"),
+        ("dr-drill", mode("test"), "rehearse"),
+        ("dr-drill", mode("planned"), "fence promote failback"),
+        ("dr-drill", mode("disaster"), "declare promote"),
+        ("smallest", Change::default(), "restart"),
+        ("cluster-restart", Change::default(), "brokers"),
+        ("server-check", Change::default(), "checks"),
+        ("patch-window", ticket(), "web app"),
     ] {
-        let (plan, diags) = example(name, mode);
-        let plan = plan.unwrap_or_else(|| panic!("{name} {mode:?}: {:#?}", said(&diags)));
+        let (plan, diags) = example(name, change);
+        let plan = plan.unwrap_or_else(|| panic!("{name}: {:#?}", said(&diags)));
         let ids: Vec<_> = plan.phases().map(|p| p.id.as_str()).collect();
-        assert_eq!(ids.join(" "), phases, "{name} {mode:?}");
+        assert_eq!(ids.join(" "), phases, "{name}");
+        // What is frozen reads back as what it was, every action included.
+        let text = canon::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan, "{name}");
+    }
+}
+
+#[test]
+fn what_this_build_cannot_perform_is_found_in_the_plan() {
+    let lacking = |name: &str| {
+        let (plan, diags) = example(name, Change::default());
+        let plan = plan.unwrap_or_else(|| panic!("{:#?}", said(&diags)));
+        let lacking = crate::plan::lacking::lacking(&plan);
+        lacking
+            .iter()
+            .map(crate::plan::lacking::Lack::shown)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lacking("restore-test"), [""; 0]);
+    assert_eq!(lacking("smallest"), ["`service` (restart/restart)"]);
+    assert_eq!(
+        lacking("server-check"),
+        [
+            "`transport: winrm` (app1, app2)",
+            "a step for Linux and Windows hosts at once (checks/disk, checks/clock)"
+        ]
+    );
+    assert_eq!(
+        lacking("cluster-restart"),
+        ["`service` (brokers/restart, brokers/restart/1)", "`silence`"]
+    );
+}
+
+#[test]
+fn platform_keys_are_chosen_where_the_hosts_leave_no_choice() {
+    let steps = "    on_failure: hold\n    steps:\n      - name: S\n        linux: { run: uname }\n        windows: { powershell: Get-Host }\n";
+    let call = |c: &Case| c.plan().phases().next().unwrap().stages.steps[0].call.clone();
+    let mut c = case(one_phase("", steps));
+    assert_eq!(
+        call(&c),
+        Call::Run {
+            command: "uname".into()
+        }
+    );
+    c.inventory = INVENTORY.replace("web1: {", "web1: { os: windows,");
+    let Call::ByOs {
+        linux: Some(linux),
+        windows: Some(windows),
+    } = call(&c)
+    else {
+        panic!()
+    };
+    assert_eq!((linux.word(), windows.word()), ("run", "powershell"));
+    let only = "    on_failure: hold\n    steps: [{ name: S, windows: { powershell: Get-Host } }]\n";
+    assert_eq!(case(one_phase("", only)).codes(), ["PS0230"]);
+}
+
+#[test]
+fn an_install_on_linux_says_what_happens_to_settings() {
+    let steps = "    on_failure: hold\n    steps: [{ name: S, patch: { mode: install } }]\n";
+    let mut c = case(one_phase("", steps));
+    assert_eq!(c.codes(), ["PS0227"]);
+    c.inventory = INVENTORY
+        .replace("role: web", "role: old")
+        .replace("unused: {}", "unused: { os: windows, labels: { role: web } }");
+    c.plan();
+}
+
+#[test]
+fn built_in_actions_know_their_way_back() {
+    let steps = "    steps:\n      - { id: a, name: A, service: { name: web, state: stopped } }\n      - { id: b, name: B, reboot: { if: always } }\n      - { id: c, name: C, edit: { file: /etc/a, find: x, put: y } }\n      - { id: d, name: D, service: { name: web, enabled: true }, undo: { none: no } }\n";
+    let plan = case(one_phase("", steps)).plan();
+    let undo: Vec<_> = plan
+        .phases()
+        .next()
+        .unwrap()
+        .stages
+        .steps
+        .iter()
+        .map(|s| &s.undo)
+        .collect();
+    let back = |undo: &PlannedUndo| match undo {
+        PlannedUndo::Steps(steps) => steps[0].call.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        back(undo[0]),
+        Call::Revert {
+            step: "a".into(),
+            of: "service".into()
+        }
+    );
+    assert_eq!(*undo[1], PlannedUndo::NotNeeded);
+    assert_eq!(
+        back(undo[2]),
+        Call::Restore {
+            step: "c".into(),
+            dest: "/etc/a".into()
+        }
+    );
+    assert!(matches!(undo[3], PlannedUndo::None(why) if why == "no"));
+}
+
+#[test]
+fn the_control_machine_may_look_at_a_port() {
+    let steps = "    on_failure: hold\n    verify: [{ name: V, wait_for: { port: 80, from: controller } }]\n    steps: [{ name: S, run: x }]\n";
+    let plan = case(one_phase("", steps)).policy("allow_local: true\n").plan();
+    let step = &plan.phases().next().unwrap().stages.verify[0];
+    assert_eq!(step.place, Place::Hosts(vec![HostName::controller()]));
+    let Call::WaitPort { host, .. } = &step.call else {
+        panic!()
+    };
+    assert_eq!(host.as_deref(), Some("{{ host.address }}"));
+}
+
+#[test]
+fn messages_need_a_command_and_sides_a_machine() {
+    let c = case(one_phase("notify: [{ events: [finished], via: chat }]\n", HOLD));
+    assert_eq!(c.codes(), ["PS0231"]);
+    let steps = |side: &str| {
+        format!(
+            "    on_failure: hold\n    steps: [{{ name: S, compare: {{ mode: exact, left: {{ run: a }}, right: {{ host: {side}, run: a }} }} }}]\n"
+        )
+    };
+    let plan = case(one_phase("", &steps("lb1"))).plan();
+    assert!(plan.host(&HostName::new("lb1")).is_some());
+    for side in ["lb", "nowhere"] {
+        assert_eq!(case(one_phase("", &steps(side))).codes(), ["PS0625"], "{side}");
     }
 }
 
 #[test]
 fn a_drill_in_test_mode_touches_only_the_copy() {
-    let (plan, _) = example("dr-drill", Some("test"));
+    let (plan, _) = example("dr-drill", mode("test"));
     let hosts: Vec<_> = plan.unwrap().hosts.iter().map(|h| h.name.to_string()).collect();
     assert_eq!(hosts, ["orders-copy"]);
 }

@@ -9,6 +9,7 @@ pub mod bind;
 mod each;
 pub mod estimate;
 pub mod freeze;
+pub mod lacking;
 pub mod page;
 mod parts;
 mod window;
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 pub use self::each::{Items, PlannedEach, item_words};
 pub use self::window::{PlannedFreeze, PlannedWindow};
 use crate::id::{Digest, HostName};
+pub use crate::inventory::Winrm;
+pub use crate::runbook::builtin::{BuiltIn, Check};
 pub use crate::runbook::{
     AfterBatch, Become, ChangeText, Kind, OnFailure, OnUnknown, Otherwise, Parse, Retry, SecretSource, Size, Stage,
     Stages, Value,
@@ -62,6 +65,15 @@ pub struct Plan {
     pub secrets: BTreeMap<String, SecretSource>,
     /// Commands of secret providers, as `pitstop.yml` has them.
     pub providers: BTreeMap<String, Vec<String>>,
+    /// Commands that send messages, as `pitstop.yml` has them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub notifiers: BTreeMap<String, Vec<String>>,
+    /// Monitoring that is kept quiet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<PlannedSilence>,
+    /// Messages on events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<PlannedNotice>,
     /// Every host that the plan can touch (targets, delegates, bastions), in inventory order.
     pub hosts: Vec<PlannedHost>,
     /// Target sets with their hosts, in inventory order.
@@ -133,6 +145,18 @@ pub struct PlannedHost {
     pub become_method: String,
     /// Name of the secret with the password for it.
     pub become_password: Option<String>,
+    /// The user that `become: true` means; `None`: root.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub become_user: Option<String>,
+    /// Its rule allows the written command and no shell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub become_exact: bool,
+    /// The shell that runs commands; `None`: `/bin/sh`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell: Option<String>,
+    /// Settings of its transport, if it is `winrm`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winrm: Option<Winrm>,
     /// Limit of each phase of connecting; none: what the operator's ssh config says, else ten seconds.
     pub connect_timeout_ms: Option<u64>,
     /// Labels, groups' included.
@@ -155,6 +179,26 @@ pub enum TransportKind {
     Local,
     /// Answers from a file.
     Script,
+}
+
+/// An item of `silence`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedSilence {
+    /// Name of the monitoring.
+    pub via: String,
+    /// What is kept quiet (templates).
+    pub matchers: BTreeMap<String, String>,
+    /// While a host is worked on, not for the whole run.
+    pub by_host: bool,
+}
+
+/// An item of `notify`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedNotice {
+    /// On which events.
+    pub events: Vec<String>,
+    /// A command of [`Plan::notifiers`].
+    pub via: String,
 }
 
 /// What the plan needs of the policy, and its digest.
@@ -480,6 +524,35 @@ pub enum Call {
         /// What to do.
         text: String,
     },
+    /// One script for PowerShell.
+    Powershell {
+        /// The script.
+        command: String,
+    },
+    /// Waits until a check is good.
+    WaitCheck {
+        /// Which.
+        check: Check,
+        /// How often to look.
+        every_ms: u64,
+    },
+    /// Takes back what a built-in changed, from what it captured (made by `bind`).
+    Revert {
+        /// Its step's id.
+        step: String,
+        /// Its word.
+        of: String,
+    },
+    /// One of two, by the operating system of the host where it is done. Where all hosts have one, `bind` has chosen.
+    ByOs {
+        /// For Linux hosts.
+        linux: Option<Box<Call>>,
+        /// For Windows hosts.
+        windows: Option<Box<Call>>,
+    },
+    /// An action that knows what it changes.
+    #[serde(untagged)]
+    BuiltIn(BuiltIn),
 }
 
 impl Call {
@@ -496,6 +569,14 @@ impl Call {
                 "wait_for"
             }
             Self::Manual { .. } => "manual",
+            Self::Powershell { .. } => "powershell",
+            Self::WaitCheck { .. } => "wait_for",
+            Self::Revert { of, .. } => crate::runbook::keys::ACTIONS
+                .iter()
+                .find(|key| key.name == of)
+                .map_or("undo", |key| key.name),
+            Self::ByOs { .. } => "by_os",
+            Self::BuiltIn(what) => what.word(),
         }
     }
 

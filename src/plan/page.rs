@@ -11,6 +11,7 @@ mod markdown;
 mod risk;
 mod terminal;
 mod time;
+mod unbuilt;
 mod words;
 
 pub use difference::{Difference, diff, diff_markdown, diff_text};

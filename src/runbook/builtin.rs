@@ -253,9 +253,7 @@ impl BuiltIn {
             Self::Edit { file, put, .. } => vec![file, put],
             Self::Check(check) => check.texts(),
             Self::Service { name, .. } => vec![name],
-            Self::Package { names, version, .. } => {
-                names.texts().into_iter().chain(version.as_deref()).collect()
-            }
+            Self::Package { names, version, .. } => names.texts().into_iter().chain(version.as_deref()).collect(),
             Self::Patch(patch) => {
                 let only = patch.only.iter().flat_map(Names::texts);
                 only.chain(patch.exclude.iter().map(String::as_str)).collect()

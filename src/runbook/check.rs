@@ -4,8 +4,8 @@
 //! `plan::bind`.
 
 mod across;
-mod declared;
 mod builtin;
+mod declared;
 mod expressions;
 mod names;
 mod phase;

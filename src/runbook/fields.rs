@@ -257,7 +257,11 @@ impl<'n> Fields<'n> {
             "PS0137",
             format!("{} has exactly one of its forms", self.shape.what),
             self.head.clone(),
-            if written == 0 { "this has none" } else { "this has several" },
+            if written == 0 {
+                "this has none"
+            } else {
+                "this has several"
+            },
         );
         self.found.push(d.help(format!("write one of: {}", all.join(", "))));
     }

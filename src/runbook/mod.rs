@@ -16,6 +16,7 @@ pub mod keys;
 pub mod lower;
 pub mod policyfile;
 pub mod project;
+pub mod schema;
 mod step;
 pub mod testfile;
 pub mod yaml;

@@ -22,6 +22,8 @@ pub struct Project {
     pub policy: Option<Spanned<String>>,
     /// Secret providers: name → argument list.
     pub providers: BTreeMap<String, Vec<String>>,
+    /// Commands that send messages: name → argument list.
+    pub notifiers: BTreeMap<String, Vec<String>>,
 }
 
 /// Where the default inventory comes from.
@@ -42,9 +44,9 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Project> {
         inventory: inventory(&mut f),
         state: f.text("state"),
         policy: path(&mut f, "policy"),
-        providers: providers(&mut f),
+        providers: commands(&mut f, "providers"),
+        notifiers: commands(&mut f, "notify"),
     };
-    f.later("notify");
     f.finish(diags);
     Some(project)
 }
@@ -116,9 +118,10 @@ fn outside(path: Spanned<String>, why: &str) -> Diagnostic {
     .help("write it relative to the folder that holds pitstop.yml")
 }
 
-fn providers(f: &mut Fields<'_>) -> BTreeMap<String, Vec<String>> {
-    let mut providers = BTreeMap::new();
-    for e in f.map("providers").unwrap_or_default() {
+/// Named commands for the controller.
+fn commands(f: &mut Fields<'_>, key: &'static str) -> BTreeMap<String, Vec<String>> {
+    let mut commands = BTreeMap::new();
+    for e in f.map(key).unwrap_or_default() {
         let argv = fields::seq(&e.value, &e.key).and_then(|items| {
             items
                 .iter()
@@ -127,21 +130,21 @@ fn providers(f: &mut Fields<'_>) -> BTreeMap<String, Vec<String>> {
         });
         match argv {
             Ok(argv) if argv.first().is_some_and(|program| !program.is_empty()) => {
-                providers.insert(e.key.value.clone(), argv);
+                commands.insert(e.key.value.clone(), argv);
             }
             Ok(_) => {
                 let d = Diagnostic::error(
                     "PS0530",
-                    format!("the provider `{}` has no command", e.key.value),
+                    format!("`{}` of `{key}` has no command", e.key.value),
                     e.value.span.clone(),
                     "this list is empty",
                 );
                 f.complain(d.help("write a program and its arguments: `[vault, kv, get, -field=value]`"));
             }
-            Err(d) => f.complain(d.help("a provider is an argument list and runs without a shell")),
+            Err(d) => f.complain(d.help("a command is an argument list and runs without a shell")),
         }
     }
-    providers
+    commands
 }
 
 #[cfg(test)]
@@ -164,7 +167,10 @@ mod tests {
                 "schema: 1\nproviders: { a: [], b: vault read }\n",
                 vec!["PS0530", "PS0105"],
             ),
-            ("schema: 1\nnotify: { ops: [x] }\nsatte: y\n", vec!["PS0190", "PS0102"]),
+            (
+                "schema: 1\nnotify: { ops: [x], dev: [] }\nsatte: y\n",
+                vec!["PS0530", "PS0102"],
+            ),
         ] {
             let mut diags = Diagnostics::new();
             read(&Source::new("pitstop.yml", text), &mut diags);

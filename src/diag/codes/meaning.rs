@@ -441,4 +441,43 @@ phases:
   wait_for: { time: 5s }
 ",
     },
+    Code {
+        code: "PS0227",
+        title: "an install on Linux says what happens to changed settings",
+        text: "A package manager asks what to do with a settings file that was changed by hand, and nobody is there to answer. `conffiles: keep` leaves yours, `new` takes the package's, `fail` stops.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0228",
+        title: "a baseline that was never noted",
+        text: "`baseline: { diff: STEP }` names an earlier step of the phase with `baseline: { capture: [...] }`.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0229",
+        title: "this build plans it and cannot perform it",
+        text: "The language has it: it is checked, planned and shown. `run` and `approve` refuse a plan that holds it before anything is contacted, because a step that is left out silently is a promise that is broken.",
+        wrong: r"- name: Restart it
+  service: { name: web, state: restarted }
+",
+        right: r"- name: Restart it
+  run: systemctl restart web
+",
+    },
+    Code {
+        code: "PS0230",
+        title: "no action for a host's operating system",
+        text: "With `linux` and `windows` a step does something else on each. It needs an action for the `os` of every host where it is done.",
+        wrong: "",
+        right: "",
+    },
+    Code {
+        code: "PS0231",
+        title: "nothing sends this message",
+        text: "`via` of `notify` names a command of `notify` in pitstop.yml: `notify: { ops-chat: [post-message, ops] }`.",
+        wrong: "",
+        right: "",
+    },
 ];

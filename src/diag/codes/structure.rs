@@ -386,27 +386,23 @@ phases:
         code: "PS0137",
         title: "exactly one of several forms",
         text: "This map has forms that exclude each other. Write one of them.",
-        wrong: r"- name: What has changed
-  baseline: { capture: [packages], diff: before }
+        wrong: r"- name: Show the time
+  linux: {}
 ",
-        right: r"- name: What there is
-  assert: 'true'
+        right: r"- name: Show the time
+  linux: { run: date }
 ",
     },
     Code {
         code: "PS0138",
         title: "keys that need or exclude one another",
         text: "One of these keys means nothing without another, or beside it.",
-        wrong: r"- name: Compare the numbers of rows
-  compare:
-    mode: exact
-    tolerance: 10
-    left: { run: count-rows }
-    right: { host: controller, run: count-rows }
+        wrong: r"- name: The port answers
+  wait_for: { port: 443, host: www.example.com, from: controller }
+  delegate_to: controller
 ",
-        right: r"- name: Compare the numbers of rows
-  run: compare-rows
-  read_only: true
+        right: r"- name: The port answers
+  wait_for: { port: 443, host: www.example.com, from: controller }
 ",
     },
     Code {

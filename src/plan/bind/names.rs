@@ -87,7 +87,7 @@ pub(super) fn set_host(scope: &mut Scope, h: &Host) {
     let map = [
         ("name", text(h.name.value.as_str())),
         ("address", text(&h.address)),
-        ("os", text("linux")),
+        ("os", text(h.os.as_str())),
         ("labels", Value::Map(labels)),
         ("vars", Value::Map(h.vars.clone())),
     ];

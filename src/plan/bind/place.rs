@@ -72,7 +72,7 @@ impl Binder<'_, '_> {
     }
 
     /// A host, a set or `controller`.
-    fn hosts_of(&mut self, word: &str, written: &Spanned<String>) -> Option<Vec<HostName>> {
+    pub(super) fn hosts_of(&mut self, word: &str, written: &Spanned<String>) -> Option<Vec<HostName>> {
         if word == "controller" {
             return Some(vec![HostName::controller()]);
         }

@@ -1,5 +1,6 @@
 //! Steps: defaults, undo, files by digest, and what needs the run.
 
+use super::back::{self, Way};
 use super::phase::Site;
 use super::{Binder, millis, names};
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned};
@@ -7,12 +8,12 @@ use crate::id::{Digest, HostName};
 use crate::plan::{Become, Call, FileRef, Items, Place, PlannedMark, PlannedStep, PlannedUndo, Retry, Stage};
 use crate::runbook::expr::Template;
 use crate::runbook::yaml::inside;
-use crate::runbook::{Action, Command, Mark, Step, Undo, WaitFor};
+use crate::runbook::{Action, Mark, Step, Undo};
 
 /// Limit of one attempt where nothing is written.
 const TIMEOUT_MS: u64 = 600_000;
 /// No repetition.
-const ONCE: Retry = Retry {
+pub(super) const ONCE: Retry = Retry {
     attempts: 1,
     delay_ms: 0,
     backoff_percent: 100,
@@ -41,8 +42,8 @@ impl Binder<'_, '_> {
     }
 
     fn step_here(&mut self, step: &Step, site: Site<'_>) -> Option<PlannedStep> {
-        let call = self.call(&step.action.value);
-        let place = self.place(step, site);
+        let place = self.place_of(step, site);
+        let call = self.call_by_os(step, place.as_ref(), site);
         self.decide_assert(step, site);
         let for_each = self.for_each(step, site);
         let (call, place, for_each) = (call?, place?, for_each?);
@@ -123,9 +124,10 @@ impl Binder<'_, '_> {
                 PlannedUndo::Steps(numbered(&planned.id, steps.collect()))
             }
             Undo::Unwritten if planned.read_only => PlannedUndo::NotNeeded,
-            Undo::Unwritten => match by_nature(planned) {
-                Some(step) => PlannedUndo::Steps(numbered(&planned.id, vec![step])),
-                None => PlannedUndo::None("no undo written".to_owned()),
+            Undo::Unwritten => match back::of(planned) {
+                Way::Step(step) => PlannedUndo::Steps(numbered(&planned.id, vec![*step])),
+                Way::NotNeeded => PlannedUndo::NotNeeded,
+                Way::Unknown => PlannedUndo::None("no undo written".to_owned()),
             },
         }
     }
@@ -170,7 +172,11 @@ impl Binder<'_, '_> {
             Call::Http { url, headers, body, .. } => late(url) || maybe(body) || headers.values().any(|v| late(v)),
             Call::Assert { that } => self.judges_late(&names::condition_names(that)),
             Call::WaitPort { host, port, .. } => late(port) || maybe(host),
-            Call::WaitConnection { .. } => false,
+            Call::Powershell { command } => late(command),
+            Call::BuiltIn(what) => what.texts().into_iter().any(late),
+            Call::WaitCheck { check, .. } => check.texts().into_iter().any(late),
+            Call::ByOs { linux, windows } => linux.iter().chain(windows).any(|call| self.call_is_late(call)),
+            Call::WaitConnection { .. } | Call::Revert { .. } => false,
         }
     }
 
@@ -234,78 +240,8 @@ impl Binder<'_, '_> {
         }
     }
 
-    fn call(&mut self, action: &Action) -> Option<Call> {
-        let text = |t: &Spanned<String>| t.value.clone();
-        let maybe = |t: &Option<Spanned<String>>| t.as_ref().map(text);
-        Some(match action {
-            Action::Run(Command::Shell(command)) => Call::Run { command: text(command) },
-            Action::Run(Command::Argv(argv)) => Call::Argv {
-                argv: argv.iter().map(text).collect(),
-            },
-            Action::Script {
-                file,
-                interpreter,
-                args,
-            } => Call::Script {
-                file: self.file(file, false)?,
-                interpreter: maybe(interpreter),
-                args: args.iter().map(text).collect(),
-            },
-            Action::Upload {
-                src,
-                dest,
-                mode,
-                owner,
-                template,
-                validate,
-            } => Call::Upload {
-                src: self.file(src, *template)?,
-                dest: text(dest),
-                mode: *mode,
-                owner: maybe(owner),
-                template: *template,
-                validate: maybe(validate),
-            },
-            Action::Download { src, max_bytes } => Call::Download {
-                src: text(src),
-                max_bytes: *max_bytes,
-            },
-            Action::Http {
-                method,
-                url,
-                headers,
-                body,
-            } => Call::Http {
-                method: text(method),
-                url: text(url),
-                headers: headers.iter().map(|(k, v)| (text(k), text(v))).collect(),
-                body: maybe(body),
-            },
-            Action::Assert(that) => Call::Assert { that: text(that) },
-            Action::WaitFor { what, every } => {
-                let every_ms = millis(*every);
-                match what {
-                    WaitFor::Port { host, port } => Call::WaitPort {
-                        host: maybe(host),
-                        port: text(port),
-                        every_ms,
-                    },
-                    WaitFor::Path(path) => Call::WaitPath {
-                        path: text(path),
-                        every_ms,
-                    },
-                    WaitFor::Connection => Call::WaitConnection { every_ms },
-                    WaitFor::Time(time) => Call::WaitTime { time: text(time) },
-                }
-            }
-            Action::Manual(instructions) => Call::Manual {
-                text: text(instructions),
-            },
-        })
-    }
-
     /// Freezes a file of the project; gives its path.
-    fn file(&mut self, path: &Spanned<String>, template: bool) -> Option<String> {
+    pub(super) fn file(&mut self, path: &Spanned<String>, template: bool) -> Option<String> {
         let name = self.text_now(path)?;
         let bytes = match crate::runbook::files::not_plain(&name) {
             Some(why) => Err(why.to_owned()),
@@ -372,44 +308,6 @@ fn numbered(of: &str, mut steps: Vec<PlannedStep>) -> Vec<PlannedStep> {
     steps
 }
 
-/// The way back of an action that knows its own.
-fn by_nature(of: &PlannedStep) -> Option<PlannedStep> {
-    let (name, call) = match &of.call {
-        Call::Upload { dest, .. } => {
-            let call = Call::Restore {
-                step: of.id.clone(),
-                dest: dest.clone(),
-            };
-            (format!("Put back what was at {dest}"), call)
-        }
-        Call::Manual { text } => {
-            let text = format!("Take back what was done here: {text}");
-            (format!("Take back by hand: {}", of.name), Call::Manual { text })
-        }
-        _ => return None,
-    };
-    Some(PlannedStep {
-        name,
-        call,
-        when: None,
-        expect: None,
-        warn_unless: None,
-        register: None,
-        parse: None,
-        for_each: None,
-        may_fail: None,
-        mark: None,
-        mark_start: None,
-        evidence: Vec::new(),
-        env: std::collections::BTreeMap::new(),
-        stdin: None,
-        skip: None,
-        retry: ONCE,
-        undo: PlannedUndo::NotNeeded,
-        ..of.clone()
-    })
-}
-
 /// True for calls that are a process or a file of the machine where they are done.
 pub(super) fn runs_on_host(call: &Call) -> bool {
     match call {
@@ -420,7 +318,12 @@ pub(super) fn runs_on_host(call: &Call) -> bool {
         | Call::Restore { .. }
         | Call::Download { .. }
         | Call::WaitPort { .. }
-        | Call::WaitPath { .. } => true,
+        | Call::WaitPath { .. }
+        | Call::WaitCheck { .. }
+        | Call::Powershell { .. }
+        | Call::BuiltIn(_)
+        | Call::Revert { .. }
+        | Call::ByOs { .. } => true,
         Call::Http { .. }
         | Call::Assert { .. }
         | Call::WaitConnection { .. }

@@ -37,6 +37,8 @@ pub fn facts(plan: &Plan, digest: &Digest, outside: &Outside) -> Page {
         });
     }
     sections.extend([rollback(plan), people(plan), power(plan), risk(plan, outside)]);
+    sections.extend(super::unbuilt::messages(plan));
+    sections.extend(super::unbuilt::unbuilt(plan));
     sections.extend(left_out(plan));
     sections.extend(outside.learnt.as_ref().map(|l| learnt(plan, l)));
     sections.push(outside_digest(plan, digest, outside));

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Call, Plan, PlannedPhase, PlannedStep, PlannedUndo, Stage};
+use super::super::{BuiltIn, Call, Plan, PlannedPhase, PlannedStep, PlannedUndo, Stage};
 use super::words::{count, plain_call};
 use super::{Block, Outside, Section, code};
 use crate::id::HostName;
@@ -23,7 +23,10 @@ pub(super) fn rollback(plan: &Plan) -> Section {
     for (p, s) in changing(plan) {
         all += 1;
         let how = match &s.undo {
-            PlannedUndo::Steps(l) if l.iter().any(|u| matches!(u.call, Call::Restore { .. })) => {
+            PlannedUndo::Steps(l)
+                if l.iter()
+                    .any(|u| matches!(u.call, Call::Restore { .. } | Call::Revert { .. })) =>
+            {
                 can += 1;
                 "automatic: what was found before is put back".to_owned()
             }
@@ -123,6 +126,9 @@ pub(super) fn counted(plan: &Plan, outside: &Outside) -> (&'static str, u32, Vec
     let unlatched = changing(plan).filter(|(_, s)| unknown_if_cut(&s.call)).count();
     let reboots = changing(plan)
         .filter(|(_, s)| {
+            if matches!(s.call, Call::BuiltIn(BuiltIn::Reboot { .. })) {
+                return true;
+            }
             let (_, text) = plain_call(&s.call, s.params.as_ref().unwrap_or(&plan.params));
             ["reboot", "shutdown", "systemctl kexec"]
                 .iter()

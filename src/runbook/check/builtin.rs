@@ -18,7 +18,9 @@ pub(super) fn check(at: &At<'_>, diags: &mut Diagnostics) {
             noted(at, step, diags);
         }
         if let Action::WaitFor {
-            what: WaitFor::Port { from_controller: true, .. },
+            what: WaitFor::Port {
+                from_controller: true, ..
+            },
             ..
         } = part
             && let Some(delegate) = &at.step.delegate_to
@@ -35,7 +37,11 @@ pub(super) fn check(at: &At<'_>, diags: &mut Diagnostics) {
         if ONLY_PLANNED.contains(&word) {
             diags.push(only_planned(&format!("`{word}`"), &action.span));
         }
-        if let Action::WaitFor { what: WaitFor::Check { .. }, .. } = part {
+        if let Action::WaitFor {
+            what: WaitFor::Check { .. },
+            ..
+        } = part
+        {
             diags.push(only_planned("`wait_for` with a `check`", &action.span));
         }
     }

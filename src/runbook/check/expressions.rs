@@ -431,7 +431,9 @@ fn fields(step: &Step) -> Fields {
 fn own_fields(step: &Step) -> Fields {
     let mut fields = Fields::of([]);
     for part in step.action.parts() {
-        fields.0.extend(more_fields(part).iter().map(|(name, kind)| ((*name).to_owned(), *kind)));
+        fields
+            .0
+            .extend(more_fields(part).iter().map(|(name, kind)| ((*name).to_owned(), *kind)));
     }
     if step.parse == Some(Parse::Number) {
         let all: &mut BTreeMap<_, _> = &mut fields.0;

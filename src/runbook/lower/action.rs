@@ -301,7 +301,8 @@ fn two_actions(first: &Entry, second: &Entry) -> Diagnostic {
         second.key.span.clone(),
         "a second action",
     );
-    d.also(first.key.span.clone(), "the first one").help("make two steps of it")
+    d.also(first.key.span.clone(), "the first one")
+        .help("make two steps of it")
 }
 
 fn empty_command(span: &Span) -> Diagnostic {

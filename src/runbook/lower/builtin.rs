@@ -105,12 +105,7 @@ impl Cx<'_> {
     }
 
     /// A map whose keys are all read as their table says.
-    fn values(
-        &mut self,
-        node: &Node,
-        shape: &'static Shape,
-        texts: &mut Vec<Text>,
-    ) -> Option<BTreeMap<String, Value>> {
+    fn values(&mut self, node: &Node, shape: &'static Shape, texts: &mut Vec<Text>) -> Option<BTreeMap<String, Value>> {
         let mut f = Fields::of(node, shape, self.diags)?;
         let mut values = BTreeMap::new();
         for key in shape.all() {
@@ -122,7 +117,8 @@ impl Cx<'_> {
                 }),
                 Kind::List(_) => {
                     let items = list(f.texts(key.name), texts);
-                    f.has(key.name).then(|| Value::List(items.into_iter().map(Value::Text).collect()))
+                    f.has(key.name)
+                        .then(|| Value::List(items.into_iter().map(Value::Text).collect()))
                 }
                 Kind::Word(_) => f.choice(key.name).map(|w| Value::Text(w.value.to_owned())),
                 Kind::Number(min, max) => number(&mut f, key.name, min, max),
@@ -249,7 +245,11 @@ impl Cx<'_> {
         let bounded = mode.as_ref().is_some_and(|m| m.value == CompareMode::Bounded);
         match &tolerance {
             Some(text) if !bounded => {
-                let d = together("`tolerance` belongs to `mode: bounded`", &text.span, "nothing would read it");
+                let d = together(
+                    "`tolerance` belongs to `mode: bounded`",
+                    &text.span,
+                    "nothing would read it",
+                );
                 f.complain(d.help("delete it, or write `mode: bounded`"));
             }
             Some(text) if !is_tolerance(text) => {

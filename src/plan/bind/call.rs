@@ -1,0 +1,246 @@
+//! What a step does, and which of two actions the operating systems of its hosts ask for.
+//!
+//! Owns: action → [`Call`]. Must not: know the other keys of a step.
+
+use std::collections::BTreeSet;
+
+use super::phase::Site;
+use super::{Binder, millis};
+use crate::diag::{Diagnostic, Spanned};
+use crate::id::HostName;
+use crate::inventory::Os;
+use crate::plan::{BuiltIn, Call, Place, Stage};
+use crate::runbook::builtin::{PatchMode, Side};
+use crate::runbook::{Action, Command, Step, Text, WaitFor};
+
+impl Binder<'_, '_> {
+    /// Where the step is done: where it says, or on the control machine if that one waits for a port.
+    pub(super) fn place_of(&mut self, step: &Step, site: Site<'_>) -> Option<Place> {
+        let from_controller = step.action.parts().into_iter().find_map(|part| match part {
+            Action::WaitFor {
+                what:
+                    WaitFor::Port {
+                        host,
+                        from_controller: true,
+                        ..
+                    },
+                ..
+            } => Some(host),
+            _ => None,
+        });
+        let Some(host) = from_controller else {
+            return self.place(step, site);
+        };
+        if host.is_none() && (step.once || site.stage == Stage::Steady) {
+            let d = Diagnostic::error(
+                "PS0626",
+                "`host` has no value here",
+                step.action.span.clone(),
+                "this step is done once, for no host",
+            );
+            self.diags.push(d.help("write `host: ADDRESS` beside `port`"));
+            return None;
+        }
+        Some(Place::Hosts(vec![HostName::controller()]))
+    }
+
+    /// The call, chosen by operating system where all the step's hosts have one.
+    pub(super) fn call_by_os(&mut self, step: &Step, place: Option<&Place>, site: Site<'_>) -> Option<Call> {
+        let systems = self.systems(place?, site);
+        if let Action::ByOs { linux, windows } = &step.action.value {
+            for (os, part) in [(Os::Linux, linux), (Os::Windows, windows)] {
+                if let Some(host) = systems.iter().find(|(o, _)| *o == os).map(|(_, host)| host)
+                    && part.is_none()
+                {
+                    let d = Diagnostic::error(
+                        "PS0230",
+                        format!("the step has no action for `{host}`"),
+                        step.action.span.clone(),
+                        format!("its `os` is {}", os.as_str()),
+                    );
+                    self.diags
+                        .push(d.help(format!("add `{}: {{ … }}` with its action", os.as_str())));
+                    return None;
+                }
+            }
+            let only = match systems.as_slice() {
+                [(Os::Linux, _)] => linux,
+                [(Os::Windows, _)] => windows,
+                _ => &None,
+            };
+            if let Some(only) = only {
+                self.conffiles(&only.value, &systems, step);
+                return self.call(&only.value);
+            }
+        }
+        for part in step.action.parts() {
+            self.conffiles(part, &systems, step);
+        }
+        self.call(&step.action.value)
+    }
+
+    /// The operating systems where the step is done, each with one host that has it.
+    fn systems(&self, place: &Place, site: Site<'_>) -> Vec<(Os, HostName)> {
+        let hosts: BTreeSet<&HostName> = match place {
+            Place::Own => site.hosts.iter().collect(),
+            Place::Hosts(hosts) | Place::OneOf(hosts) => hosts.iter().collect(),
+            Place::ByHost(map) => map.values().flatten().collect(),
+        };
+        let mut found: Vec<(Os, HostName)> = Vec::new();
+        for host in hosts {
+            let os = self.input.inventory.host(host.as_str()).map_or(Os::Linux, |h| h.os);
+            if found.iter().all(|(known, _)| *known != os) {
+                found.push((os, host.clone()));
+            }
+        }
+        found
+    }
+
+    /// What happens to changed settings is never left to the package manager.
+    fn conffiles(&mut self, part: &Action, systems: &[(Os, HostName)], step: &Step) {
+        let Action::BuiltIn {
+            what: BuiltIn::Patch(patch),
+            ..
+        } = part
+        else {
+            return;
+        };
+        let linux = systems.iter().find(|(os, _)| *os == Os::Linux);
+        if let (PatchMode::Install, None, Some((_, host))) = (patch.mode, patch.conffiles, linux) {
+            let d = Diagnostic::error(
+                "PS0227",
+                "an install on Linux says what happens to changed settings",
+                step.action.span.clone(),
+                "`conffiles` is missing here",
+            );
+            let d = d.help("write `conffiles: keep` (yours stay), `new` (the package's come) or `fail`");
+            self.diags.push(d.help(format!("`{host}` is a Linux host")));
+        }
+    }
+
+    /// One part of a step for both systems; `None` where it could not be read.
+    fn part(&mut self, part: Option<&Spanned<Action>>) -> Option<Option<Box<Call>>> {
+        match part {
+            None => Some(None),
+            Some(action) => self.call(&action.value).map(|call| Some(Box::new(call))),
+        }
+    }
+
+    fn built_in(&mut self, what: &BuiltIn, texts: &[Text]) -> Option<BuiltIn> {
+        let mut what = what.clone();
+        if let BuiltIn::Compare { left, right, .. } = &mut what {
+            for side in [left, right] {
+                self.side(side, texts)?;
+            }
+        }
+        Some(what)
+    }
+
+    /// The machine of a side, by name.
+    fn side(&mut self, side: &mut Side, texts: &[Text]) -> Option<()> {
+        let Some(written) = &side.host else { return Some(()) };
+        let at = texts.iter().find(|t| t.text.value == *written && !t.command)?;
+        let word = self.text_now(&at.text)?;
+        let hosts = self.hosts_of(&word, &at.text)?;
+        let [host] = hosts.as_slice() else {
+            let d = Diagnostic::error(
+                "PS0625",
+                format!("`{word}` is {} hosts", hosts.len()),
+                at.text.span.clone(),
+                "a side of `compare` is one machine",
+            );
+            self.diags.push(d.help("name one host, or `controller`"));
+            return None;
+        };
+        self.touch(&hosts);
+        side.host = Some(host.to_string());
+        Some(())
+    }
+
+    fn call(&mut self, action: &Action) -> Option<Call> {
+        let text = |t: &Spanned<String>| t.value.clone();
+        let maybe = |t: &Option<Spanned<String>>| t.as_ref().map(text);
+        Some(match action {
+            Action::Run(Command::Shell(command)) => Call::Run { command: text(command) },
+            Action::Run(Command::Argv(argv)) => Call::Argv {
+                argv: argv.iter().map(text).collect(),
+            },
+            Action::Script {
+                file,
+                interpreter,
+                args,
+            } => Call::Script {
+                file: self.file(file, false)?,
+                interpreter: maybe(interpreter),
+                args: args.iter().map(text).collect(),
+            },
+            Action::Upload {
+                src,
+                dest,
+                mode,
+                owner,
+                template,
+                validate,
+            } => Call::Upload {
+                src: self.file(src, *template)?,
+                dest: text(dest),
+                mode: *mode,
+                owner: maybe(owner),
+                template: *template,
+                validate: maybe(validate),
+            },
+            Action::Download { src, max_bytes } => Call::Download {
+                src: text(src),
+                max_bytes: *max_bytes,
+            },
+            Action::Http {
+                method,
+                url,
+                headers,
+                body,
+            } => Call::Http {
+                method: text(method),
+                url: text(url),
+                headers: headers.iter().map(|(k, v)| (text(k), text(v))).collect(),
+                body: maybe(body),
+            },
+            Action::Assert(that) => Call::Assert { that: text(that) },
+            Action::WaitFor { what, every } => {
+                let every_ms = millis(*every);
+                match what {
+                    WaitFor::Port {
+                        host,
+                        port,
+                        from_controller,
+                    } => Call::WaitPort {
+                        host: maybe(host).or_else(|| from_controller.then(|| "{{ host.address }}".to_owned())),
+                        port: text(port),
+                        every_ms,
+                    },
+                    WaitFor::Path(path) => Call::WaitPath {
+                        path: text(path),
+                        every_ms,
+                    },
+                    WaitFor::Connection => Call::WaitConnection { every_ms },
+                    WaitFor::Time(time) => Call::WaitTime { time: text(time) },
+                    WaitFor::Check { check, .. } => Call::WaitCheck {
+                        check: check.clone(),
+                        every_ms,
+                    },
+                }
+            }
+            Action::Manual(instructions) => Call::Manual {
+                text: text(instructions),
+            },
+            Action::Powershell(command) => Call::Powershell { command: text(command) },
+            Action::BuiltIn { what, texts } => Call::BuiltIn(self.built_in(what, texts)?),
+            Action::ByOs { linux, windows } => {
+                let (linux, windows) = (self.part(linux.as_deref()), self.part(windows.as_deref()));
+                Call::ByOs {
+                    linux: linux?,
+                    windows: windows?,
+                }
+            }
+        })
+    }
+}

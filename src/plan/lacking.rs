@@ -1,0 +1,111 @@
+//! What of a plan this build cannot perform: it is planned, shown and approved by nobody.
+//!
+//! Owns: finding it all. Must not: refuse (`cli` does, before anything is contacted).
+
+use std::collections::BTreeMap;
+
+use super::{Call, Parse, Plan, PlannedHost, PlannedStep, PlannedUndo, TransportKind};
+
+/// One thing that this build cannot perform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What: `` `patch` ``.
+    pub what: String,
+    /// Where: steps as `PHASE/STEP`, or hosts.
+    pub places: Vec<String>,
+}
+
+impl Lack {
+    /// The first places, as text.
+    pub fn shown(&self) -> String {
+        let first: Vec<&str> = self.places.iter().take(3).map(String::as_str).collect();
+        let more = self.places.len().saturating_sub(3);
+        match (first.is_empty(), more) {
+            (true, _) => self.what.clone(),
+            (false, 0) => format!("{} ({})", self.what, first.join(", ")),
+            (false, more) => format!("{} ({} and {more} more)", self.what, first.join(", ")),
+        }
+    }
+}
+
+/// Everything, each kind once.
+pub fn lacking(plan: &Plan) -> Vec<Lack> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut add = |what: String, place: Option<String>| found.entry(what).or_default().extend(place);
+    let own = plan.steady_state.iter().map(|step| (String::new(), step));
+    let phases = plan.phases().flat_map(|phase| {
+        let s = &phase.stages;
+        let lists = [
+            &phase.steady_state,
+            &s.precheck,
+            &s.drain,
+            &s.steps,
+            &s.verify,
+            &s.undrain,
+            &s.cleanup,
+        ];
+        lists.into_iter().flatten().map(|step| (format!("{}/", phase.id), step))
+    });
+    for (phase, step) in own.chain(phases).filter(|(_, step)| step.skip.is_none()) {
+        for step in with_undo(step) {
+            for what in of_step(step) {
+                add(what, Some(format!("{phase}{}", step.id)));
+            }
+        }
+    }
+    for host in &plan.hosts {
+        for what in of_host(host) {
+            add(what, Some(host.name.to_string()));
+        }
+    }
+    if !plan.silences.is_empty() {
+        add("`silence`".to_owned(), None);
+    }
+    if !plan.notices.is_empty() {
+        add("`notify`".to_owned(), None);
+    }
+    found.into_iter().map(|(what, places)| Lack { what, places }).collect()
+}
+
+fn with_undo(step: &PlannedStep) -> impl Iterator<Item = &PlannedStep> {
+    let undo = match &step.undo {
+        PlannedUndo::Steps(steps) => steps.as_slice(),
+        _ => &[],
+    };
+    std::iter::once(step).chain(undo)
+}
+
+/// What of a step this build cannot perform.
+pub fn of_step(step: &PlannedStep) -> Vec<String> {
+    let mut found = of_call(&step.call);
+    if step.parse == Some(Parse::Nagios) {
+        found.push("`as: nagios`".to_owned());
+    }
+    found
+}
+
+fn of_call(call: &Call) -> Vec<String> {
+    match call {
+        Call::Powershell { .. } | Call::BuiltIn(_) | Call::Revert { .. } => vec![format!("`{}`", call.word())],
+        Call::WaitCheck { .. } => vec!["`wait_for` with a `check`".to_owned()],
+        Call::ByOs { .. } => vec!["a step for Linux and Windows hosts at once".to_owned()],
+        _ => Vec::new(),
+    }
+}
+
+fn of_host(host: &PlannedHost) -> Vec<String> {
+    let mut found = Vec::new();
+    match host.transport {
+        TransportKind::Winrm => found.push("`transport: winrm`".to_owned()),
+        TransportKind::Script => found.push("`transport: script`".to_owned()),
+        TransportKind::Ssh | TransportKind::Local if host.os == "windows" => found.push("`os: windows`".to_owned()),
+        TransportKind::Ssh | TransportKind::Local => {}
+    }
+    if host.become_user.is_some() {
+        found.push("`become: { user: … }` of a host".to_owned());
+    }
+    if host.become_exact {
+        found.push("`become: { exact: true }` of a host".to_owned());
+    }
+    found
+}
