@@ -469,9 +469,7 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
         os,
         winrm,
         address: text(&mut settings, "address").map_or_else(|| raw.name.value.clone(), |t| t.value),
-        port: int(&mut settings, "port")
-            .and_then(|n| u16::try_from(n).ok())
-            .or(port),
+        port: int(&mut settings, "port").and_then(|n| u16::try_from(n).ok()).or(port),
         transport,
         user: text(&mut settings, "user").map(|t| t.value),
         password: text(&mut settings, "password"),

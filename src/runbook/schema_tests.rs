@@ -91,7 +91,7 @@ fn a_file_with_wrong_keys_or_types_is_wrong_by_its_schema() {
         let mut diags = Diagnostics::new();
         checked(&corpus, name, &mut diags);
         let wrong = diags.0.iter().any(|d| {
-            let here = d.span.source.name == name;
+            let here = d.labels.first().is_some_and(|label| label.span.source.name == name);
             d.severity == Severity::Error && here && SHAPE.contains(&d.code)
         });
         if wrong {

@@ -134,6 +134,7 @@ impl Room {
                     change: &change,
                     policy: None,
                     providers: &BTreeMap::new(),
+                    notifiers: &BTreeMap::new(),
                     files: &files,
                 },
                 &mut diags,
