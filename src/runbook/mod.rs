@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 
 pub use fragment::{Fragment, FragmentValue, Included};
 pub use step::{
-    Action, Become, Command, Delegate, EachList, ForEach, Mark, ONLY_PLANNED, OnUnknown, Parse, Retry, Step, Text, Undo,
-    WaitFor,
+    Action, Become, Command, Delegate, EachList, ForEach, Mark, ONLY_PLANNED, OnUnknown, Parse, Retry, Step, Text,
+    Undo, WaitFor,
 };
 
 use crate::diag::{Span, Spanned};

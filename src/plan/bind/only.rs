@@ -204,7 +204,14 @@ fn reads(step: &PlannedStep) -> Vec<String> {
         .into_iter()
         .filter_map(Option::as_deref)
         .collect();
-    match &step.call {
+    call_reads(&step.call, &mut texts, &mut conditions);
+    let names = texts.into_iter().flat_map(template_names);
+    let names = names.chain(conditions.into_iter().flat_map(condition_names));
+    names.map(|(name, _)| name).collect()
+}
+
+fn call_reads<'c>(call: &'c Call, texts: &mut Vec<&'c str>, conditions: &mut Vec<&'c str>) {
+    match call {
         Call::Run { command: text } | Call::Manual { text } => texts.push(text),
         Call::WaitPath { path: text, .. } | Call::WaitTime { time: text } => texts.push(text),
         Call::Argv { argv } => texts.extend(argv.iter().map(String::as_str)),
@@ -221,9 +228,14 @@ fn reads(step: &PlannedStep) -> Vec<String> {
         }
         Call::Assert { that } => conditions.push(that),
         Call::WaitPort { port, .. } => texts.push(port),
-        Call::WaitConnection { .. } => {}
+        Call::Powershell { command } => texts.push(command),
+        Call::BuiltIn(what) => texts.extend(what.texts()),
+        Call::WaitCheck { check, .. } => texts.extend(check.texts()),
+        Call::ByOs { linux, windows } => {
+            for call in linux.iter().chain(windows) {
+                call_reads(call, texts, conditions);
+            }
+        }
+        Call::WaitConnection { .. } | Call::Revert { .. } => {}
     }
-    let names = texts.into_iter().flat_map(template_names);
-    let names = names.chain(conditions.into_iter().flat_map(condition_names));
-    names.map(|(name, _)| name).collect()
 }

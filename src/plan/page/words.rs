@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::super::{BuiltIn, Call, Check, Items, PlannedEach, Value, item_words};
-use crate::runbook::builtin::{Baseline, PatchMode, Side};
+use super::super::{Call, Items, PlannedEach, Value, item_words};
 
 /// A value as people write it.
 pub fn shown(v: &Value) -> String {
@@ -95,7 +94,7 @@ pub fn plain_call(call: &Call, params: &BTreeMap<String, Value>) -> (&'static st
         Call::WaitTime { time } => ("waits", time.clone()),
         Call::Manual { text } => ("asks a person to", text.clone()),
         Call::Powershell { command } => ("runs in PowerShell", command.clone()),
-        Call::WaitCheck { check, .. } => ("waits until this is good", looked_at(check)),
+        Call::WaitCheck { check, .. } => ("waits until this is good", check.to_string()),
         Call::Revert { step, of } => ("takes back", format!("what `{of}` changed in {step}")),
         Call::ByOs { linux, windows } => {
             let side = |os: &str, call: &Option<Box<Call>>| {
@@ -108,106 +107,9 @@ pub fn plain_call(call: &Call, params: &BTreeMap<String, Value>) -> (&'static st
                 sides.into_iter().flatten().collect::<Vec<_>>().join("; "),
             )
         }
-        Call::BuiltIn(what) => built_in(what),
+        Call::BuiltIn(what) => what.in_words(),
     };
     (verb, with_params(&text, params))
-}
-
-fn built_in(what: &BuiltIn) -> (&'static str, String) {
-    match what {
-        BuiltIn::Edit { file, find, put, count } => ("edits", format!("{file}: {count} × /{find}/ becomes {put}")),
-        BuiltIn::Check(check) => ("checks", looked_at(check)),
-        BuiltIn::Service { name, state, enabled } => {
-            let state = state.map(|s| format!("{s:?}").to_lowercase());
-            let start = enabled.map(|e| {
-                if e {
-                    "starts with the host"
-                } else {
-                    "does not start with the host"
-                }
-            });
-            let all: Vec<String> = state.into_iter().chain(start.map(str::to_owned)).collect();
-            ("brings the service", format!("{name}: {}", all.join(", ")))
-        }
-        BuiltIn::Package {
-            names,
-            state,
-            version,
-            hold,
-        } => {
-            let state = format!("{state:?}").to_lowercase();
-            let version = version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
-            let hold = hold
-                .map(|h| if h { ", held" } else { ", not held" })
-                .unwrap_or_default();
-            (
-                "brings packages",
-                format!("{}{version}: {state}{hold}", names.texts().join(" ")),
-            )
-        }
-        BuiltIn::Patch(patch) => {
-            let mut text: Vec<String> = vec![if patch.classes.is_empty() {
-                "all classes".to_owned()
-            } else {
-                patch.classes.join(", ")
-            }];
-            text.extend(
-                patch
-                    .only
-                    .as_ref()
-                    .map(|only| format!("only {}", only.texts().join(" "))),
-            );
-            text.extend((!patch.exclude.is_empty()).then(|| format!("not {}", patch.exclude.join(" "))));
-            text.extend(
-                patch
-                    .conffiles
-                    .map(|c| format!("changed settings: {c:?}").to_lowercase()),
-            );
-            let verb = match patch.mode {
-                PatchMode::Scan => "lists updates",
-                PatchMode::Install => "installs updates",
-            };
-            (verb, text.join("; "))
-        }
-        BuiltIn::Reboot { only_if_needed, .. } => (
-            "restarts the host",
-            if *only_if_needed {
-                "unless it proves that it need not"
-            } else {
-                "always"
-            }
-            .to_owned(),
-        ),
-        BuiltIn::Compare {
-            left,
-            right,
-            mode,
-            tolerance,
-        } => {
-            let side = |side: &Side| format!("{}: {}", side.host.as_deref().unwrap_or("here"), side.run);
-            let by = tolerance
-                .as_ref()
-                .map(|t| format!(" by at most {t}"))
-                .unwrap_or_default();
-            let mode = format!("{mode:?}").to_lowercase();
-            ("compares", format!("{} with {} ({mode}{by})", side(left), side(right)))
-        }
-        BuiltIn::Baseline(Baseline::Capture(what)) => ("notes", what.join(", ")),
-        BuiltIn::Baseline(Baseline::Diff(step)) => ("tells what changed since", step.clone()),
-    }
-}
-
-fn looked_at(check: &Check) -> String {
-    let mut text = check.kind.clone();
-    for (name, value) in &check.fields {
-        text.push_str(&format!(" {name}={}", shown(value)));
-    }
-    for (name, range) in [("warn", &check.warn), ("crit", &check.crit)] {
-        if let Some(range) = range {
-            text.push_str(&format!(" {name} {range}"));
-        }
-    }
-    text
 }
 
 /// `{{ params.NAME }}` replaced; every other template stays as it is written.

@@ -164,17 +164,29 @@ fn action(action: &Action) -> String {
         Action::Assert(expression) => format!("This must be true: {}", code(&expression.value)),
         Action::WaitFor { what, every } => {
             let what = match what {
-                WaitFor::Port { host: None, port } => format!("port {} accepts", code(&port.value)),
-                WaitFor::Port { host: Some(h), port } => {
+                WaitFor::Port { host: None, port, .. } => format!("port {} accepts", code(&port.value)),
+                WaitFor::Port { host: Some(h), port, .. } => {
                     format!("port {} of {} accepts", code(&port.value), code(&h.value))
                 }
                 WaitFor::Path(path) => format!("{} exists", code(&path.value)),
                 WaitFor::Connection => "a login works".to_owned(),
                 WaitFor::Time(length) => return format!("Wait {}.", code(&length.value)),
+                WaitFor::Check { check, .. } => format!("the check {} is good", code(&check.to_string())),
             };
             format!("Wait until {what}; look every {}.", time(*every))
         }
         Action::Manual(text) => format!("By hand:\n\n{}", markdown_block(&text.value)),
+        Action::Powershell(text) => format!("Run in PowerShell:\n\n{}", markdown_block(&text.value)),
+        Action::BuiltIn { what, .. } => {
+            let (verb, text) = what.in_words();
+            format!("It {verb} {}.", code(&text))
+        }
+        Action::ByOs { linux, windows } => {
+            let sides = [("On Linux", linux), ("On Windows", windows)];
+            let sides = sides.into_iter().filter_map(|(on, side)| Some((on, side.as_ref()?)));
+            let sides = sides.map(|(on, side)| format!("{on}: {}", action(&side.value)));
+            sides.collect::<Vec<_>>().join("\n\n")
+        }
     }
 }
 

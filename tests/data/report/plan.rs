@@ -172,6 +172,10 @@ pub fn plan(t: &Texts) -> Plan {
         jump: None,
         become_method: "sudo".to_owned(),
         become_password: None,
+        become_user: None,
+        become_exact: false,
+        shell: None,
+        winrm: None,
         connect_timeout_ms: Some(15_000),
         labels: BTreeMap::from([("env".to_owned(), "prod".to_owned())]),
         vars: BTreeMap::new(),
@@ -219,6 +223,9 @@ pub fn plan(t: &Texts) -> Plan {
                 args: vec!["kv/lb".to_owned()],
             },
         )]),
+        notifiers: BTreeMap::new(),
+        silences: Vec::new(),
+        notices: Vec::new(),
         providers: BTreeMap::from([(
             "vault".to_owned(),
             vec![
