@@ -148,21 +148,7 @@ impl Cx<'_> {
     fn upload(&mut self, node: &Node) -> Option<Action> {
         let mut f = Fields::of(node, &keys::UPLOAD, self.diags)?;
         let (src, dest) = (f.text("src"), f.text("dest"));
-        let mode = f.text("mode").and_then(|m| {
-            let bits = u32::from_str_radix(&m, 8)
-                .ok()
-                .filter(|bits| *bits <= 0o7777 && m.len() >= 3);
-            if bits.is_none() {
-                let d = Diagnostic::error(
-                    "PS0134",
-                    format!("`{}` is no file mode", m.value),
-                    m.span.clone(),
-                    "three or four octal digits",
-                );
-                f.complain(d.help("write \"0644\""));
-            }
-            bits
-        });
+        let mode = f.text("mode").and_then(|m| octal(&m).map_err(|d| f.complain(d)).ok());
         let owner = f.text("owner");
         let template = f.bool("template").is_some_and(|b| b.value);
         let validate = f.text("validate");
@@ -267,7 +253,7 @@ impl Cx<'_> {
         Some(Action::WaitFor { what, every })
     }
 
-    fn port(&mut self, port: Spanned<String>) -> Spanned<String> {
+    pub(super) fn port(&mut self, port: Spanned<String>) -> Spanned<String> {
         let good = port.contains("{{") || port.parse::<u16>().is_ok_and(|p| p > 0);
         if !good {
             self.diags.push(Diagnostic::error(
@@ -307,4 +293,18 @@ fn two_actions(first: &Entry, second: &Entry) -> Diagnostic {
 
 fn empty_command(span: &Span) -> Diagnostic {
     Diagnostic::error("PS0133", "the command is empty", span.clone(), "nothing to run")
+}
+
+/// A file mode.
+pub(super) fn octal(text: &Spanned<String>) -> Result<u32, Diagnostic> {
+    let bits = u32::from_str_radix(text, 8).ok();
+    bits.filter(|bits| *bits <= 0o7777 && text.len() >= 3).ok_or_else(|| {
+        Diagnostic::error(
+            "PS0134",
+            format!("`{}` is no file mode", text.value),
+            text.span.clone(),
+            "three or four octal digits",
+        )
+        .help("write \"0644\"")
+    })
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::Cx;
+use super::action::octal;
 use crate::diag::{Diagnostic, Spanned};
 use crate::runbook::builtin::{
     Baseline, BuiltIn, Check, CompareMode, Conffiles, Names, PackageState, Patch, PatchMode, RebootLimits,
@@ -122,6 +123,15 @@ impl Cx<'_> {
                 }
                 Kind::Word(_) => f.choice(key.name).map(|w| Value::Text(w.value.to_owned())),
                 Kind::Number(min, max) => number(&mut f, key.name, min, max),
+                // The only numbers that may be templates here.
+                Kind::Rendered(_) => {
+                    let port = f.text(key.name).map(|port| self.port(port));
+                    port.map(|port| Value::Text(keep(port, texts)))
+                }
+                Kind::Mode => f.text(key.name).and_then(|mode| {
+                    octal(&mode).map_err(|d| f.complain(d)).ok()?;
+                    Some(Value::Text(mode.value))
+                }),
                 _ => template(&mut f, key.name, texts).map(Value::Text),
             };
             values.extend(value.map(|v| (key.name.to_owned(), v)));
