@@ -19,8 +19,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::each::{Items, PlannedEach, item_words};
 pub use self::call::Call;
+pub use self::each::{Items, PlannedEach, item_words};
 pub use self::window::{PlannedFreeze, PlannedWindow};
 use crate::id::{Digest, HostName};
 pub use crate::inventory::Winrm;

@@ -241,87 +241,87 @@ impl BuiltIn {
     /// What it does: a verb, and the rest.
     pub fn in_words(&self) -> (&'static str, String) {
         match self {
-        Self::Edit { file, find, put, count } => ("edits", format!("{file}: {count} × /{find}/ becomes {put}")),
-        Self::Check(check) => ("checks", check.to_string()),
-        Self::Service { name, state, enabled } => {
-            let state = state.map(|s| format!("{s:?}").to_lowercase());
-            let start = enabled.map(|e| {
-                if e {
-                    "starts with the host"
-                } else {
-                    "does not start with the host"
-                }
-            });
-            let all: Vec<String> = state.into_iter().chain(start.map(str::to_owned)).collect();
-            ("brings the service", format!("{name}: {}", all.join(", ")))
-        }
-        Self::Package {
-            names,
-            state,
-            version,
-            hold,
-        } => {
-            let state = format!("{state:?}").to_lowercase();
-            let version = version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
-            let hold = hold
-                .map(|h| if h { ", held" } else { ", not held" })
-                .unwrap_or_default();
-            (
-                "brings packages",
-                format!("{}{version}: {state}{hold}", names.texts().join(" ")),
-            )
-        }
-        Self::Patch(patch) => {
-            let mut text: Vec<String> = vec![if patch.classes.is_empty() {
-                "all classes".to_owned()
-            } else {
-                patch.classes.join(", ")
-            }];
-            text.extend(
-                patch
-                    .only
-                    .as_ref()
-                    .map(|only| format!("only {}", only.texts().join(" "))),
-            );
-            text.extend((!patch.exclude.is_empty()).then(|| format!("not {}", patch.exclude.join(" "))));
-            text.extend(
-                patch
-                    .conffiles
-                    .map(|c| format!("changed settings: {c:?}").to_lowercase()),
-            );
-            let verb = match patch.mode {
-                PatchMode::Scan => "lists updates",
-                PatchMode::Install => "installs updates",
-            };
-            (verb, text.join("; "))
-        }
-        Self::Reboot { only_if_needed, .. } => (
-            "restarts the host",
-            if *only_if_needed {
-                "unless it proves that it need not"
-            } else {
-                "always"
+            Self::Edit { file, find, put, count } => ("edits", format!("{file}: {count} × /{find}/ becomes {put}")),
+            Self::Check(check) => ("checks", check.to_string()),
+            Self::Service { name, state, enabled } => {
+                let state = state.map(|s| format!("{s:?}").to_lowercase());
+                let start = enabled.map(|e| {
+                    if e {
+                        "starts with the host"
+                    } else {
+                        "does not start with the host"
+                    }
+                });
+                let all: Vec<String> = state.into_iter().chain(start.map(str::to_owned)).collect();
+                ("brings the service", format!("{name}: {}", all.join(", ")))
             }
-            .to_owned(),
-        ),
-        Self::Compare {
-            left,
-            right,
-            mode,
-            tolerance,
-        } => {
-            let side = |side: &Side| format!("{}: {}", side.host.as_deref().unwrap_or("here"), side.run);
-            let by = tolerance
-                .as_ref()
-                .map(|t| format!(" by at most {t}"))
-                .unwrap_or_default();
-            let mode = format!("{mode:?}").to_lowercase();
-            ("compares", format!("{} with {} ({mode}{by})", side(left), side(right)))
+            Self::Package {
+                names,
+                state,
+                version,
+                hold,
+            } => {
+                let state = format!("{state:?}").to_lowercase();
+                let version = version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
+                let hold = hold
+                    .map(|h| if h { ", held" } else { ", not held" })
+                    .unwrap_or_default();
+                (
+                    "brings packages",
+                    format!("{}{version}: {state}{hold}", names.texts().join(" ")),
+                )
+            }
+            Self::Patch(patch) => {
+                let mut text: Vec<String> = vec![if patch.classes.is_empty() {
+                    "all classes".to_owned()
+                } else {
+                    patch.classes.join(", ")
+                }];
+                text.extend(
+                    patch
+                        .only
+                        .as_ref()
+                        .map(|only| format!("only {}", only.texts().join(" "))),
+                );
+                text.extend((!patch.exclude.is_empty()).then(|| format!("not {}", patch.exclude.join(" "))));
+                text.extend(
+                    patch
+                        .conffiles
+                        .map(|c| format!("changed settings: {c:?}").to_lowercase()),
+                );
+                let verb = match patch.mode {
+                    PatchMode::Scan => "lists updates",
+                    PatchMode::Install => "installs updates",
+                };
+                (verb, text.join("; "))
+            }
+            Self::Reboot { only_if_needed, .. } => (
+                "restarts the host",
+                if *only_if_needed {
+                    "unless it proves that it need not"
+                } else {
+                    "always"
+                }
+                .to_owned(),
+            ),
+            Self::Compare {
+                left,
+                right,
+                mode,
+                tolerance,
+            } => {
+                let side = |side: &Side| format!("{}: {}", side.host.as_deref().unwrap_or("here"), side.run);
+                let by = tolerance
+                    .as_ref()
+                    .map(|t| format!(" by at most {t}"))
+                    .unwrap_or_default();
+                let mode = format!("{mode:?}").to_lowercase();
+                ("compares", format!("{} with {} ({mode}{by})", side(left), side(right)))
+            }
+            Self::Baseline(Baseline::Capture(what)) => ("notes", what.join(", ")),
+            Self::Baseline(Baseline::Diff(step)) => ("tells what changed since", step.clone()),
         }
-        Self::Baseline(Baseline::Capture(what)) => ("notes", what.join(", ")),
-        Self::Baseline(Baseline::Diff(step)) => ("tells what changed since", step.clone()),
     }
-}
 
     /// True if it changes nothing by nature.
     pub fn is_read_only(&self) -> bool {

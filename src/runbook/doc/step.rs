@@ -165,7 +165,9 @@ fn action(action: &Action) -> String {
         Action::WaitFor { what, every } => {
             let what = match what {
                 WaitFor::Port { host: None, port, .. } => format!("port {} accepts", code(&port.value)),
-                WaitFor::Port { host: Some(h), port, .. } => {
+                WaitFor::Port {
+                    host: Some(h), port, ..
+                } => {
                     format!("port {} of {} accepts", code(&port.value), code(&h.value))
                 }
                 WaitFor::Path(path) => format!("{} exists", code(&path.value)),
@@ -184,7 +186,7 @@ fn action(action: &Action) -> String {
         Action::ByOs { linux, windows } => {
             let sides = [("On Linux", linux), ("On Windows", windows)];
             let sides = sides.into_iter().filter_map(|(on, side)| Some((on, side.as_ref()?)));
-            let sides = sides.map(|(on, side)| format!("{on}: {}", action(&side.value)));
+            let sides = sides.map(|(on, side)| format!("{on}: {}", self::action(&side.value)));
             sides.collect::<Vec<_>>().join("\n\n")
         }
     }
