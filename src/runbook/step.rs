@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fragment, Value};
 use super::builtin::{BuiltIn, Check};
+use super::{Fragment, Value};
 use crate::diag::{Span, Spanned};
 
 /// One step.
