@@ -141,7 +141,10 @@ fn every_mistake_is_reported() {
             vec!["PS0402"; 3],
         ),
         ("schema: 1\nhosts: { a: { adress: x } }\n", vec!["PS0102"]),
-        ("schema: 1\nhosts: { a: { transport: winrm, auth: ntml } }\n", vec!["PS0110"]),
+        (
+            "schema: 1\nhosts: { a: { transport: winrm, auth: ntml } }\n",
+            vec!["PS0110"],
+        ),
         ("schema: 1\nhosts: { a: { transport: script } }\n", vec![]),
         ("schema: 1\nhosts: { a: { transport: tcp } }\n", vec!["PS0110"]),
         ("schema: 1\nhosts: { a: { os: windos } }\n", vec!["PS0110"]),
@@ -205,10 +208,16 @@ fn windows_hosts_have_their_settings_and_defaults() {
     assert!(diags.0.is_empty(), "{:?}", diags.0);
     let of = |name: &str| inventory.host(name).unwrap();
     let winrm = of("a").winrm.as_ref().unwrap();
-    assert_eq!((winrm.scheme.as_str(), winrm.auth.as_str(), winrm.domain.as_deref()), ("https", "kerberos", Some("EXAMPLE")));
+    assert_eq!(
+        (winrm.scheme.as_str(), winrm.auth.as_str(), winrm.domain.as_deref()),
+        ("https", "kerberos", Some("EXAMPLE"))
+    );
     assert_eq!((of("a").port, of("a").os), (Some(5986), crate::inventory::Os::Windows));
     assert_eq!((of("b").port, of("b").os), (Some(8080), crate::inventory::Os::Linux));
     let c = of("c");
     assert!(c.winrm.is_none() && c.become_exact && c.os == crate::inventory::Os::Windows);
-    assert_eq!((c.shell.as_deref(), c.become_user.as_deref()), (Some("busybox sh"), Some("app")));
+    assert_eq!(
+        (c.shell.as_deref(), c.become_user.as_deref()),
+        (Some("busybox sh"), Some("app"))
+    );
 }
