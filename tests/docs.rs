@@ -21,7 +21,7 @@ fn read(path: &str) -> String {
 /// What `check` says about a runbook, as people would see it. Empty: nothing.
 fn complaints(project: &Path, path: &str) -> String {
     let mut diags = Diagnostics::new();
-    check::checked(&Folder::new(project), path, &mut diags);
+    check::linted(&Folder::new(project), path, &mut diags);
     if diags.0.is_empty() {
         String::new()
     } else {

@@ -1,6 +1,8 @@
 //! `pitstop check`: every diagnostic of every file.
 //!
-//! Owns: which files are looked at and as what. Must not: bind them to hosts or connect anywhere.
+//! Owns: which files are looked at and as what. Must not: connect anywhere.
+
+mod site;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,8 +20,9 @@ use crate::runbook::{change, check, policyfile, project as settings, testfile, y
 use super::console::Console;
 use super::exit;
 use super::problem::Problem;
-use super::project;
+use super::project::{self, Room};
 use super::screen::Tone;
+use site::Site;
 
 /// Show everything that is wrong with runbooks, changes, inventories, the policy and pitstop.yml
 #[derive(Debug, clap::Args)]
@@ -56,6 +59,8 @@ pub(super) enum Kind {
     Policy,
     Settings,
     Test,
+    /// Another tool's list of plays.
+    Playbook,
     /// Not ours, or read with the file that includes it.
     Other,
 }
@@ -66,7 +71,7 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
     let here = [PathBuf::from(".")];
     let mut files = 0_usize;
     if args.paths.is_empty() {
-        let room = project::room(&console.project_args(), None)?;
+        let room = room(console, None, &mut diags)?;
         let root = room.folder.root().to_path_buf();
         let start = if room.found || console.global.project.is_some() {
             &root
@@ -112,6 +117,19 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
     Ok(exit::GOOD)
 }
 
+/// The project of a path. With a `pitstop.yml` that is wrong the folder alone stands for it: all other files are checked too.
+fn room(console: &Console, near: Option<&Path>, diags: &mut Diagnostics) -> Result<Room, Problem> {
+    match project::room(&console.project_args(), near) {
+        Ok(room) => Ok(room),
+        Err(found) => {
+            let folder = project::folder(near).filter(|_| console.global.project.is_none());
+            let Some(room) = folder else { return Err(found.into()) };
+            diags.0.extend(found.0);
+            Ok(room)
+        }
+    }
+}
+
 /// Checks a file, or every file of ours below a folder; gives their number.
 fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result<usize, Problem> {
     if !path.exists() {
@@ -121,8 +139,9 @@ fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result
             "name a file, or a folder that holds some: pitstop check runbooks/",
         ));
     }
-    let room = project::room(&console.project_args(), Some(path))?;
+    let room = room(console, Some(path), diags)?;
     let folder = &room.folder;
+    let site = Site::of(console, &room);
     let Some(inside) = inside(folder, path) else {
         let what = format!(
             "{} lies outside the project {}",
@@ -132,8 +151,8 @@ fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result
         return Err(Problem::wrong(what, "name the project it belongs to: --project DIR"));
     };
     if !path.is_dir() {
-        one(folder, &inside, true, diags);
-        return Ok(1);
+        let ours = one(&site, folder, &inside, true, diags);
+        return Ok(usize::from(ours));
     }
     let mut found = Vec::new();
     walk(path, 0, &mut found);
@@ -145,7 +164,7 @@ fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result
     };
     let names = found.iter().filter_map(|file| self::inside(folder, file));
     let names = names.filter(|name| !name.starts_with(&whole));
-    Ok(names.filter(|name| one(folder, name, false, diags)).count())
+    Ok(names.filter(|name| one(&site, folder, name, false, diags)).count())
 }
 
 /// The path of a file in the project.
@@ -173,17 +192,13 @@ pub(super) fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 }
 
 /// Checks one file; false if it is none of ours. A file that was `named` is always looked at.
-fn one(folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> bool {
-    let bytes = match folder.read(path) {
+fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> bool {
+    let bytes = match folder.read_within(path, yaml::MAX_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
             let at = Span::new(&Source::new(path, ""), 0, 0);
-            diags.push(Diagnostic::error(
-                "PS0123",
-                format!("cannot read `{path}`: {error}"),
-                at,
-                "this file",
-            ));
+            let what = format!("cannot read `{path}`: {error}");
+            diags.push(Diagnostic::error("PS0123", what, at, "this file"));
             return true;
         }
     };
@@ -200,17 +215,25 @@ fn one(folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> boo
         diags.0.extend(unread.0);
         return true;
     };
+    // What a file says is held against others only where it is sound itself.
+    let mut found = Diagnostics::new();
     match kind(path, &tree) {
-        Kind::Runbook => runbook(folder, path, diags),
-        Kind::Change => occasion(folder, &source, diags),
-        Kind::Inventory => drop(hosts::read(&source, diags)),
-        Kind::Policy => drop(policyfile::read(&source, diags)),
-        Kind::Settings => drop(settings::read(&source, diags)),
-        Kind::Test => drop(testfile::read(&source, diags)),
-        Kind::Other if named && !matches!(tree.kind, NodeKind::Seq(_)) => runbook(folder, path, diags),
+        Kind::Runbook => runbook(site, folder, path, &mut found),
+        Kind::Change => occasion(site, folder, &source, &mut found),
+        Kind::Inventory => drop(hosts::read(&source, &mut found)),
+        Kind::Policy => {
+            if let (Some(policy), false) = (policyfile::read(&source, &mut found), found.has_errors()) {
+                site.policy(&policy, &mut found);
+            }
+        }
+        Kind::Settings => settings_file(folder, &source, &mut found),
+        Kind::Test => drop(testfile::read(&source, &mut found)),
+        Kind::Playbook => found.push(playbook(&tree)),
+        Kind::Other if named && !is_steps(&tree) => runbook(site, folder, path, &mut found),
         // A list of steps is checked where a runbook includes it.
         Kind::Other => return false,
     }
+    diags.0.extend(found.0);
     true
 }
 
@@ -240,38 +263,73 @@ fn inventory(folder: &Folder, path: &str, diags: &mut Diagnostics) {
     }
 }
 
-fn runbook(folder: &Folder, path: &str, diags: &mut Diagnostics) {
-    // `checked` judges all that it is given: a list of its own for each file.
-    let mut found = Diagnostics::new();
-    check::checked(folder, path, &mut found);
-    diags.0.extend(found.0);
+fn runbook(site: &Site, folder: &Folder, path: &str, diags: &mut Diagnostics) {
+    if let Some(runbook) = check::linted(folder, path, diags) {
+        site.runbook(&runbook, diags);
+    }
 }
 
-/// A change, and whether the runbook that it names is there.
-fn occasion(folder: &Folder, source: &std::sync::Arc<Source>, diags: &mut Diagnostics) {
-    let Some(runbook) = change::read(source, diags).and_then(|c| c.runbook) else {
+/// A change, whether the runbook that it names is there, and whether a plan can be made of both.
+fn occasion(site: &Site, folder: &Folder, source: &std::sync::Arc<Source>, diags: &mut Diagnostics) {
+    let Some(change) = change::read(source, diags) else {
         return;
     };
-    if let Err(error) = folder.read(&runbook.value) {
+    let Some(runbook) = &change.runbook else { return };
+    if let Err(error) = folder.read_within(&runbook.value, yaml::MAX_BYTES) {
         let what = format!("cannot read the runbook `{}`: {error}", runbook.value);
         diags.push(
-            Diagnostic::error("PS0123", what, runbook.span, "no file of the project")
+            Diagnostic::error("PS0123", what, runbook.span.clone(), "no file of the project")
                 .help("in a change, `runbook` is a path such as `runbooks/patch.yml`")
                 .help("a runbook has `phases`; a file without them is read as a change"),
         );
+        return;
     }
+    // What is wrong with the runbook is told when it is checked itself.
+    if let Some(sound) = check::checked(folder, &runbook.value, &mut Diagnostics::new()) {
+        site.change(&change, &runbook.value, &sound, diags);
+    }
+}
+
+/// `pitstop.yml`, and whether the files that it names are there.
+fn settings_file(folder: &Folder, source: &std::sync::Arc<Source>, diags: &mut Diagnostics) {
+    let Some(settings) = settings::read(source, diags) else {
+        return;
+    };
+    let inventory = match &settings.inventory {
+        Some(InventoryFrom::Path(path)) => Some(path),
+        _ => None,
+    };
+    for path in inventory.into_iter().chain(&settings.policy) {
+        if !folder.root().join(&path.value).exists() {
+            let what = format!("cannot read `{}`: there is no such file", path.value);
+            let d = Diagnostic::error("PS0123", what, path.span.clone(), "this file");
+            diags.push(d.help("paths are relative to the folder of pitstop.yml"));
+        }
+    }
+}
+
+/// The commonest file that is taken for a runbook.
+fn playbook(tree: &Node) -> Diagnostic {
+    Diagnostic::error("PS0015", "this is an Ansible playbook", tree.span.clone(), "a list of plays")
+        .help("a runbook is a map: `schema: 1`, `runbook: ID`, `title: …`, `targets: …`, `phases: …`; a play is a phase, a task a step")
+        .help("pitstop explain PS0015 shows both beside each other")
 }
 
 /// What a file is, by its name and its keys.
 pub(super) fn kind(path: &str, tree: &Node) -> Kind {
-    let NodeKind::Map(entries) = &tree.kind else {
-        return Kind::Other;
-    };
-    let has = |keys: &[&str]| entries.iter().any(|e| keys.contains(&e.key.value.as_str()));
     let name = path.rsplit('/').next().unwrap_or(path);
     match name {
-        "pitstop.yml" => Kind::Settings,
-        "policy.yml" => Kind::Policy,
+        "pitstop.yml" => return Kind::Settings,
+        "policy.yml" => return Kind::Policy,
+        _ => {}
+    }
+    let entries = match &tree.kind {
+        NodeKind::Map(entries) => entries,
+        NodeKind::Seq(items) if items.iter().any(is_play) => return Kind::Playbook,
+        _ => return Kind::Other,
+    };
+    let has = |keys: &[&str]| entries.iter().any(|e| keys.contains(&e.key.value.as_str()));
+    match name {
         _ if name.ends_with(testfile::ENDING) => Kind::Test,
         _ if has(&["phases"]) => Kind::Runbook,
         _ if change::is_change(tree) => Kind::Change,
@@ -280,4 +338,26 @@ pub(super) fn kind(path: &str, tree: &Node) -> Kind {
         _ if has(&["runbook"]) => Kind::Runbook,
         _ => Kind::Other,
     }
+}
+
+/// True for what only a playbook has: `hosts` beside `tasks` or `roles`.
+fn is_play(item: &Node) -> bool {
+    let NodeKind::Map(entries) = &item.kind else {
+        return false;
+    };
+    let has = |key: &str| entries.iter().any(|e| e.key.value == key);
+    has("hosts") && (has("tasks") || has("roles") || has("become"))
+}
+
+/// True for a list of steps, which an `include` names.
+fn is_steps(tree: &Node) -> bool {
+    let step = |item: &Node| {
+        let NodeKind::Map(entries) = &item.kind else {
+            return false;
+        };
+        entries
+            .iter()
+            .any(|e| matches!(e.key.value.as_str(), "name" | "include"))
+    };
+    matches!(&tree.kind, NodeKind::Seq(items) if !items.is_empty() && items.iter().all(step))
 }

@@ -151,6 +151,20 @@ pub fn room(args: &ProjectArgs, near: Option<&Path>) -> Result<Room, Diagnostics
     }
 }
 
+/// The folder that would be the project of a path, with no settings: for reading on where `pitstop.yml` is wrong.
+pub fn folder(near: Option<&Path>) -> Option<Room> {
+    let (root, found) = nearest(near);
+    let folder = Folder::new(root);
+    let settings = Project::default();
+    let state = state(&ProjectArgs::default(), &folder, found, &settings);
+    found.then_some(Room {
+        folder,
+        found,
+        settings,
+        state,
+    })
+}
+
 /// Reads everything a plan of this runbook or change file is made of.
 ///
 /// # Errors
@@ -383,7 +397,7 @@ fn unreadable(path: &str, error: &ReadError, at: &Span) -> Diagnostic {
 
 /// A file of the project that people write.
 pub fn read(files: &dyn Files, path: &str, named: &Span, diags: &mut Diagnostics) -> Option<Arc<Source>> {
-    match files.read(path) {
+    match files.read_within(path, yaml::MAX_BYTES) {
         Ok(bytes) => yaml::source(path, &bytes, diags),
         Err(e) => {
             diags.push(unreadable(path, &e, named));

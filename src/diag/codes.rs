@@ -12,6 +12,7 @@ mod meaning;
 mod planning;
 mod reading;
 mod site;
+mod soundness;
 mod structure;
 mod testing;
 
@@ -35,6 +36,7 @@ const GROUPS: &[&[Code]] = &[
     reading::CODES,
     structure::CODES,
     meaning::CODES,
+    soundness::CODES,
     lists::CODES,
     expressions::CODES,
     site::CODES,

@@ -39,6 +39,7 @@ use crate::runbook::files::Files;
 use crate::runbook::policyfile::PolicyFile;
 use crate::runbook::{Fragment, Gate, Item, Phase, Runbook, SecretSource, Step, Undo};
 
+pub use gate::gate_faults;
 pub use params::{may_be, missing_parameters, why_not};
 pub use targets::unknown_host;
 

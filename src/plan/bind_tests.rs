@@ -404,7 +404,6 @@ fn an_upload_owes_a_restore_and_its_file_is_frozen() {
             .steps[0]
             .late
     );
-    assert_eq!(c.file("a.conf", "{{ host.name").codes(), ["PS0651"]);
 }
 
 #[test]

@@ -8,8 +8,11 @@ mod builtin;
 mod declared;
 mod expressions;
 mod names;
+mod never;
 mod phase;
+mod reads;
 mod step;
+mod time;
 mod undo;
 
 pub use across::{Hosts, Knows, reads_across};
@@ -21,9 +24,18 @@ use crate::runbook::{Fragment, Item, Kind, OnFailure, Phase, Rollout, RolloutRef
 
 /// Reads, lowers and checks a runbook. `None` if any error was found; `diags` has them all, in the order of the file.
 pub fn checked(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Option<Runbook> {
+    judged(project, path, false, diags)
+}
+
+/// As [`checked`], and tells what is declared and used nowhere: of use to the author, not to who runs it.
+pub fn linted(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Option<Runbook> {
+    judged(project, path, true, diags)
+}
+
+fn judged(project: &dyn Files, path: &str, lint: bool, diags: &mut Diagnostics) -> Option<Runbook> {
     let runbook = lower::runbook(project, path, diags);
     if let Some(runbook) = &runbook {
-        check(runbook, diags);
+        check(project, runbook, lint, diags);
     }
     diags.sort();
     if let Some(runbook) = &runbook {
@@ -60,17 +72,24 @@ pub fn said_where_included(runbook: &Runbook, diags: &mut Diagnostics) {
 }
 
 /// Every rule.
-pub fn check(runbook: &Runbook, diags: &mut Diagnostics) {
+fn check(project: &dyn Files, runbook: &Runbook, lint: bool, diags: &mut Diagnostics) {
     declared::check(runbook, diags);
     names::check(runbook, diags);
     phase::check(runbook, diags);
     undo::check(runbook, diags);
-    for at in steps(runbook) {
-        step::check(runbook, &at, diags);
-        builtin::check(&at, diags);
+    let all = steps(runbook);
+    for at in &all {
+        step::check(runbook, at, diags);
+        builtin::check(at, diags);
     }
-    expressions::check(runbook, diags);
+    time::check(runbook, &all, diags);
+    let texts = expressions::check(project, runbook, &all, diags);
     builtin::top(runbook, diags);
+    never::check(runbook, &all, &texts, diags);
+    reads::check(runbook, &all, &texts, diags);
+    if lint && !diags.has_errors() {
+        reads::unused(runbook, &all, &texts, diags);
+    }
 }
 
 /// A step and where it stands. Undo steps are of their own here.

@@ -2,10 +2,11 @@
 //!
 //! Owns: what a path may be, and reading from a folder. Must not: know what a file holds.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Largest file of a project; larger ones belong into a store that a step fetches from.
-const MAX_FILE: u64 = 1 << 30;
+const MAX_FILE: usize = 1 << 30;
 
 /// Reads files of a project by their path in it. Lowering uses only this, so that it can be tested in memory.
 pub trait Files {
@@ -16,6 +17,19 @@ pub trait Files {
     fn list(&self, _path: &str) -> Result<Vec<Listed>, ReadError> {
         Err(ReadError::Missing)
     }
+
+    /// The same for a file that people write: no more than `most` bytes are ever held.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and a larger file.
+    fn read_within(&self, path: &str, most: usize) -> Result<Vec<u8>, ReadError> {
+        let bytes = self.read(path)?;
+        if bytes.len() > most {
+            Err(too_large(most))
+        } else {
+            Ok(bytes)
+        }
+    }
 }
 
 /// A file or folder in a folder.
@@ -25,6 +39,10 @@ pub struct Listed {
     pub name: String,
     /// True for a folder.
     pub folder: bool,
+}
+
+fn too_large(most: usize) -> ReadError {
+    ReadError::Unreadable(format!("it is larger than {} MiB", most >> 20))
 }
 
 /// Why a file of the project could not be read.
@@ -79,6 +97,10 @@ impl Folder {
 
 impl Files for Folder {
     fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+        self.read_within(path, MAX_FILE)
+    }
+
+    fn read_within(&self, path: &str, most: usize) -> Result<Vec<u8>, ReadError> {
         let said = |e: std::io::Error| match e.kind() {
             std::io::ErrorKind::NotFound => ReadError::Missing,
             _ => ReadError::Unreadable(e.to_string()),
@@ -88,14 +110,19 @@ impl Files for Folder {
         if !whole.starts_with(&root) {
             return Err(ReadError::Outside);
         }
-        let about = std::fs::metadata(&whole).map_err(said)?;
-        if !about.is_file() {
+        // A pipe would be waited for without an end.
+        if !std::fs::metadata(&whole).map_err(said)?.is_file() {
             return Err(ReadError::Unreadable("it is no regular file".to_owned()));
         }
-        if about.len() > MAX_FILE {
-            return Err(ReadError::Unreadable("it is larger than 1 GiB".to_owned()));
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(whole).map_err(said)?;
+        let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+        file.take(limit).read_to_end(&mut bytes).map_err(said)?;
+        if bytes.len() > most {
+            Err(too_large(most))
+        } else {
+            Ok(bytes)
         }
-        std::fs::read(whole).map_err(said)
     }
 
     fn list(&self, path: &str) -> Result<Vec<Listed>, ReadError> {

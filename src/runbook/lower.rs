@@ -63,7 +63,7 @@ pub fn runbook(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Opti
 impl Cx<'_> {
     /// Reads a file of the project; `named` is where a runbook names it.
     fn read(&mut self, path: &str, named: Option<&Span>) -> Option<Node> {
-        let bytes = match self.files.read(path) {
+        let bytes = match self.files.read_within(path, yaml::MAX_BYTES) {
             Ok(bytes) => bytes,
             Err(error) => {
                 let span = named

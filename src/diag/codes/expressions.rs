@@ -24,9 +24,15 @@ pub(super) const CODES: &[Code] = &[
   run: date
   when: params.restart
 ",
-        right: r#"- name: One
-  run: date
-  when: "run.mode == 'real'"
+        right: r#"modes: [test, real]
+phases:
+  - phase: p
+    title: P
+    on_failure: hold
+    steps:
+      - name: One
+        run: date
+        when: "run.mode == 'real'"
 "#,
     },
     Code {
@@ -106,5 +112,74 @@ phases:
         text: "Expressions have limits of length, depth and work. What needs more is a script.",
         wrong: "",
         right: "",
+    },
+    Code {
+        code: "PS0309",
+        title: "a word that this never equals",
+        text: "`run.mode` is one of `modes`, a parameter one of its `allowed` values, `host.os` is `linux` or `windows`. A comparison with another word is never true.",
+        wrong: r#"modes: [test, real]
+phases:
+  - phase: p
+    title: P
+    on_failure: hold
+    steps:
+      - name: One
+        run: date
+        when: "run.mode != 'tset'"
+"#,
+        right: r#"modes: [test, real]
+phases:
+  - phase: p
+    title: P
+    on_failure: hold
+    steps:
+      - name: One
+        run: date
+        when: "run.mode != 'test'"
+"#,
+    },
+    Code {
+        code: "PS0311",
+        title: "a result that this mode does not have",
+        text: "A step that a mode leaves out registers nothing in it. What reads the result runs in the same modes only, or says what holds without it.",
+        wrong: r#"modes: [test, real]
+phases:
+  - phase: p
+    title: P
+    verify:
+      - { name: Ask, run: ask, register: answer, only_in: [real] }
+      - { name: Use, run: "use {{ answer.stdout | sh }}" }
+"#,
+        right: r#"modes: [test, real]
+phases:
+  - phase: p
+    title: P
+    verify:
+      - { name: Ask, run: ask, register: answer, only_in: [real] }
+      - { name: Use, run: "use {{ answer.stdout | sh }}", only_in: [real] }
+"#,
+    },
+    Code {
+        code: "PS0312",
+        title: "a result of a step that may not have run",
+        text: "A step with `when` that did not run has a result with `ran` false and no other field. What reads more asks `NAME.ran` first, or says what holds without it.",
+        wrong: r#"parameters:
+  deep: { type: bool }
+phases:
+  - phase: p
+    title: P
+    verify:
+      - { name: Ask, run: ask, register: answer, when: params.deep }
+      - { name: Use, run: "use {{ answer.stdout | sh }}" }
+"#,
+        right: r#"parameters:
+  deep: { type: bool }
+phases:
+  - phase: p
+    title: P
+    verify:
+      - { name: Ask, run: ask, register: answer, when: params.deep }
+      - { name: Use, run: "use {{ answer.stdout | sh }}", when: answer.ran }
+"#,
     },
 ];

@@ -140,15 +140,81 @@ pub(super) const CODES: &[Code] = &[
         code: "PS0641",
         title: "there are too few people",
         text: "`need` counts different people out of all the groups together. A gate that could never pass is refused before it is reached at night.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: pitstop.yml
+schema: 1
+# file: policy.yml
+schema: 1
+allowed_signers: signers
+approvers: { managers: [ana@example.com] }
+# file: signers
+ana@example.com namespaces="pitstop-approval" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5fXW5h4O8p0ybs3uUTLJ8EGIJb1sHqpQnA7bkZ1bUf
+# file: runbooks/example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - gate: go
+    title: Go on?
+    need: 2
+    approvers: [managers]
+  - { phase: p, title: P, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
+        right: r#"# file: pitstop.yml
+schema: 1
+# file: policy.yml
+schema: 1
+allowed_signers: signers
+approvers: { managers: [ana@example.com] }
+# file: signers
+ana@example.com namespaces="pitstop-approval" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5fXW5h4O8p0ybs3uUTLJ8EGIJb1sHqpQnA7bkZ1bUf
+# file: runbooks/example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - gate: go
+    title: Go on?
+    need: 1
+    approvers: [managers]
+  - { phase: p, title: P, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
     },
     Code {
         code: "PS0642",
         title: "people are asked and there is no policy",
         text: "Who may approve, and with which key, is said by a policy file. Without one only a gate without `approvers` and with `not_operator: false` can pass: the operator types its name, unsigned.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: pitstop.yml
+schema: 1
+# file: runbooks/example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - gate: go
+    title: Go on?
+    need: 1
+    approvers: [managers]
+  - { phase: p, title: P, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
+        right: r#"# file: pitstop.yml
+schema: 1
+# file: policy.yml
+schema: 1
+allowed_signers: signers
+approvers: { managers: [ana@example.com] }
+# file: signers
+ana@example.com namespaces="pitstop-approval" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5fXW5h4O8p0ybs3uUTLJ8EGIJb1sHqpQnA7bkZ1bUf
+# file: runbooks/example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - gate: go
+    title: Go on?
+    need: 1
+    approvers: [managers]
+  - { phase: p, title: P, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
     },
     Code {
         code: "PS0643",

@@ -155,4 +155,36 @@ pub(super) const CODES: &[Code] = &[
   read_only: true
 ",
     },
+    Code {
+        code: "PS0015",
+        title: "this is an Ansible playbook",
+        text: "A runbook is a map and not a list of plays. A play becomes a phase with its targets, a task a step with a sentence as its name, `become: yes` becomes `become: true`, a handler a step of its own, `serial` a rollout with `batches`. What is new: how a step is taken back (`undo`), and what proves the work (`verify`).",
+        wrong: r"# file: example.yml
+- hosts: web
+  become: yes
+  tasks:
+    - name: Restart the web server
+      service: { name: nginx, state: restarted }
+",
+        right: r#"# file: example.yml
+schema: 1
+runbook: example
+title: Restart the web servers
+targets:
+  web: { select: "group=web" }
+phases:
+  - phase: web
+    title: Web servers
+    targets: web
+    rollout: { batches: [1, "25%"] }
+    steps:
+      - name: Restart the web server
+        run: systemctl restart nginx
+        become: true
+        undo: { none: A restart cannot be taken back }
+    verify:
+      - name: It answers
+        run: curl -fsS http://localhost/
+"#,
+    },
 ];

@@ -14,43 +14,110 @@ pub(super) const CODES: &[Code] = &[
         code: "PS0402",
         title: "a host, group or label has an unusable name",
         text: "Names go into commands, paths and selectors as they are. They hold letters, digits and `. _ -`, begin with a letter or digit, and a label is not called `host` or `group`. The address of a host may be any other text.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: inventory.yml
+schema: 1
+hosts:
+  "web 1": {}
+"#,
+        right: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: {}
+"#,
     },
     Code {
         code: "PS0403",
         title: "the name `controller` is taken",
         text: "`controller` is the machine pitstop runs on. It is no entry of the inventory: a phase without `targets` runs there, and `delegate_to: controller` does.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: inventory.yml
+schema: 1
+hosts:
+  controller: {}
+"#,
+        right: r#"# file: inventory.yml
+schema: 1
+hosts:
+  jumphost: {}
+"#,
     },
     Code {
         code: "PS0404",
         title: "a host and a group have one name",
         text: "In a group's list of members it could not be told which is meant. Give one of them another name.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web: {}
+groups:
+  web: [web]
+"#,
+        right: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: {}
+groups:
+  web: [web1]
+"#,
     },
     Code {
         code: "PS0405",
         title: "a group names something that is not there",
         text: "The members of a group are hosts and groups of the same inventory.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: {}
+groups:
+  web: [web1, web2]
+"#,
+        right: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: {}
+  web2: {}
+groups:
+  web: [web1, web2]
+"#,
     },
     Code {
         code: "PS0406",
         title: "a group holds itself",
         text: "Groups may hold groups, but never over others themselves, and not deeper than 64.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: {}
+groups:
+  web: [web, web1]
+"#,
+        right: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: {}
+groups:
+  web: [web1]
+"#,
     },
     Code {
         code: "PS0407",
         title: "two groups disagree about a host",
         text: "A host takes what it does not say itself from its groups. Where two groups say different things there is no rule that everybody would expect, so none is made up: write the value at the host, or in one group only.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: {}
+groups:
+  a: { hosts: [web1], user: ops }
+  b: { hosts: [web1], user: root }
+"#,
+        right: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: { user: ops }
+groups:
+  a: { hosts: [web1], user: ops }
+  b: { hosts: [web1], user: root }
+"#,
     },
     Code {
         code: "PS0408",
@@ -70,8 +137,22 @@ pub(super) const CODES: &[Code] = &[
         code: "PS0410",
         title: "a selector cannot be read",
         text: "A selector is terms with spaces between them, joined by *and*: `key=value`, `key=v1,v2`, `key!=v`, `group=NAME`, `host=GLOB`. There is no `or` and no `not`.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: runbooks/example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { select: "role=web or role=app" } }
+phases:
+  - { phase: p, title: P, targets: web, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
+        right: r#"# file: runbooks/example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { select: "role=web,app" } }
+phases:
+  - { phase: p, title: P, targets: web, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
     },
     Code {
         code: "PS0411",
@@ -84,8 +165,16 @@ pub(super) const CODES: &[Code] = &[
         code: "PS0413",
         title: "a password stands in an inventory",
         text: "Inventories lie in git. Write `{ secret: NAME }`, declare NAME under `secrets` of the runbook, and change the password that stood here.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: { password: hunter22 }
+"#,
+        right: r#"# file: inventory.yml
+schema: 1
+hosts:
+  web1: { password: { secret: web_password } }
+"#,
     },
     Code {
         code: "PS0414",
@@ -371,15 +460,57 @@ pub(super) const CODES: &[Code] = &[
         code: "PS0540",
         title: "a policy has approvers and no `allowed_signers`",
         text: "Approvals are SSH signatures. Without the file of public keys none could be checked.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: policy.yml
+schema: 1
+approvers: { managers: [ana@example.com] }
+"#,
+        right: r#"# file: policy.yml
+schema: 1
+allow_local: true
+"#,
     },
     Code {
         code: "PS0541",
         title: "the policy does not have a group",
         text: "Gates and changes name groups of people; policy.yml says who is in them.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: pitstop.yml
+schema: 1
+# file: policy.yml
+schema: 1
+allowed_signers: signers
+approvers: { managers: [ana@example.com] }
+# file: signers
+ana@example.com namespaces="pitstop-approval" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5fXW5h4O8p0ybs3uUTLJ8EGIJb1sHqpQnA7bkZ1bUf
+# file: runbooks/example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - gate: go
+    title: Go on?
+    need: 1
+    approvers: [mangers]
+  - { phase: p, title: P, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
+        right: r#"# file: pitstop.yml
+schema: 1
+# file: policy.yml
+schema: 1
+allowed_signers: signers
+approvers: { managers: [ana@example.com] }
+# file: signers
+ana@example.com namespaces="pitstop-approval" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ5fXW5h4O8p0ybs3uUTLJ8EGIJb1sHqpQnA7bkZ1bUf
+# file: runbooks/example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - gate: go
+    title: Go on?
+    need: 1
+    approvers: [managers]
+  - { phase: p, title: P, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
     },
     Code {
         code: "PS0560",

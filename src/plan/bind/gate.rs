@@ -4,7 +4,7 @@ use super::{Binder, millis, phase_steps, runbook_phases};
 use crate::diag::{Diagnostic, Span, Spanned, nearest};
 use crate::plan::{PlannedGate, Requirement};
 use crate::policy::{Impossible, can_pass};
-use crate::runbook::policyfile::unknown_group;
+use crate::runbook::policyfile::{PolicyFile, unknown_group};
 use crate::runbook::{Gate, Phase};
 
 impl Binder<'_, '_> {
@@ -21,19 +21,9 @@ impl Binder<'_, '_> {
             approvers: gate.approvers.iter().map(|a| a.value.clone()).collect(),
             not_operator: gate.not_operator,
         };
-        if self.input.policy.is_some() {
-            self.with_policy(&what, need, &gate.approvers, &gate.span);
-        } else if requirement.need > 1 || requirement.not_operator || !requirement.approvers.is_empty() {
-            let d = Diagnostic::error(
-                "PS0642",
-                format!("{what} cannot pass: there is no policy"),
-                gate.span.clone(),
-                "who may approve is said by a policy file",
-            );
-            self.diags.push(
-                d.help("write `policy: policy.yml` in pitstop.yml, and there `approvers: { GROUP: [PERSON] }` and `allowed_signers: FILE` (`pitstop init` makes a start)")
-                    .help("or let the operator alone answer, unsigned: `not_operator: false`, without `approvers`"),
-            );
+        let policy = self.input.policy.map(|(policy, _)| policy);
+        for d in gate_faults(policy, &what, gate) {
+            self.diags.push(d);
         }
         let show = gate.show.iter().filter_map(|s| self.shown(s, of)).collect();
         PlannedGate {
@@ -50,40 +40,8 @@ impl Binder<'_, '_> {
     /// Under a policy `need` and `approvers` are written, the groups exist, and there are people enough.
     pub(super) fn with_policy(&mut self, what: &str, need: Option<u32>, approvers: &[Spanned<String>], span: &Span) {
         let Some((policy, _)) = self.input.policy else { return };
-        if need.is_none() || approvers.is_empty() {
-            let d = Diagnostic::error(
-                "PS0640",
-                format!("{what} does not say who must approve"),
-                span.clone(),
-                "`need` and `approvers` are missing here",
-            );
-            let groups: Vec<&str> = policy.approvers.keys().map(String::as_str).collect();
-            self.diags.push(match groups.first() {
-                Some(group) => d.help(format!(
-                    "write `need: 1` and `approvers: [{group}]`; the policy has: {}",
-                    groups.join(", ")
-                )),
-                None => d.help("add a group to policy.yml, under `approvers`, and name it here"),
-            });
-            return;
-        }
-        let mut known = true;
-        for group in approvers.iter().filter(|g| !policy.approvers.contains_key(&g.value)) {
-            self.diags.push(unknown_group(group, policy));
-            known = false;
-        }
-        let groups: Vec<String> = approvers.iter().map(|g| g.value.clone()).collect();
-        if let (true, Err(error @ (Impossible::TooFew { .. } | Impossible::NeedsNobody))) =
-            (known, can_pass(&policy.approvers, &groups, need.unwrap_or(1), None))
-        {
-            let d = Diagnostic::error(
-                "PS0641",
-                format!("{what} cannot pass: {error}"),
-                span.clone(),
-                "never enough",
-            );
-            self.diags
-                .push(d.help("name more groups, or add people to them in policy.yml"));
+        for d in approver_faults(policy, what, need, approvers, span) {
+            self.diags.push(d);
         }
     }
 
@@ -116,4 +74,70 @@ impl Binder<'_, '_> {
             && self.in_mode(&phase.only_in);
         stays.then(|| format!("{}/{step}", phase.id.value))
     }
+}
+
+/// Why a gate can never pass under this policy, or without one.
+pub fn gate_faults(policy: Option<&PolicyFile>, what: &str, gate: &Gate) -> Vec<Diagnostic> {
+    let need = gate.need.as_ref().map(|n| n.value);
+    if let Some(policy) = policy {
+        return approver_faults(policy, what, need, &gate.approvers, &gate.span);
+    }
+    if need.unwrap_or(1) <= 1 && !gate.not_operator && gate.approvers.is_empty() {
+        return Vec::new();
+    }
+    let d = Diagnostic::error(
+        "PS0642",
+        format!("{what} cannot pass: there is no policy"),
+        gate.span.clone(),
+        "who may approve is said by a policy file",
+    );
+    vec![
+        d.help("write `policy: policy.yml` in pitstop.yml, and there `approvers: { GROUP: [PERSON] }` and `allowed_signers: FILE` (`pitstop init` makes a start)")
+            .help("or let the operator alone answer, unsigned: `not_operator: false`, without `approvers`"),
+    ]
+}
+
+fn approver_faults(
+    policy: &PolicyFile,
+    what: &str,
+    need: Option<u32>,
+    approvers: &[Spanned<String>],
+    span: &Span,
+) -> Vec<Diagnostic> {
+    let mut faults = Vec::new();
+    if need.is_none() || approvers.is_empty() {
+        let d = Diagnostic::error(
+            "PS0640",
+            format!("{what} does not say who must approve"),
+            span.clone(),
+            "`need` and `approvers` are missing here",
+        );
+        let groups: Vec<&str> = policy.approvers.keys().map(String::as_str).collect();
+        faults.push(match groups.first() {
+            Some(group) => d.help(format!(
+                "write `need: 1` and `approvers: [{group}]`; the policy has: {}",
+                groups.join(", ")
+            )),
+            None => d.help("add a group to policy.yml, under `approvers`, and name it here"),
+        });
+        return faults;
+    }
+    let mut known = true;
+    for group in approvers.iter().filter(|g| !policy.approvers.contains_key(&g.value)) {
+        faults.push(unknown_group(group, policy));
+        known = false;
+    }
+    let groups: Vec<String> = approvers.iter().map(|g| g.value.clone()).collect();
+    if let (true, Err(error @ (Impossible::TooFew { .. } | Impossible::NeedsNobody))) =
+        (known, can_pass(&policy.approvers, &groups, need.unwrap_or(1), None))
+    {
+        let d = Diagnostic::error(
+            "PS0641",
+            format!("{what} cannot pass: {error}"),
+            span.clone(),
+            "never enough",
+        );
+        faults.push(d.help("name more groups, or add people to them in policy.yml"));
+    }
+    faults
 }

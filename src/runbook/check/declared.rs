@@ -2,12 +2,15 @@
 
 use regex::Regex;
 
-use super::{phases, stages, steps, suggest};
+use super::{At, phases, stages, steps, suggest};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
-use crate::runbook::{Fragment, FragmentValue, Kind, Parameter, Runbook, Stage, Value};
+use crate::runbook::{
+    Fragment, FragmentValue, Kind, Mark, ParamType, Parameter, Phase, Runbook, Stage, Step, TargetSet, Value,
+};
 
 pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
     runbook.parameters.iter().for_each(|p| parameter(p, diags));
+    runbook.targets.iter().for_each(|set| target(set, diags));
     for fragment in super::fragments(runbook) {
         fragment.declared.iter().for_each(|p| parameter(p, diags));
         given(fragment, diags);
@@ -34,7 +37,37 @@ pub fn not_allowed(name: &str, place: &Span, broken: Broken) -> Diagnostic {
     Diagnostic::error("PS0296", message, place.clone(), format!("it {}", broken.why)).also(broken.rule, "the rule")
 }
 
+/// Hosts that a set lists: some, each once.
+fn target(set: &TargetSet, diags: &mut Diagnostics) {
+    // A set with neither key was told when it was read.
+    let told = diags
+        .0
+        .iter()
+        .any(|d| d.code == "PS0125" && d.labels.iter().any(|l| l.span == set.name.span));
+    if !told && set.hosts.is_empty() && set.select.as_ref().is_none_or(|s| s.trim().is_empty()) {
+        let span = set.select.as_ref().map_or(&set.name.span, |s| &s.span).clone();
+        let message = format!("the set `{}` has no host", set.name.value);
+        let d = Diagnostic::error("PS0265", message, span, "nothing would be done");
+        diags.push(d.help("write `hosts: [NAME]`, or `select: \"group=NAME\"`"));
+    }
+    for (n, host) in set.hosts.iter().enumerate() {
+        if let Some(first) = set.hosts.iter().take(n).find(|h| h.value == host.value) {
+            let message = format!("the set has the host `{}` twice", host.value);
+            let d = Diagnostic::error("PS0202", message, host.span.clone(), "again here");
+            diags.push(d.also(first.span.clone(), "first here").help("delete one of them"));
+        }
+    }
+}
+
 fn parameter(p: &Parameter, diags: &mut Diagnostics) {
+    if let (Some(pattern), false) = (&p.pattern, matches!(p.kind, ParamType::String | ParamType::List)) {
+        let message = "only a text has a `pattern`";
+        let d = Diagnostic::error("PS0263", message, pattern.span.clone(), "nothing would look at it");
+        diags.push(
+            d.also(p.name.span.clone(), "this is no text")
+                .help("write `type: string`, or `min`, `max` and `allowed`"),
+        );
+    }
     if let Some(pattern) = &p.pattern
         && let Err(error) = whole(pattern)
     {
@@ -172,28 +205,89 @@ fn window(runbook: &Runbook, diags: &mut Diagnostics) {
     }
 }
 
+/// Every step that sets a mark, with the mark's name.
+fn marks<'r, 'a>(all: &'a [At<'r>]) -> impl Iterator<Item = (&'a At<'r>, &'r Spanned<String>)> {
+    let of = |at: &'a At<'r>| {
+        [&at.step.mark, &at.step.mark_start]
+            .into_iter()
+            .flatten()
+            .map(move |m| (at, &m.name))
+    };
+    all.iter().flat_map(of)
+}
+
 fn objectives(runbook: &Runbook, diags: &mut Diagnostics) {
     let all = steps(runbook);
-    let marks: Vec<&str> = all
-        .iter()
-        .flat_map(|at| [&at.step.mark, &at.step.mark_start])
-        .flatten()
-        .map(|mark| mark.name.value.as_str())
-        .collect();
     for name in runbook.objectives.iter().flat_map(|o| [&o.from, &o.to]) {
-        if !marks.contains(&name.value.as_str()) {
-            let d = Diagnostic::error(
-                "PS0212",
-                format!("no step sets the mark `{}`", name.value),
-                name.span.clone(),
-                "the objective could never be met",
-            );
+        let setters: Vec<_> = marks(&all).filter(|(_, mark)| mark.value == name.value).collect();
+        let Some((_, first)) = setters.first() else {
+            let message = format!("no step sets the mark `{}`", name.value);
+            let d = Diagnostic::error("PS0212", message, name.span.clone(), "the objective could never be met");
+            let none = format!("add `mark: {}` to the step that ends at this moment", name.value);
             diags.push(suggest(
                 d,
                 name,
-                marks.iter().copied(),
-                &format!("add `mark: {}` to the step that ends at this moment", name.value),
+                marks(&all)
+                    .map(|(_, m)| m.value.as_str())
+                    .collect::<Vec<_>>()
+                    .into_iter(),
+                &none,
             ));
+            continue;
+        };
+        let lacks = |mode: &&Spanned<String>| !setters.iter().any(|(at, _)| at.active_in(mode));
+        if let Some(mode) = runbook.modes.iter().find(lacks) {
+            let message = format!("in mode `{}` no step sets the mark `{}`", mode.value, name.value);
+            diags.push(
+                Diagnostic::warning(
+                    "PS0212",
+                    message,
+                    name.span.clone(),
+                    "then no plan of this mode can be made",
+                )
+                .also(first.span.clone(), "set here, in other modes")
+                .also(mode.span.clone(), "the mode")
+                .help(format!(
+                    "add `mark: {}` to a step that runs in mode `{}` too",
+                    name.value, mode.value
+                )),
+            );
+        }
+    }
+    for phase in phases(runbook) {
+        twice(phase, &all, diags);
+    }
+}
+
+/// Of two marks of one name on one host the first counts: a second step that sets it always sets nothing.
+fn twice(phase: &Phase, all: &[At<'_>], diags: &mut Diagnostics) {
+    let always = |at: &&At<'_>| {
+        at.phase.is_some_and(|p| std::ptr::eq(p, phase))
+            && at.of.is_none()
+            && at.step.when.is_none()
+            && at.step.only_in.is_empty()
+    };
+    type Of = fn(&Step) -> Option<&Mark>;
+    let kinds: [(&str, Of); 2] = [("mark_start", |s| s.mark_start.as_ref()), ("mark", |s| s.mark.as_ref())];
+    for (kind, of) in kinds {
+        let mut seen: Vec<&Spanned<String>> = Vec::new();
+        for name in all.iter().filter(always).filter_map(|at| Some(&of(at.step)?.name)) {
+            if let Some(first) = seen.iter().find(|s| s.value == name.value) {
+                let d = Diagnostic::warning(
+                    "PS0252",
+                    format!("the mark `{}` is set already", name.value),
+                    name.span.clone(),
+                    "this one never counts",
+                );
+                diags.push(
+                    d.also(first.span.clone(), "of two on one host the first counts")
+                        .help(format!(
+                            "keep the `{kind}` that is meant, or give this one another name"
+                        )),
+                );
+            } else {
+                seen.push(name);
+            }
         }
     }
 }

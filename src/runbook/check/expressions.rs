@@ -6,28 +6,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::across::{self, Knows, Reader, Written};
+use super::reads::Text;
 use super::{At, phases, rollout_of, steps};
-use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
+use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 use crate::runbook::builtin::BuiltIn;
 use crate::runbook::expr::{
-    ErrorKind, Expr, ExprError, FieldKind, Fields, Known, Place, Shell, Template, check_condition, check_template,
+    self, ErrorKind, Expr, ExprError, FieldKind, Fields, Known, Place, Shell, Template, check_condition, check_template,
 };
+use crate::runbook::files::Files;
 use crate::runbook::yaml::inside;
 use crate::runbook::{
-    Action, Command, Delegate, EachList, FragmentValue, ParamType, Parameter, Parse, Phase, Runbook, Stage, Step, Text,
-    WaitFor,
+    Action, Command, Delegate, EachList, FragmentValue, ParamType, Parameter, Parse, Phase, Runbook, Stage, Step,
+    Text as Templated, WaitFor,
 };
 
-pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
-    let all = steps(runbook);
+/// Judges every text, and gives all of them with what they read.
+pub(super) fn check<'d>(
+    files: &dyn Files,
+    runbook: &'d Runbook,
+    all: &'d [At<'d>],
+    diags: &mut Diagnostics,
+) -> Vec<Text<'d>> {
     let written = Written(runbook);
     let mut judge = Judge {
+        files: Some(files),
         runbook,
-        all: &all,
+        all,
         diags,
         knows: &written,
         only_across: false,
         reader: NOBODY,
+        at: None,
+        texts: Vec::new(),
     };
     judge.top();
     judge.fragments();
@@ -36,18 +46,22 @@ pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
         judge.phase(phase);
     }
     judge.steps();
+    judge.texts
 }
 
 /// Whose results are read, with what a plan knows of hosts; nothing else is judged again.
 pub(super) fn only_across(runbook: &Runbook, knows: &dyn Knows, diags: &mut Diagnostics) {
     let all = steps(runbook);
     let mut judge = Judge {
+        files: None,
         runbook,
         all: &all,
         diags,
         knows,
         only_across: true,
         reader: NOBODY,
+        at: None,
+        texts: Vec::new(),
     };
     for phase in phases(runbook) {
         judge.phase(phase);
@@ -61,17 +75,22 @@ const NOBODY: Reader<'static> = Reader {
     step: None,
 };
 
-struct Judge<'r, 'd> {
-    runbook: &'r Runbook,
-    all: &'d [At<'r>],
-    diags: &'d mut Diagnostics,
-    knows: &'d dyn Knows,
+struct Judge<'d, 'e> {
+    /// Where uploaded templates lie.
+    files: Option<&'e dyn Files>,
+    runbook: &'d Runbook,
+    all: &'d [At<'d>],
+    diags: &'e mut Diagnostics,
+    knows: &'e dyn Knows,
     only_across: bool,
     /// Whose texts are being read.
-    reader: Reader<'r>,
+    reader: Reader<'d>,
+    /// The step whose texts are judged now.
+    at: Option<&'d At<'d>>,
+    texts: Vec<Text<'d>>,
 }
 
-impl<'r> Judge<'r, '_> {
+impl<'d> Judge<'d, '_> {
     /// The names that exist everywhere.
     fn known(&self) -> Known {
         let names = |n: &Spanned<String>| n.value.clone();
@@ -137,7 +156,7 @@ impl<'r> Judge<'r, '_> {
     }
 
     /// A phase's own conditions may read what its precheck and earlier phases registered.
-    fn phase(&mut self, phase: &'r Phase) {
+    fn phase(&mut self, phase: &'d Phase) {
         self.reader = Reader {
             phase: Some(phase),
             by_host: phase.targets.is_some(),
@@ -204,7 +223,8 @@ impl<'r> Judge<'r, '_> {
     }
 
     /// In an included file that has parameters, `params` are these and no others.
-    fn step(&mut self, at: &At<'r>, known: &mut Known) {
+    fn step(&mut self, at: &'d At<'d>, known: &mut Known) {
+        self.at = Some(at);
         let Some(fragment) = &at.step.fragment else {
             return self.step_knowing(at, known);
         };
@@ -213,7 +233,7 @@ impl<'r> Judge<'r, '_> {
         known.params = outer;
     }
 
-    fn step_knowing(&mut self, at: &At<'r>, known: &mut Known) {
+    fn step_knowing(&mut self, at: &'d At<'d>, known: &mut Known) {
         let step = at.step;
         known.host = at.phase.is_some_and(|p| p.targets.is_some()) && at.stage != Stage::Steady && !step.once;
         self.reader = Reader {
@@ -255,7 +275,7 @@ impl<'r> Judge<'r, '_> {
     }
 
     /// `shell`: what reads commands, where a platform key says it.
-    fn action(&mut self, action: &Action, shell: Option<Shell>, known: &Known) {
+    fn action(&mut self, action: &'d Action, shell: Option<Shell>, known: &Known) {
         match action {
             Action::Run(Command::Shell(text)) => self.template(text, Place::Command { shell }, known),
             Action::Powershell(text) => {
@@ -274,8 +294,16 @@ impl<'r> Judge<'r, '_> {
                 args.iter().chain(interpreter).for_each(|t| self.value(t, known))
             }
             Action::Upload {
-                dest, owner, validate, ..
+                src,
+                dest,
+                owner,
+                validate,
+                template,
+                ..
             } => {
+                if *template {
+                    self.file(src, known);
+                }
                 [dest].into_iter().chain(owner).for_each(|t| self.value(t, known));
                 if let Some(command) = validate {
                     let mut with_file = known.clone();
@@ -301,8 +329,8 @@ impl<'r> Judge<'r, '_> {
         }
     }
 
-    fn texts(&mut self, texts: &[Text], shell: Option<Shell>, known: &Known) {
-        for Text { text, command } in texts {
+    fn texts(&mut self, texts: &'d [Templated], shell: Option<Shell>, known: &Known) {
+        for Templated { text, command } in texts {
             let place = if *command {
                 Place::Command { shell }
             } else {
@@ -319,7 +347,8 @@ impl<'r> Judge<'r, '_> {
     fn template(&mut self, text: &Spanned<String>, place: Place, known: &Known) {
         if !self.only_across {
             let found = check_template(text, place, known);
-            self.report(text, found);
+            self.report(text, found, known);
+            self.keep(text, false);
         }
         let names = Template::parse(text).map(|t| t.names()).unwrap_or_default();
         self.across(text, names, known);
@@ -328,7 +357,8 @@ impl<'r> Judge<'r, '_> {
     fn condition(&mut self, text: &Spanned<String>, known: &Known) {
         if !self.only_across {
             let found = check_condition(text, known);
-            self.report(text, found);
+            self.report(text, found, known);
+            self.keep(text, true);
         }
         let names = Expr::parse(text).map(|e| e.names()).unwrap_or_default();
         self.across(text, names, known);
@@ -350,18 +380,41 @@ impl<'r> Judge<'r, '_> {
         }
     }
 
-    fn report(&mut self, text: &Spanned<String>, found: Vec<ExprError>) {
+    /// A file that is rendered before it is uploaded. One that cannot be read is told where its action is lowered or planned.
+    fn file(&mut self, path: &Spanned<String>, known: &Known) {
+        let Some(text) = self
+            .files
+            .and_then(|files| files.read(path).ok())
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+        else {
+            return;
+        };
+        let source = Source::new(path.value.as_str(), text);
+        let whole = Spanned::new(source.text.clone(), Span::new(&source, 0, source.text.len()));
+        for error in check_template(&whole, Place::SecretAllowed, known) {
+            let span = Span::new(&source, error.range.start, error.range.end);
+            let d = diagnostic(error, span).also(path.span.clone(), "the file is rendered here");
+            self.diags.push(d);
+        }
+        self.keep(&whole, false);
+    }
+
+    fn keep(&mut self, text: &Spanned<String>, condition: bool) {
+        let place = |r: expr::Read| (r.path, inside(text, r.range), r.guarded);
+        self.texts.push(Text {
+            text: text.clone(),
+            condition,
+            at: self.at,
+            reads: expr::reads(text, condition).into_iter().map(place).collect(),
+        });
+    }
+
+    fn report(&mut self, text: &Spanned<String>, found: Vec<ExprError>, known: &Known) {
         for error in found {
             let span = inside(text, error.range.clone());
-            let name = text
-                .get(error.range.clone())
-                .unwrap_or("")
-                .split('.')
-                .next()
-                .unwrap_or("")
-                .to_owned();
-            // A field that the result does not have is another matter: the fields it has are told.
-            let unknown = error.kind == ErrorKind::Unknown && error.message.starts_with("unknown name");
+            let path = text.get(error.range.clone()).unwrap_or("");
+            let name = path.split('.').next().unwrap_or("").to_owned();
+            let unknown = error.kind == ErrorKind::Unknown;
             let mut d = diagnostic(error, span);
             let registered = self
                 .all
@@ -370,9 +423,11 @@ impl<'r> Judge<'r, '_> {
                 .find(|r| r.value == name);
             if let Some(place) = registered.filter(|_| unknown) {
                 d = d.also(place.span.clone(), "registered here");
-                d.help = vec![
-                    "a step reads results of steps before it; an undo not that of its own step, which may have been cut off".to_owned(),
-                ];
+                if !known.registered.contains_key(&name) {
+                    d.help = vec![
+                        "a step reads results of steps before it; an undo not that of its own step, which may have been cut off".to_owned(),
+                    ];
+                }
             }
             self.diags.push(d);
         }
@@ -414,7 +469,7 @@ fn register<'r>(at: &At<'r>) -> Option<&'r str> {
 /// What a registered name has: the fields of the result, or of the list of results.
 fn fields(step: &Step) -> Fields {
     let mut fields = own_fields(step);
-    let all: &mut BTreeMap<_, _> = &mut fields.0;
+    let all = &mut fields.0;
     if step.for_each.is_some() {
         all.retain(|name, _| matches!(name.as_str(), "ran" | "ok" | "changed"));
         if step.parse.is_some() {
@@ -429,17 +484,28 @@ fn fields(step: &Step) -> Fields {
 
 /// The fields of one result of a step.
 fn own_fields(step: &Step) -> Fields {
-    let mut fields = Fields::of([]);
-    for part in step.action.parts() {
-        fields
-            .0
-            .extend(more_fields(part).iter().map(|(name, kind)| ((*name).to_owned(), *kind)));
-    }
-    if step.parse == Some(Parse::Number) {
-        let all: &mut BTreeMap<_, _> = &mut fields.0;
-        all.insert("value".to_owned(), FieldKind::Number);
+    let parts = || step.action.parts().into_iter();
+    let mut fields = Fields::of(parts().flat_map(more_fields).copied());
+    let value = match step.parse {
+        Some(Parse::Number) => Some(FieldKind::Number),
+        Some(Parse::Text) => Some(FieldKind::Text),
+        Some(Parse::Lines) => Some(FieldKind::List),
+        Some(Parse::Timestamp) => Some(FieldKind::Time),
+        Some(_) => Some(FieldKind::Other),
+        // A command's output is read as nothing unless it is said.
+        None if parts().all(is_command) => None,
+        None => Some(FieldKind::Other),
+    };
+    match value {
+        Some(kind) => drop(fields.0.insert("value".to_owned(), kind)),
+        None => drop(fields.0.remove("value")),
     }
     fields
+}
+
+/// True for what runs a text of the author's, and knows nothing of its output.
+fn is_command(action: &Action) -> bool {
+    matches!(action, Action::Run(_) | Action::Powershell(_) | Action::Script { .. })
 }
 
 /// What an action's result has besides that of every step.
@@ -450,12 +516,12 @@ fn more_fields(action: &Action) -> &'static [(&'static str, FieldKind)] {
             ("json", FieldKind::Other),
             ("headers", FieldKind::Other),
         ],
-        Action::Upload { .. } => &[("sha256", FieldKind::Other)],
-        Action::Download { .. } => &[("sha256", FieldKind::Other), ("size", FieldKind::Number)],
-        Action::Manual(_) => &[("by", FieldKind::Other), ("note", FieldKind::Other)],
+        Action::Upload { .. } => &[("sha256", FieldKind::Text)],
+        Action::Download { .. } => &[("sha256", FieldKind::Text), ("size", FieldKind::Number)],
+        Action::Manual(_) => &[("by", FieldKind::Text), ("note", FieldKind::Text)],
         Action::BuiltIn { what, .. } => match what {
             BuiltIn::Edit { .. } => &[("matches", FieldKind::Number)],
-            BuiltIn::Check(_) => &[("status", FieldKind::Other), ("unit", FieldKind::Other)],
+            BuiltIn::Check(_) => &[("status", FieldKind::Other), ("unit", FieldKind::Text)],
             BuiltIn::Service { .. } => &[("was", FieldKind::Other)],
             BuiltIn::Package { .. } | BuiltIn::Baseline(_) => &[("changes", FieldKind::Other)],
             BuiltIn::Patch(_) => &[

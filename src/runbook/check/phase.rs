@@ -9,6 +9,7 @@ pub(super) fn check(runbook: &Runbook, diags: &mut Diagnostics) {
         drained(phase, diags);
         bracket(phase, diags);
         held(runbook, phase, diags);
+        one_batch(runbook, phase, diags);
         if stages(phase).iter().all(|(_, steps)| steps.is_empty()) {
             let d = Diagnostic::error(
                 "PS0219",
@@ -67,6 +68,32 @@ fn drained(phase: &Phase, diags: &mut Diagnostics) {
                     .help(format!("add `{stage}`: a host goes out of service, {why}")),
             );
         }
+    }
+}
+
+/// A gate between batches is asked only where another batch follows.
+fn one_batch(runbook: &Runbook, phase: &Phase, diags: &mut Diagnostics) {
+    let Some(rollout) = rollout_of(runbook, phase) else {
+        return;
+    };
+    let Some(gate) = &rollout.gate else { return };
+    let all_at_once = match rollout.batches.as_slice() {
+        [] => Some("without `batches` all hosts are one batch"),
+        [Size::Percent(100), ..] => Some("the first batch is all hosts"),
+        _ => None,
+    };
+    let alone = phase.targets.as_ref().and_then(|name| {
+        let set = runbook.targets.iter().find(|t| t.name.value == name.value)?;
+        let one = set.select.is_none() && set.hosts.len() == 1 && !set.hosts.iter().any(|h| h.contains("{{"));
+        one.then_some("the phase has one host")
+    });
+    if let Some(why) = all_at_once.or(alone) {
+        let d = Diagnostic::error("PS0257", "this gate would never be asked", gate.span.clone(), why);
+        diags.push(
+            d.also(phase.id.span.clone(), "in this phase")
+                .help("write how the batches grow: `batches: [1, \"25%\"]`")
+                .help("a question before or after the whole phase is a `gate` of its own, among the phases"),
+        );
     }
 }
 

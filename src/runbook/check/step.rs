@@ -2,7 +2,8 @@
 
 use super::At;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::runbook::{Action, Runbook, Stage, Undo};
+use crate::runbook::yaml::inside;
+use crate::runbook::{Action, Command, Runbook, Stage, Undo};
 
 pub(super) fn check(runbook: &Runbook, at: &At<'_>, diags: &mut Diagnostics) {
     fresh(at, diags);
@@ -10,6 +11,9 @@ pub(super) fn check(runbook: &Runbook, at: &At<'_>, diags: &mut Diagnostics) {
     once(at, diags);
     limits(at, diags);
     process_keys(at, diags);
+    never_fails(at, diags);
+    reasons(at, diags);
+    url(at, diags);
     no_return_in_test(runbook, at, diags);
     if at.step.read_only && !matches!(at.step.undo, Undo::Unwritten) {
         let d = Diagnostic::warning(
@@ -93,6 +97,76 @@ fn limits(at: &At<'_>, diags: &mut Diagnostics) {
         );
         diags.push(d.help("write `timeout: 30m`"));
     }
+}
+
+/// A reason is read by the board.
+fn reasons(at: &At<'_>, diags: &mut Diagnostics) {
+    let none = match &at.step.undo {
+        Undo::None(reason) => Some(reason),
+        _ => None,
+    };
+    for reason in at.step.may_fail.iter().chain(none) {
+        let word = reason.trim().to_lowercase();
+        if matches!(
+            word.as_str(),
+            "" | "true" | "yes" | "on" | "ok" | "none" | "n/a" | "todo" | "tbd" | "-" | "." | "1"
+        ) {
+            let d = Diagnostic::error(
+                "PS0264",
+                "this is no reason",
+                reason.span.clone(),
+                "the board reads this",
+            );
+            diags.push(d.help("write why, in a few words: `may_fail: The cache fills itself again`"));
+        }
+    }
+}
+
+/// What stands before the first template of an address.
+fn url(at: &At<'_>, diags: &mut Diagnostics) {
+    let Action::Http { url, .. } = &at.step.action.value else {
+        return;
+    };
+    let known = ["http://", "https://", "{{"].iter().any(|start| url.starts_with(start));
+    if !known && !url.value.is_empty() {
+        let d = Diagnostic::error(
+            "PS0266",
+            "an address begins with `http://` or `https://`",
+            url.span.clone(),
+            "this does not",
+        );
+        diags.push(d.help(format!("write `http://{}`", url.trim_start_matches('/'))));
+    }
+}
+
+/// A command whose failure is thrown away proves nothing where a step is there to prove something.
+fn never_fails(at: &At<'_>, diags: &mut Diagnostics) {
+    let step = at.step;
+    let proves = matches!(at.stage, Stage::Precheck | Stage::Verify | Stage::Steady);
+    let Action::Run(Command::Shell(text)) = &step.action.value else {
+        return;
+    };
+    if !proves || step.expect.is_some() || step.warn_unless.is_some() || step.register.is_some() {
+        return;
+    }
+    let line = text.trim_end();
+    let Some(end) = ["|| true", "|| :", "|| exit 0", "; true", "; exit 0"]
+        .iter()
+        .find(|e| line.ends_with(**e))
+    else {
+        return;
+    };
+    let at_end = line.len() - end.len()..line.len();
+    let d = Diagnostic::warning(
+        "PS0261",
+        format!("this step of `{}` cannot fail", at.stage.as_str()),
+        inside(text, at_end),
+        "throws the exit code away",
+    );
+    diags.push(
+        d.help("delete it, or say by `expect` what the output must be")
+            .help("for what should only be told, write `warn_unless`"),
+    );
 }
 
 /// What only a process has is refused elsewhere, never ignored.

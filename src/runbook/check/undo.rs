@@ -38,6 +38,12 @@ fn covered(phase: &Phase, diags: &mut Diagnostics) {
                     .also(cover.id.span.clone(), "this step")
                     .help("name the step whose `undo` is a list of steps"),
             );
+        } else if cover.read_only {
+            diags.push(
+                wrong("it changes nothing, and its undo never runs".to_owned())
+                    .also(cover.span.clone(), "this step")
+                    .help("delete `read_only` there if it does change something, or write an `undo` here"),
+            );
         } else if let Some(when) = &cover.when {
             diags.push(
                 wrong("it does not always run".to_owned())

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::eval::secret_refused;
-use super::filter::Filter;
-use super::parse::{self, Kind, Node, Op};
-use super::place::{self, Spot};
+use super::kinds::is_output;
+use super::parse::{self, Kind, Node};
 use super::split::{self, Piece};
-use super::{ErrorKind, ExprError, Shell, listed, top};
+use super::taint::{misplaced, quoter, unquoted_in};
+use super::{ErrorKind, ExprError, Shell, listed};
 use crate::diag::nearest;
-use crate::runbook::{ParamType, Value};
+use crate::runbook::ParamType;
 
 /// Where a text stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +35,15 @@ pub enum FieldKind {
     Number,
     /// True or false.
     Bool,
-    /// Text, a list, anything that must be quoted.
+    /// Text.
+    Text,
+    /// A span of time.
+    Duration,
+    /// A moment.
+    Time,
+    /// A list.
+    List,
+    /// Not known, or a map.
     Other,
 }
 
@@ -48,13 +56,13 @@ impl Fields {
     pub fn of<'a>(more: impl IntoIterator<Item = (&'a str, FieldKind)>) -> Self {
         let common = [
             ("rc", FieldKind::Number),
-            ("stdout", FieldKind::Other),
-            ("stderr", FieldKind::Other),
+            ("stdout", FieldKind::Text),
+            ("stderr", FieldKind::Text),
             ("value", FieldKind::Other),
             ("changed", FieldKind::Bool),
             ("ok", FieldKind::Bool),
             ("ran", FieldKind::Bool),
-            ("duration", FieldKind::Other),
+            ("duration", FieldKind::Duration),
         ];
         Self(common.into_iter().chain(more).map(|(n, k)| (n.to_owned(), k)).collect())
     }
@@ -112,16 +120,21 @@ pub fn check_template(text: &str, place: Place, known: &Known) -> Vec<ExprError>
         let Piece::Expr { node, range } = piece else { continue };
         let found = out.len();
         known.judge(node, place == Place::SecretAllowed, &mut out);
-        if let Place::Command { shell } = place
-            && out.len() == found
-        {
-            if let Err(e) = known.safe(node, shell) {
+        if out.len() > found {
+            continue;
+        }
+        if let Place::Command { shell } = place {
+            if let Err(e) = unquoted_in(node, shell, &|n| known.is_plain(n)) {
                 out.push(e);
             } else if let Some(quoter) = quoter(node)
                 && let Some(e) = misplaced(text, &pieces, range, quoter)
             {
                 out.push(e);
             }
+        } else if pieces.len() > 1 && known.kind(node) == FieldKind::List {
+            // Alone it keeps its kind; beside text it would have to become text.
+            let e = ExprError::new(ErrorKind::Kind, "a list cannot be printed", node.range.clone());
+            out.push(e.help("add `| join(', ')` or `| json`"));
         }
     }
     out
@@ -135,61 +148,29 @@ pub fn check_condition(text: &str, known: &Known) -> Vec<ExprError> {
     };
     let mut out = Vec::new();
     known.judge(&node, false, &mut out);
-    let never = match &node.kind {
-        Kind::Literal(Value::Bool(_)) => None,
-        Kind::Literal(_) | Kind::List(_) => Some("a condition must give true or false"),
-        Kind::Binary(
-            Op::Add | Op::Subtract | Op::Join | Op::Multiply | Op::Divide | Op::FloorDivide | Op::Remainder,
-            ..,
-        ) => Some("a condition must give true or false, this gives a value"),
-        Kind::Name(name) if ["stdout", "stderr", "rc"].contains(&name.as_str()) && known.own.is_some() => {
-            Some("a condition must give true or false, this gives a value")
-        }
-        _ => None,
-    };
-    if let Some(message) = never {
-        out.push(
-            ExprError::new(ErrorKind::Kind, message, node.range.clone())
-                .help("compare it with something: `rc == 0`, `stdout != ''`"),
-        );
+    if out.is_empty() {
+        out.extend(known.no_condition(&node));
     }
     out
 }
 
-/// At run time, the same rule again for the one value that is about to go into a command: text must have been quoted for
-/// this shell, written by the author, or released with `raw`.
-pub(super) fn quoted_for(node: &Node, shell: Shell, trusted: &BTreeSet<String>) -> Result<(), ExprError> {
-    let known = Known {
-        extra: trusted.clone(),
-        ..Known::default()
-    };
-    known.safe(node, Some(shell))
-}
-
 impl Known {
-    /// Names, secrets and comparisons of one expression.
+    /// Names, secrets and kinds of one expression. What stands inside a mistake is judged, what stands around it is not.
     fn judge(&self, node: &Node, secrets: bool, out: &mut Vec<ExprError>) {
-        if let Some(path) = node.path() {
-            if let Err(e) = self.exists(&path, &node.range, secrets) {
-                out.push(e);
-            }
+        let found = out.len();
+        match node.path() {
+            Some(path) => out.extend(self.exists(&path, &node.range, secrets).err()),
+            None => node.children().into_iter().for_each(|c| self.judge(c, secrets, out)),
+        }
+        if out.len() > found {
             return;
         }
-        if let Kind::Binary(op, a, b) = &node.kind {
-            if op.orders() {
+        match &node.kind {
+            Kind::Binary(op, a, b) if op.orders() && (is_output(a) || is_output(b)) => {
                 out.extend([a, b].into_iter().find(|n| is_output(n)).map(|n| ordered_output(n)));
-            } else if matches!(op, Op::Equal | Op::NotEqual) {
-                let number = |n: &Node| matches!(n.kind, Kind::Literal(Value::Int(_) | Value::Number(_)));
-                if is_output(a) && number(b) || is_output(b) && number(a) {
-                    let message = "text never equals a number";
-                    out.push(
-                        ExprError::new(ErrorKind::Kind, message, node.range.clone())
-                            .help("compare with text (`stdout == '5'`), or use `as: number` and `value`"),
-                    );
-                }
             }
+            _ => self.mismatches(node, out),
         }
-        node.children().into_iter().for_each(|c| self.judge(c, secrets, out));
     }
 
     fn exists(&self, path: &str, range: &Range<usize>, secrets: bool) -> Result<(), ExprError> {
@@ -213,6 +194,7 @@ impl Known {
             }
             "item" if self.item => return Ok(()),
             name if self.extra.contains(name) => return Ok(()),
+            "value" if self.own.is_some() && !self.names_own("value") => return Err(no_value("value", range)),
             name => match (self.registered.get(name), &self.own) {
                 (Some(fields), _) => fields.0.keys().cloned().collect(),
                 (None, Some(own)) if own.0.contains_key(name) => return Ok(()),
@@ -229,8 +211,15 @@ impl Known {
         if second.iter().any(|s| s == field) {
             return Ok(());
         }
+        if field == "value" && self.registered.contains_key(name) {
+            return Err(no_value(path, range));
+        }
         let message = format!("`{name}` has no `{field}`");
         Err(suggest(ErrorKind::Unknown, message, range, field, &second))
+    }
+
+    fn names_own(&self, field: &str) -> bool {
+        self.own.as_ref().is_some_and(|own| own.0.contains_key(field))
     }
 
     fn unknown(&self, name: &str, range: &Range<usize>) -> ExprError {
@@ -254,140 +243,17 @@ impl Known {
         )
     }
 
-    /// Whether what an expression gives may stand in a command as it is.
-    fn safe(&self, node: &Node, shell: Option<Shell>) -> Result<(), ExprError> {
-        match &node.kind {
-            Kind::Literal(_) | Kind::Not(_) | Kind::Negative(_) | Kind::Test { .. } => Ok(()),
-            Kind::Filter { of, filter, args } => match filter {
-                Filter::Raw => Ok(()),
-                f if f.shell().is_some() => right_quoter(*f, shell, node),
-                Filter::Length | Filter::Int | Filter::Float | Filter::Round | Filter::Abs | Filter::Contains => Ok(()),
-                Filter::Default => {
-                    self.safe(of, shell)?;
-                    args.iter().flatten().try_for_each(|a| self.safe(a, shell))
-                }
-                _ => Err(unquoted(node, shell)),
-            },
-            Kind::If { then, other, .. } => self.safe(then, shell).and_then(|()| self.safe(other, shell)),
-            Kind::Binary(Op::Join, a, b) => self.safe(a, shell).and_then(|()| self.safe(b, shell)),
-            Kind::Binary(Op::Add, a, b) => {
-                // Added to a number, the other is a number too, or the sum is an error.
-                if self.is_number(a) || self.is_number(b) {
-                    return Ok(());
-                }
-                self.safe(a, shell).and_then(|()| self.safe(b, shell))
-            }
-            Kind::Binary(..) => Ok(()),
-            _ if self.is_safe_path(node) => Ok(()),
-            _ => Err(unquoted(node, shell)),
-        }
-    }
-
-    fn is_number(&self, node: &Node) -> bool {
-        match &node.kind {
-            Kind::Literal(Value::Int(_) | Value::Number(_)) => true,
-            Kind::Filter { filter, .. } => {
-                matches!(filter, Filter::Length | Filter::Int | Filter::Float | Filter::Round)
-            }
-            _ => node.path().is_some_and(|p| self.kind_of(&p) == Some(FieldKind::Number)),
-        }
-    }
-
-    fn is_safe_path(&self, node: &Node) -> bool {
-        let Some(path) = node.path() else { return false };
+    /// True for a value whose text holds nothing that a shell would read as more than a word.
+    fn is_plain(&self, node: &Node) -> bool {
         // A template file's path is made by pitstop itself and holds no character that a shell reads.
-        matches!(path.as_str(), "host.name" | "run.id" | "run.mode" | "host.rolling_back")
-            || self.extra.contains(&path)
-            || matches!(self.kind_of(&path), Some(FieldKind::Number | FieldKind::Bool))
-    }
-
-    fn kind_of(&self, path: &str) -> Option<FieldKind> {
-        let (name, field) = path.split_once('.').unwrap_or((path, ""));
-        if name == "params" {
-            return self.params.get(field).map(|kind| match kind {
-                ParamType::Int | ParamType::Number => FieldKind::Number,
-                ParamType::Bool => FieldKind::Bool,
-                _ => FieldKind::Other,
-            });
-        }
-        match self.registered.get(name) {
-            Some(fields) => fields.0.get(field).copied(),
-            None => self.own.as_ref().and_then(|own| own.0.get(path).copied()),
-        }
+        let ours = |path: String| is_ours(&path) || self.extra.contains(&path);
+        self.kind(node).is_plain() || node.path().is_some_and(ours)
     }
 }
 
-fn right_quoter(filter: Filter, shell: Option<Shell>, node: &Node) -> Result<(), ExprError> {
-    match (filter.shell(), shell) {
-        (Some(used), Some(wanted)) if used != wanted => {
-            let message = format!(
-                "`| {}` quotes for another shell than the one that reads this command",
-                filter.name()
-            );
-            let e = ExprError::new(ErrorKind::Unquoted, message, node.range.clone());
-            Err(e.help(format!("write `| {}`", wanted.filter())))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn unquoted(node: &Node, shell: Option<Shell>) -> ExprError {
-    let what = node
-        .path()
-        .map_or_else(|| "this value".to_owned(), |p| format!("`{p}`"));
-    if node.path().is_some_and(|p| top(&p) == "secrets") {
-        return secret_refused(&node.range);
-    }
-    let filter = shell.unwrap_or(Shell::Sh).filter();
-    let message = format!("{what} goes into a command unquoted");
-    ExprError::new(ErrorKind::Unquoted, message, node.range.clone()).help(format!(
-        "add `| {filter}`; where the text is meant to be read as a part of the command, `| raw` says so"
-    ))
-}
-
-/// The shell whose quotes an expression brings along, if any part of it does.
-fn quoter(node: &Node) -> Option<Shell> {
-    if let Kind::Filter { filter, .. } = &node.kind
-        && let Some(shell) = filter.shell()
-    {
-        return Some(shell);
-    }
-    node.children().into_iter().find_map(quoter)
-}
-
-/// A quoted value is one word only where the shell expects a word. Inside the author's own quotes its quotes end his.
-fn misplaced(text: &str, pieces: &[Piece], range: &Range<usize>, shell: Shell) -> Option<ExprError> {
-    let (message, help) = match place::spot(text, pieces, range.start, shell) {
-        Spot::Word => return None,
-        Spot::Quotes => (
-            format!(
-                "`| {}` brings its own quotes; inside others they end them",
-                shell.filter()
-            ),
-            "take the quotes around `{{ … }}` away, or put the whole text together: `{{ ('a ' ~ params.x) | sh }}`",
-        ),
-        Spot::Escaped => (
-            "the character before `{{` takes the meaning of the value's first quote away".to_owned(),
-            "take it away, or put the whole text together: `{{ ('$' ~ params.x) | sh }}`",
-        ),
-        Spot::HereDocument => (
-            "quotes do not protect a value in a here-document".to_owned(),
-            "give the text to the command through `stdin:`",
-        ),
-        Spot::Comment => (
-            "a value with a line break would end this comment".to_owned(),
-            "take the value out of the comment",
-        ),
-        Spot::Expansion => (
-            "quotes do not protect a value inside `` ` ` ``, `${ }` or `$(( ))`".to_owned(),
-            "put it into a variable first: `x={{ params.x | sh }}`, then use `$x`",
-        ),
-        Spot::Unsure => (
-            "it cannot be told here whether a value stands inside quotes".to_owned(),
-            "put it into a variable at the top of the command: `x={{ params.x | sh }}`, then use `\"$x\"`",
-        ),
-    };
-    Some(ExprError::new(ErrorKind::Unquoted, message, range.clone()).help(help))
+/// Names whose values pitstop itself makes of letters, digits, `-`, `_` and `.`.
+pub(super) fn is_ours(path: &str) -> bool {
+    matches!(path, "host.name" | "run.id" | "run.mode")
 }
 
 fn is_result_field(name: &str) -> bool {
@@ -396,18 +262,11 @@ fn is_result_field(name: &str) -> bool {
         .contains_key(name)
 }
 
-/// True for what a program printed, not made a number of.
-fn is_output(node: &Node) -> bool {
-    match &node.kind {
-        Kind::Filter {
-            of,
-            filter: Filter::Trim | Filter::Lower | Filter::Upper,
-            ..
-        } => is_output(of),
-        _ => node
-            .path()
-            .is_some_and(|p| matches!(p.rsplit('.').next(), Some("stdout" | "stderr"))),
-    }
+fn no_value(path: &str, range: &Range<usize>) -> ExprError {
+    let message = format!("`{path}` has no value: the step does not say how its output is read");
+    ExprError::new(ErrorKind::Unknown, message, range.clone()).help(
+        "write `as: number` (or `text`, `lines`, `json`, `timestamp`) on that step; the output as it is, is `stdout`",
+    )
 }
 
 fn ordered_output(node: &Node) -> ExprError {

@@ -120,16 +120,31 @@ fn unquoted_values_in_a_command_are_found_before_the_run() {
         "echo {{ host.name }} {{ run.id }} {{ run.mode }} {{ params.name | raw }}",
         "x=$(cat {{ params.name | sh }}); echo \"$(cat {{ params.name | sh }})\"",
         "echo \"{{ host.name }} {{ params.n }}\"",
+        "echo {{ params.soak }} {{ marks.begin }} {{ pending.duration * 2 }} {{ 'a' ~ params.n ~ host.name }}",
+        "echo {{ 'real' | upper }} {{ pending.count | default(0) }} {{ '-v' if params.yes else '-q' | trim }}",
     ] {
         assert_eq!(judged(fine, sh), [], "{fine}");
     }
     for (text, word) in [
         ("echo {{ params.name }}", "params.name"),
-        ("echo {{ params.soak }}", "params.soak"),
         ("echo {{ host.labels.rack }}", "host.labels.rack"),
         ("echo {{ host.address }}", "host.address"),
         ("echo {{ pending.stdout }}", "pending.stdout"),
         ("echo {{ params.name | lower }}", "params.name | lower"),
+        ("echo {{ ('a' ~ params.name) | trim }}", "params.name"),
+        ("echo {{ 'x' | replace('x', params.name) }}", "params.name"),
+        ("echo {{ 'a' if params.yes else params.name }}", "params.name"),
+        (
+            "echo {{ pending.stdout | default('x') }}",
+            "pending.stdout | default('x')",
+        ),
+        ("echo {{ targets.web | join(' ') }}", "targets.web | join(' ')"),
+        ("echo {{ ['a'] | first }}", "['a'] | first"),
+        ("echo {{ params.name | sh | upper }}", "params.name | sh | upper"),
+        (
+            "echo {{ results.lag | map('stdout') | join(',') }}",
+            "results.lag | map('stdout') | join(',')",
+        ),
         ("echo {{ params.name | ps }}", "params.name | ps"),
         ("echo \"{{ params.name | sh }}\"", "{{ params.name | sh }}"),
         ("echo '{{ params.name | sh }}'", "{{ params.name | sh }}"),
@@ -149,6 +164,190 @@ fn unquoted_values_in_a_command_are_found_before_the_run() {
     let any = Place::Command { shell: None };
     assert_eq!(judged("x {{ params.name | cmd }} {{ params.name | ps }}", any), []);
     assert_eq!(judged("x {{ params.name }}", any).len(), 1);
+}
+
+#[test]
+fn kinds_that_do_not_go_together_are_found_before_the_run() {
+    let own = Known {
+        own: Some(Fields::of([("status", FieldKind::Number)])),
+        ..known()
+    };
+    for (text, word, says) in [
+        ("params.name > 5", "params.name > 5", "text and a number have no order"),
+        (
+            "duration < 10",
+            "duration < 10",
+            "a duration and a number have no order",
+        ),
+        (
+            "duration < '10m'",
+            "duration < '10m'",
+            "a duration and text have no order",
+        ),
+        (
+            "params.n > none",
+            "params.n > none",
+            "nothing is greater or less than `none`",
+        ),
+        (
+            "targets.web > 3",
+            "targets.web > 3",
+            "a list and a number have no order",
+        ),
+        (
+            "params.yes == 'true'",
+            "params.yes == 'true'",
+            "true or false never equals text",
+        ),
+        ("params.n == '3'", "params.n == '3'", "a number never equals text"),
+        ("rc == '0'", "rc == '0'", "a number never equals text"),
+        (
+            "params.n and params.yes",
+            "params.n",
+            "`and` needs true or false, this is a number",
+        ),
+        ("not stdout", "stdout", "`not` needs true or false, this is text"),
+        (
+            "params.n | upper == 'X'",
+            "params.n | upper",
+            "`upper` wants text, this is a number",
+        ),
+        (
+            "stdout | first == 'x'",
+            "stdout | first",
+            "`first` wants a list, this is text",
+        ),
+        (
+            "stdout + 1 == 2",
+            "stdout + 1",
+            "`+` cannot be done with text and a number",
+        ),
+        (
+            "stdout.lines == 'x'",
+            "stdout.lines",
+            "`stdout` is text, it has no field `lines`",
+        ),
+        (
+            "pending.stdout.status == 1",
+            "pending.stdout.status",
+            "`pending.stdout` is text, it has no field `status`",
+        ),
+        (
+            "targets.web | length",
+            "targets.web | length",
+            "a condition must give true or false, this gives a number",
+        ),
+        ("none", "none", "a condition must give true or false, this gives none"),
+        ("3 in params.name", "3 in params.name", "text cannot contain a number"),
+    ] {
+        let errors = check_condition(text, &own);
+        let found: Vec<_> = errors
+            .iter()
+            .map(|e| (&text[e.range.clone()], e.message.as_str()))
+            .collect();
+        assert_eq!(found, [(word, says)], "{text}");
+        assert!(errors[0].help.is_some(), "{text}");
+    }
+    for fine in [
+        "duration < ('10m' | duration)",
+        "marks.begin < ('2026-01-01T00:00:00Z' | timestamp)",
+        "value > 3 and value | int > 2",
+        "params.name == none",
+        "pending.ids | length > 0 and pending.ids[0] == 'x'",
+        "(stdout | lines | first | default('')) == 'x'",
+        "params.n / 2 > 1.5 or params.yes",
+        "host.version < '9'",
+    ] {
+        assert_eq!(check_condition(fine, &own), [], "{fine}");
+    }
+    assert_eq!(
+        judged("all of {{ targets.web }}", Place::Value),
+        [(ErrorKind::Kind, "targets.web".to_owned())]
+    );
+    assert_eq!(judged("{{ targets.web }}", Place::Value), []);
+}
+
+/// Expressions over names whose values `scope` has, without what may leave a part unasked.
+fn expression() -> impl Strategy<Value = String> {
+    let atom = prop::sample::select(vec![
+        "params.name",
+        "params.n",
+        "params.yes",
+        "params.names",
+        "host.name",
+        "pending.stdout",
+        "pending.count",
+        "'a'",
+        "7",
+        "1.5",
+        "true",
+        "['a', 'b']",
+        "('10m' | duration)",
+        "('2026-01-01T00:00:00Z' | timestamp)",
+    ])
+    .prop_map(str::to_owned);
+    atom.prop_recursive(4, 24, 2, |inner| {
+        let op = prop::sample::select(vec!["==", "!=", "<", ">=", "in", "~", "+", "-", "*"]);
+        let filter = prop::sample::select(vec![
+            "upper",
+            "trim",
+            "length",
+            "int",
+            "lines",
+            "first",
+            "abs",
+            "join(',')",
+            "sort",
+            "round",
+            "json",
+            "sh",
+            "default('x')",
+        ]);
+        prop_oneof![
+            (inner.clone(), op, inner.clone()).prop_map(|(a, op, b)| format!("({a} {op} {b})")),
+            (inner.clone(), filter).prop_map(|(a, filter)| format!("({a} | {filter})")),
+            inner.prop_map(|a| format!("(not {a})")),
+        ]
+    })
+}
+
+fn of_the_scope() -> Known {
+    let mut known = known();
+    known.params.insert("names".to_owned(), ParamType::List);
+    known
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// No false alarm: what is refused before the run for its kinds would have failed in it, or is a comparison that never holds.
+    #[test]
+    fn what_is_refused_for_its_kinds_fails_with_every_value(text in expression()) {
+        let found = check_condition(&text, &of_the_scope());
+        let whole = format!("({text}) == 1");
+        let Some(error) = found.iter().find(|e| e.kind == ErrorKind::Kind) else { return Ok(()) };
+        if error.message.contains("never equals") || error.message.starts_with("a condition") {
+            return Ok(());
+        }
+        if error.message.contains("no useful order") {
+            return Ok(());
+        }
+        prop_assert!(Expr::parse(&whole).unwrap().value(&scope()).is_err(), "{text}: {error:?}");
+    }
+
+    /// No surprise at night: what `check` lets into a command, the run does not refuse for its quotes, and the other way round.
+    #[test]
+    fn the_run_and_the_check_agree_about_quotes(text in expression()) {
+        let command = format!("echo {{{{ {text} }}}}");
+        let sh = Place::Command { shell: Some(Shell::Sh) };
+        let before = check_template(&command, sh, &of_the_scope());
+        let now = Template::parse(&command).unwrap().render(&scope(), Mode::Command(Shell::Sh));
+        if before.is_empty() {
+            prop_assert!(now.as_ref().err().is_none_or(|e| e.kind != ErrorKind::Unquoted), "{text}: {now:?}");
+        } else if before.iter().all(|e| e.kind == ErrorKind::Unquoted) {
+            prop_assert!(now.is_err() || !command.contains("params.name") && !command.contains("stdout"), "{text}: {now:?}");
+        }
+    }
 }
 
 /// The spot of the last `{{ x | … }}`, written `@` in the command.

@@ -8,20 +8,26 @@
 //!
 //! `split` text → pieces · `token`, `parse` piece → nodes · `eval` nodes + scope → value · `operator` what stands
 //! between two values · `filter` what stands behind `|` · [`quote`] the three shells' quoting · `place` where in a command
-//! a value stands · `check` what can be judged before any value is known.
+//! a value stands · `taint` what must be quoted there · `kinds` which kind an expression gives · `reads` what it reads · `check` what can be judged
+//! before any value is known.
 
 mod check;
 mod eval;
 mod filter;
+mod kinds;
 mod operator;
 mod parse;
 mod place;
 pub mod quote;
+mod reads;
 mod split;
+mod taint;
 mod token;
 
 #[cfg(test)]
 mod check_tests;
+#[cfg(test)]
+mod doc_tests;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 pub use check::{FieldKind, Fields, Known, Place, check_condition, check_template};
+pub use reads::{Comparison, Read, comparisons, reads};
 
 use self::eval::{Eval, Val};
 use self::parse::Node;
@@ -157,6 +164,21 @@ impl Scope {
         self.trusted.insert(name.clone());
         self.set(name, Value::Text(text.into()))
     }
+
+    /// True if the value of a node is one that a command takes without quotes.
+    fn is_plain(&self, node: &Node) -> bool {
+        if node
+            .path()
+            .is_some_and(|path| check::is_ours(&path) || self.trusted.contains(&path))
+        {
+            return true;
+        }
+        let value = Eval::new(self, false).value(node);
+        matches!(
+            value,
+            Ok(Val::Bool(_) | Val::Int(_) | Val::Num(_) | Val::Span(_) | Val::Time(_))
+        )
+    }
 }
 
 /// A value's text, taken apart into plain text and expressions.
@@ -218,7 +240,8 @@ impl Template {
                 Piece::Expr { node, range } => {
                     let value = eval.value(node)?;
                     if let (Mode::Command(shell), Val::Text(_)) = (mode, &value) {
-                        check::quoted_for(node, shell, &scope.trusted)?;
+                        // The same rule as before the run, now by the values themselves.
+                        taint::unquoted_in(node, Some(shell), &|n| scope.is_plain(n))?;
                     }
                     push(&mut out, &eval::print(&value, &node.range)?, range)?;
                 }

@@ -69,7 +69,12 @@ pub(super) fn compare(a: &Val, b: &Val, range: &Range<usize>) -> Result<Ordering
                 e.help("make a moment of the text: `as: timestamp` and `value`, or `| timestamp`")
             }
             (Val::Secret(_), _) | (_, Val::Secret(_)) => secret_refused(range),
-            _ => e,
+            (Val::Span(_), Val::Int(_) | Val::Num(_)) | (Val::Int(_) | Val::Num(_), Val::Span(_)) => {
+                e.help("write the number as a duration: `\"10s\" | duration`")
+            }
+            (Val::List(_), _) | (_, Val::List(_)) => e.help("compare the list's `| length`"),
+            (Val::Bool(_), _) | (_, Val::Bool(_)) => e.help("true and false are compared with `==`"),
+            _ => e.help("ask `is defined` or `is none` before you compare"),
         }
     })
 }
@@ -84,7 +89,8 @@ pub(super) fn contains(val: &Val, what: &Val, range: &Range<usize>) -> Result<bo
             ErrorKind::Kind,
             format!("{} cannot contain {}", val.kind(), what.kind()),
             range.clone(),
-        )),
+        )
+        .help("write `item in list` or `'part' in text`")),
     }
 }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::check_tests::known;
 use super::*;
 
-fn text(t: &str) -> Value {
+pub(super) fn text(t: &str) -> Value {
     Value::Text(t.to_owned())
 }
 
