@@ -44,7 +44,7 @@ async fn where_nothing_makes_a_session_the_host_is_attached_and_a_stop_is_unknow
     assert!(!session.facts().latch);
     let (how, kept) = run(&session, request("echo $((6*7)); exit 3")).await;
     assert_eq!((how, kept.out.as_slice()), (How::Exited(3), b"42\n".as_slice()));
-    let mut slow = request("sleep 20");
+    let mut slow = request("sleep 19");
     slow.timeout = Duration::from_millis(300);
     assert!(matches!(run(&session, slow).await.0, How::Unknown(_)));
     session.leave().await.unwrap();

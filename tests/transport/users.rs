@@ -326,11 +326,14 @@ async fn a_host_without_a_place_for_the_latch_is_attached() {
         session.probe(&LatchKey::of("x"), "b", None, &mut Kept::default()).await,
         Probe::NoAccess(_)
     ));
+    // A number of seconds that no other test sleeps.
+    let nap = format!("sleep 3.{}", person.uid);
+    let slow = format!("echo begun; {nap}; true");
     let work = tokio::spawn({
         let session = session.clone();
-        async move { run(&session, request("echo begun; sleep 2; true")).await.0 }
+        async move { run(&session, request(&slow)).await.0 }
     });
-    until("the start of the step", || !processes_with("sleep 2").is_empty()).await;
+    until("the start of the step", || !processes_with(&nap).is_empty()).await;
     sshd.cut();
     assert!(matches!(work.await.unwrap(), How::Unknown(_)));
     std::fs::remove_file(in_the_way).unwrap();
