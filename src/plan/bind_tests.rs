@@ -934,7 +934,7 @@ fn what_this_build_cannot_perform_is_found_in_the_plan() {
             .collect::<Vec<_>>()
     };
     assert_eq!(lacking("restore-test"), [""; 0]);
-    assert_eq!(lacking("smallest"), ["`service` (restart/restart)"]);
+    assert_eq!(lacking("smallest"), ["`service` (restart/restart, restart/restart/1)"]);
     assert_eq!(
         lacking("server-check"),
         [

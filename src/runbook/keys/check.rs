@@ -164,7 +164,7 @@ pub static CHECK_PROCESS: Shape = Shape {
     what: "the check `process`",
     one_of: &[],
     keys: &[&[
-        key("name", Kind::Template, "Name"),
+        key("name", Kind::Template, "Its name"),
         key("pattern", Kind::Template, "A regular expression over the command line"),
         key("user", Kind::Template, "Of this user"),
     ]],
@@ -188,7 +188,7 @@ pub static CHECK_TCP_CONNECT: Shape = Shape {
     what: "the check `tcp_connect`",
     one_of: &[],
     keys: &[&[
-        need("host", Kind::Template, "Where"),
+        need("host", Kind::Template, "Its address or path"),
         need("port", PORT, "Its number"),
         key(
             "from",
@@ -205,7 +205,7 @@ pub static CHECK_PING: Shape = Shape {
     what: "the check `ping`",
     one_of: &[],
     keys: &[&[
-        need("host", Kind::Template, "Which"),
+        need("host", Kind::Template, "Which one"),
         key("loss", Kind::Number(0.0, 100.0), "Most percent of packets lost"),
         key("rtt", Kind::Duration, "Longest answer"),
     ]],
@@ -279,7 +279,7 @@ pub static CHECK_MOUNT: Shape = Shape {
     what: "the check `mount`",
     one_of: &[],
     keys: &[&[
-        need("path", Kind::Template, "Where"),
+        need("path", Kind::Template, "Its address or path"),
         key("fstype", Kind::Template, "Of this type"),
         key("source", Kind::Template, "From here"),
         key("options", TEMPLATES, "With these options"),
@@ -356,7 +356,7 @@ pub static CHECK_FILE: Shape = Shape {
     what: "the check `file`",
     one_of: &[],
     keys: &[&[
-        need("path", Kind::Template, "Which"),
+        need("path", Kind::Template, "Which one"),
         key("exists", Kind::Bool, "Default true"),
         key("type", Kind::Word(&["file", "directory", "link"]), "What it is"),
         key("mode", Kind::Mode, "Octal mode"),
@@ -389,7 +389,7 @@ pub static CHECK_USER_GROUP: Shape = Shape {
     what: "the check `user_group`",
     one_of: &[],
     keys: &[&[
-        need("name", Kind::Template, "Which"),
+        need("name", Kind::Template, "Which one"),
         key("exists", Kind::Bool, "Default true"),
         key("uid", Kind::Int(0, MANY), "The number"),
         key("groups", TEMPLATES, "It is in these groups"),
@@ -421,7 +421,7 @@ pub static CHECK_SQL: Shape = Shape {
     what: "the check `sql`",
     one_of: &[],
     keys: &[&[
-        need("engine", Kind::Word(&["postgres", "mysql", "sqlserver"]), "Which"),
+        need("engine", Kind::Word(&["postgres", "mysql", "sqlserver"]), "Which one"),
         need("query", Kind::Template, "The question"),
         key("value", Kind::Template, "Its one value"),
         key("rows", Kind::Int(0, MANY), "Its number of rows"),
@@ -436,7 +436,7 @@ pub static CHECK_REPLICATION: Shape = Shape {
         need(
             "engine",
             Kind::Word(&["postgres", "mysql", "redis", "sqlserver"]),
-            "Which",
+            "Which one",
         ),
         key("role", Kind::Word(&["primary", "replica"]), "What this host is"),
     ]],
@@ -450,7 +450,7 @@ pub static CHECK_CLUSTER: Shape = Shape {
         need(
             "kind",
             Kind::Word(&["kubernetes", "etcd", "pacemaker", "patroni", "galera", "windows"]),
-            "Which",
+            "Which one",
         ),
         key("quorum", Kind::Bool, "It has a majority"),
     ]],
