@@ -74,7 +74,7 @@ fn one_rejection_ends_a_gate_for_ever() {
 #[test]
 fn a_plan_that_needs_approval_runs_only_as_approved() {
     let room = Room::alone(&["a"]);
-    let (anna, _) = room.policy("require_approval: [role=x]\n");
+    let (anna, _) = room.policy("");
     room.runbook("note", STEP);
     room.file(
         "p/note-change.yml",
@@ -323,4 +323,32 @@ fn a_keys_owner_signs_and_not_whom_the_environment_says_operates() {
         .code(0)
         .says("boris@x approved")
         .says("Nobody is missing");
+}
+
+#[test]
+fn what_this_build_only_plans_is_neither_approved_nor_run() {
+    let room = Room::alone(&["a"]);
+    let (anna, _) = room.policy("");
+    room.runbook(
+        "later",
+        &format!("{STEP}      - {{ id: t, name: T, service: {{ name: x, state: restarted }} }}\n"),
+    );
+    room.file(
+        "p/c.yml",
+        "schema: 1\nchange: C1\nrunbook: later.yml\nneed: 1\napprovers: [cm]\n",
+    );
+    room.run(&["check", "later.yml"]).code(0).says("PS0229");
+    let plan = ["plan", "c.yml", "-o", "plan.json"];
+    room.run(&plan).code(0);
+    room.run(&["plan", "later.yml"])
+        .code(0)
+        .shows("Not in this build")
+        .shows("`service` (one/t");
+    room.run(&["approve", "plan.json", "--key", &anna])
+        .code(2)
+        .says("cannot perform `service`");
+    for run in [&["run", "later.yml", "--yes"][..], &["run", "plan.json", "--dry"]] {
+        room.run(run).code(2).says("nothing was contacted");
+    }
+    assert!(room.effects().is_empty() && !room.project(".pitstop/runs").exists());
 }

@@ -18,7 +18,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use room::Room;
 
-const COMMANDS: [&str; 21] = [
+const COMMANDS: [&str; 22] = [
     "init",
     "check",
     "fmt",
@@ -38,6 +38,7 @@ const COMMANDS: [&str; 21] = [
     "test",
     "hosts",
     "explain",
+    "schema",
     "completions",
     "man",
 ];
@@ -69,6 +70,26 @@ fn completions_exist_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         room.run(&["completions", shell]).code(0).shows("pitstop");
     }
+}
+
+#[test]
+fn a_schema_is_printed_for_every_kind_of_file() {
+    let room = Room::new(&[]);
+    for kind in [
+        "runbook",
+        "fragment",
+        "change",
+        "inventory",
+        "policy",
+        "project",
+        "test",
+    ] {
+        let title = format!("\"title\": \"pitstop {kind}\"");
+        room.run(&["schema", kind]).code(0).shows(&title);
+    }
+    room.run(&["schema", "inventroy"])
+        .code(2)
+        .says("did you mean `inventory`?");
 }
 
 #[test]
