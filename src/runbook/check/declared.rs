@@ -39,11 +39,8 @@ pub fn not_allowed(name: &str, place: &Span, broken: Broken) -> Diagnostic {
 
 /// Hosts that a set lists: some, each once.
 fn target(set: &TargetSet, diags: &mut Diagnostics) {
-    // A set with neither key was told when it was read.
-    let told = diags
-        .0
-        .iter()
-        .any(|d| d.code == "PS0125" && d.labels.iter().any(|l| l.span == set.name.span));
+    // What could not be read is empty too, and was told.
+    let told = diags.has_errors();
     if !told && set.hosts.is_empty() && set.select.as_ref().is_none_or(|s| s.trim().is_empty()) {
         let span = set.select.as_ref().map_or(&set.name.span, |s| &s.span).clone();
         let message = format!("the set `{}` has no host", set.name.value);
