@@ -104,7 +104,7 @@ fn everything_that_ships_can_be_formatted() {
     for dir in [
         "runbooks",
         "examples",
-        "tests/data",
+        "tests/data/bind",
         "tests/corpus/good",
         "src/cli/init",
     ] {
