@@ -24,7 +24,7 @@ pub enum Call {
     },
     /// A script of the repository.
     Script {
-        /// Its path; its digest is in [`Plan::files`].
+        /// Its path; its digest is in [`crate::plan::Plan::files`].
         file: String,
         /// What runs it.
         interpreter: Option<String>,
@@ -33,7 +33,7 @@ pub enum Call {
     },
     /// A file of the repository, put on the host.
     Upload {
-        /// Its path; its digest is in [`Plan::files`].
+        /// Its path; its digest is in [`crate::plan::Plan::files`].
         src: String,
         /// Where it goes.
         dest: String,

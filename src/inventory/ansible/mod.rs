@@ -2,8 +2,8 @@
 //!
 //! Owns: which file is read as what, and who wins among variables. Must not: run anything, render a template, decrypt.
 //!
-//! Files go into one [`model`], as in Ansible: INI and YAML, a folder of them, the JSON of `ansible-inventory --list`. Then
-//! `group_vars/` and `host_vars/` beside the inventory. What a variable means to pitstop is told by [`connection`].
+//! Files go into one `model`, as in Ansible: INI and YAML, a folder of them, the JSON of `ansible-inventory --list`. Then
+//! `group_vars/` and `host_vars/` beside the inventory. What a variable means to pitstop is told by `connection`.
 
 mod connection;
 mod ini;
