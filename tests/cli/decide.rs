@@ -74,7 +74,7 @@ fn one_rejection_ends_a_gate_for_ever() {
 #[test]
 fn a_plan_that_needs_approval_runs_only_as_approved() {
     let room = Room::alone(&["a"]);
-    let (anna, _) = room.policy("");
+    let (anna, _) = room.policy("require_approval: [role=x]\n");
     room.runbook("note", STEP);
     room.file(
         "p/note-change.yml",
