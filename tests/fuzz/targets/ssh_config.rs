@@ -9,20 +9,25 @@ use pitstop::inventory::sshconfig::{Asked, Files, Operator, SshConfig, Stat, Whi
 
 struct One<'a>(&'a [u8]);
 
+const THERE: [&str; 2] = ["/home/tess/.ssh/config", "/home/tess/.ssh/more"];
+
 impl Files for One<'_> {
     fn read(&self, path: &Path) -> std::io::Result<(Vec<u8>, Stat)> {
-        match path.ends_with("config") || path.ends_with("more") {
+        match THERE.iter().any(|there| Path::new(there) == path) {
             true => Ok((self.0.to_vec(), Stat { uid: 0, mode: 0o600 })),
             false => Err(std::io::ErrorKind::NotFound.into()),
         }
     }
 
-    fn entries(&self, _: &Path) -> Vec<String> {
-        ["config", "more", ".hidden"].map(str::to_owned).to_vec()
+    fn entries(&self, dir: &Path) -> Vec<String> {
+        let names = ["config", "more", ".hidden"].map(str::to_owned);
+        (dir == Path::new("/home/tess/.ssh"))
+            .then(|| names.to_vec())
+            .unwrap_or_default()
     }
 
     fn exists(&self, path: &Path) -> bool {
-        path.components().count() < 6
+        THERE.iter().any(|there| Path::new(there) == path)
     }
 }
 
