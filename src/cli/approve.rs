@@ -361,7 +361,7 @@ fn signer(
 ) -> Result<Signer, Problem> {
     if let Some(file) = &what.key {
         let terminal = console.terminal();
-        let ask = |question: &str| terminal.then(|| super::person::secret(question).ok()).flatten();
+        let ask = |question: &str| terminal.then(|| super::hidden::secret(question).ok()).flatten();
         return Ok(Signer::from_file(file, &ask)?);
     }
     let Some(socket) = std::env::var_os("SSH_AUTH_SOCK").filter(|v| !v.is_empty()) else {

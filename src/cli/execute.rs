@@ -110,7 +110,7 @@ pub fn secrets(
     runtime: &tokio::runtime::Runtime,
 ) -> Result<(BTreeMap<String, Secret>, Redactor), Problem> {
     let ask = |name: &str| loop {
-        let typed = super::person::secret(&format!("Secret {name}: "))?;
+        let typed = super::hidden::secret(&format!("Secret {name}: "))?;
         if typed.expose().len() >= Secret::MIN {
             return Ok(typed);
         }

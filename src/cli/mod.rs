@@ -14,6 +14,7 @@ mod doctor;
 mod execute;
 mod explain;
 mod fmt;
+mod hidden;
 mod hosts;
 mod init;
 mod live;

@@ -9,7 +9,6 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::engine::gate::{Approver, Manual, Question};
-use crate::secret::Secret;
 use crate::text::{terminal, terminal_line};
 use crate::transport::Pending;
 
@@ -40,16 +39,6 @@ pub fn ask(screen: &Screen, question: &str) -> Option<String> {
     let mut line = String::new();
     let read = std::io::stdin().lock().read_line(&mut line).ok()?;
     (read > 0).then(|| line.trim().to_owned())
-}
-
-/// Asks for a secret without showing it.
-///
-/// # Errors
-/// When there is no terminal to ask on.
-pub fn secret(question: &str) -> Result<Secret, String> {
-    rpassword::prompt_password(question)
-        .map(Secret::new)
-        .map_err(|e| e.to_string())
 }
 
 /// The person as the engine sees one.

@@ -19,7 +19,12 @@ struct Person {
 
 impl Person {
     fn starts(room: &Room, args: &str) -> Self {
-        let inner = format!("stty cols 100 rows 30; exec {} {args}", env!("CARGO_BIN_EXE_pitstop"));
+        Self::starts_in_shell(room, &format!("exec pitstop {args}"))
+    }
+
+    fn starts_in_shell(room: &Room, line: &str) -> Self {
+        let line = line.replace("pitstop", env!("CARGO_BIN_EXE_pitstop"));
+        let inner = format!("stty cols 100 rows 30; {line}");
         let mut program = Command::new("script")
             .args(["-qefc", &inner, "/dev/null"])
             .current_dir(room.path("p"))
@@ -151,8 +156,7 @@ fn who_gives_up_or_has_no_terminal_is_told_what_to_write() {
 
 const SECRET: &str = "open-sesame-4711";
 
-#[test]
-fn a_secret_is_asked_for_and_never_shown() {
+fn with_a_secret() -> Room {
     let room = Room::alone(&["a"]);
     room.file(
         "p/secret.yml",
@@ -160,6 +164,13 @@ fn a_secret_is_asked_for_and_never_shown() {
             "schema: 1\nrunbook: secret\ntitle: With a secret\nkind: change\nsecrets:\n  token: {{ from: prompt }}\nphases:\n  - phase: p\n    title: P\n    on_failure: hold\n    steps:\n      - name: Use it\n        run: test \"$T\" = {SECRET} && echo \"got $T\"\n        env: {{ T: \"{{{{ secrets.token }}}}\" }}\n        undo: {{ none: it only looks }}\n"
         ),
     );
+    room
+}
+
+/// What is typed at once after the question was echoed as long as the question came before the echo was off.
+#[test]
+fn a_secret_is_asked_for_and_never_shown() {
+    let room = with_a_secret();
     room.run(&["run", "secret.yml", "--yes"])
         .code(2)
         .says("token")
@@ -173,4 +184,19 @@ fn a_secret_is_asked_for_and_never_shown() {
     let (code, seen) = person.ends();
     assert_eq!(code, 0, "{seen}");
     assert!(!seen.contains(SECRET) && !seen.contains("short"), "{seen}");
+}
+
+#[test]
+fn ctrl_c_at_a_secret_interrupts_and_the_terminal_shows_again_what_is_typed() {
+    let room = with_a_secret();
+    let mut person = Person::starts_in_shell(&room, "pitstop run secret.yml --yes; echo \"code $?\"; stty -a");
+    person.sees("Secret token: ");
+    person.types("open-ses\u{3}");
+    person.sees("code 130");
+    let (code, seen) = person.ends();
+    assert_eq!(code, 0, "{seen}");
+    for mode in ["echo", "isig", "icanon"] {
+        assert!(seen.split_whitespace().any(|word| word == mode), "{mode}: {seen}");
+    }
+    assert!(!seen.contains("open-ses"), "{seen}");
 }
