@@ -225,15 +225,48 @@ fn key(d: &Diagnostic) -> (String, usize) {
         .map_or((String::new(), 0), |l| (l.span.source.name.clone(), l.span.start))
 }
 
+/// Longer than any name of the language, in characters: nothing so long is a slip of the finger.
+const LONGEST_WORD: usize = 128;
+
 /// The candidate nearest to a misspelt word, if one is near enough to be worth saying.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let length = word.chars().count();
+    if length > LONGEST_WORD {
+        return None;
+    }
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        let distance = strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase());
-        let limit = (word.chars().count().max(candidate.chars().count()) / 3).max(1);
+        let other = candidate.chars().count();
+        let limit = (length.max(other) / 3).max(1);
+        // The distance costs the product of both lengths, and is at least their difference.
+        if length.abs_diff(other) > limit {
+            continue;
+        }
+        let distance = strsim::damerau_levenshtein(&word, &candidate.to_lowercase());
         if distance <= limit && best.is_none_or(|(d, _)| distance < d) {
             best = Some((distance, candidate));
         }
     }
     best.map(|(_, c)| c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_named_and_a_far_one_is_not() {
+        assert_eq!(nearest("titel", ["kind", "title"]), Some("title"));
+        assert_eq!(nearest("Kind", ["kind", "title"]), Some("kind"));
+        assert_eq!(nearest("x", ["kind", "title"]), None);
+    }
+
+    /// Found by fuzzing: the distance of two long words costs the product of their lengths, in time and in memory.
+    #[test]
+    fn a_word_too_long_for_a_name_is_not_compared() {
+        let long = "a".repeat(1_000_000);
+        assert_eq!(nearest(&long, [long.as_str(), "title"]), None);
+        assert_eq!(nearest("titel", [long.as_str(), "title"]), Some("title"));
+    }
 }

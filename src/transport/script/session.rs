@@ -34,7 +34,7 @@ impl Scripted {
     pub(super) fn open(world: &Arc<World>, clock: &Arc<dyn Clock>, to: &Endpoint) -> Arc<dyn Session> {
         let mut facts = world.facts(&to.host);
         if facts.latch {
-            facts.run_dir = format!("/root/.pitstop/{}", to.run);
+            facts.run_dir = format!("/home/tester/.pitstop/{}", to.run);
         }
         if let Some(user) = &to.user {
             facts.user.clone_from(user);
