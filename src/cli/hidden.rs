@@ -64,12 +64,11 @@ fn typed(question: &str) -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
     let mut line = Zeroizing::new(Vec::with_capacity(4096));
     let mut byte = Zeroizing::new([0]);
     let interrupted = loop {
-        match dark.terminal.read(&mut *byte)? {
-            0 if line.is_empty() => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            0 => break false,
-            _ if byte[0] == b'\n' => break false,
-            _ if byte[0] == CTRL_C => break true,
-            _ => line.push(byte[0]),
+        match (dark.terminal.read(&mut *byte)?, *byte) {
+            (0, _) if line.is_empty() => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            (0, _) | (_, [b'\n']) => break false,
+            (_, [CTRL_C]) => break true,
+            (_, [key]) => line.push(key),
         }
     };
     drop(dark);
