@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::action::Hands;
 use crate::approval;
 use crate::clock::{Clock, RealClock};
+use crate::crash::{self, Moment};
 use crate::disk;
 use crate::engine::gate::{Approver, Nobody};
 use crate::engine::{self, EngineError, Outcome, Resume, Setup};
@@ -204,6 +205,7 @@ pub fn execute(
         }
     });
     live.end();
+    crash::here(Moment::Reporting);
     if fresh && let Err(EngineError::Refused { .. }) = &done {
         // It never began: there is nothing to show of it.
         return done.map_err(engine_problem).map(|outcome| outcome.exit);

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::EngineError;
 use super::drive::{Driver, Reached};
 use crate::action::Hands;
+use crate::crash::{self, Moment};
 use crate::id::{HostName, RunId};
 use crate::plan::Place;
 use crate::run::event::Event;
@@ -181,6 +182,7 @@ impl Driver {
             for task in tasks {
                 let Ok((host, came)) = task.await else { continue };
                 let Ok(reached) = came else { continue };
+                crash::here(Moment::Locked);
                 let mut events = vec![Event::Connected {
                     host: host.clone(),
                     facts: reached.facts,
@@ -257,6 +259,7 @@ impl Driver {
                 unlocked.extend(task.await.unwrap_or_default());
             }
         }
+        crash::here(Moment::GivenBack);
         let owing = self.owing();
         let here = self.run.locked.iter().filter(|(_, on_host)| !**on_host);
         let free = here.filter(|(host, _)| !owing.contains(host));

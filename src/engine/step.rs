@@ -11,6 +11,7 @@ use super::judge::{self, Span};
 use super::render::{self, Materials, Rendered};
 use super::task::{Finished, KEEP_MAX, Task};
 use crate::action::{self, Done, End, Former, Job, Work};
+use crate::crash::{self, Moment};
 use crate::id::HostName;
 use crate::inventory::facts::Facts;
 use crate::journal::files;
@@ -242,6 +243,10 @@ impl Driver {
             self.busy.remove(&Busy::Step(key));
             return Err(error);
         }
+        crash::here(match forward(&key) {
+            true => Moment::Intended,
+            false => Moment::IntendedBack,
+        });
         self.send_off(step, key, job);
         Ok(())
     }
@@ -396,6 +401,10 @@ impl Driver {
             self.record(Event::NeverBegan { key }).await?;
             return Ok(());
         }
+        crash::here(match forward(&key) {
+            true => Moment::Ended,
+            false => Moment::EndedBack,
+        });
         let stopped = matches!(done.end, End::Unknown { stopped: true, .. });
         let mut events = not_stored(&key, [&stdout, &stderr]);
         let mut result = StepResult {
@@ -438,6 +447,7 @@ impl Driver {
             });
         }
         self.record_all(events).await?;
+        crash::here(Moment::Settled);
         if let (true, Some(on)) = (latched && outcome != Outcome::Unknown, on) {
             self.acknowledge(on, &key);
         }
@@ -481,6 +491,10 @@ impl Driver {
             redact_value(value, &self.setup.redactor);
         }
     }
+}
+
+fn forward(key: &StepKey) -> bool {
+    key.pass == 0
 }
 
 pub(super) fn redact_value(value: &mut Value, redactor: &Redactor) {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::{Head, JournalError, Medium, Written, format};
+use crate::crash::{self, Moment};
 use crate::disk::Fault;
 use crate::run::event::Event;
 
@@ -205,14 +206,24 @@ impl State {
         waiting.push((job.done, written));
     }
 
+    fn store(&mut self, lines: &[u8]) -> std::io::Result<()> {
+        if crash::due(Moment::Torn) {
+            let (half, _) = lines.split_at(lines.len() / 2);
+            self.medium.write_all(half)?;
+            crash::die();
+        }
+        self.medium.write_all(lines)?;
+        crash::here(Moment::Written);
+        self.medium.sync()?;
+        crash::here(Moment::Synced);
+        Ok(())
+    }
+
     fn commit(&mut self, lines: &str) {
         if self.failed.is_some() {
             return;
         }
-        let stored = self
-            .medium
-            .write_all(lines.as_bytes())
-            .and_then(|()| self.medium.sync());
+        let stored = self.store(lines.as_bytes());
         match stored {
             Ok(()) => *self.durable.lock().unwrap_or_else(PoisonError::into_inner) = self.head.clone(),
             Err(e) => self.failed = Some(Fault::new("write", &self.path, e).into()),

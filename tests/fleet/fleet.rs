@@ -99,8 +99,15 @@ impl Fleet {
 
     /// Starts it in the background, its words going to a file.
     pub fn spawn(&self, args: &[&str], words: &str) -> Child {
+        self.spawn_with(args, words, &[])
+    }
+
+    /// The same, with variables in its environment.
+    pub fn spawn_with(&self, args: &[&str], words: &str, variables: &[(&str, &str)]) -> Child {
         let file = std::fs::File::create(self.path(words)).unwrap();
-        self.pitstop(args).stdout(Stdio::null()).stderr(file).spawn().unwrap()
+        let mut command = self.pitstop(args);
+        command.envs(variables.iter().copied());
+        command.stdout(Stdio::null()).stderr(file).spawn().unwrap()
     }
 
     /// The folder of the only run.
@@ -137,26 +144,37 @@ impl Fleet {
             .unwrap_or_default()
     }
 
-    pub fn mark(&self, host: &str, name: &str) {
-        std::fs::write(self.hosts[host].home().join(name), "").unwrap();
-    }
-}
-
-impl Drop for Fleet {
-    /// A held host keeps its lock, as it should; these hosts are gone now, so their locks go too.
-    fn drop(&mut self) {
+    /// The locks of this fleet's runs.
+    pub fn locks(&self) -> Vec<PathBuf> {
         let runs: Vec<String> = std::fs::read_dir(self.path(".pitstop/runs"))
             .into_iter()
             .flatten()
             .flatten()
             .map(|e| e.file_name().to_string_lossy().into_owned())
             .collect();
-        for lock in std::fs::read_dir("/var/tmp").into_iter().flatten().flatten() {
-            let note = std::fs::read_to_string(lock.path().join("note")).unwrap_or_default();
-            if note.lines().next().is_some_and(|run| runs.iter().any(|r| r == run)) {
-                let _ = std::fs::remove_dir_all(lock.path());
-            }
+        let is_ours = |lock: &PathBuf| {
+            let note = std::fs::read_to_string(lock.join("note")).unwrap_or_default();
+            note.lines().next().is_some_and(|run| runs.iter().any(|r| r == run))
+        };
+        let all = std::fs::read_dir("/var/tmp").into_iter().flatten().flatten();
+        all.map(|e| e.path()).filter(is_ours).collect()
+    }
+
+    /// A held host keeps its lock, as it should; these hosts end now, so their locks go too.
+    pub fn release_locks(&self) {
+        for lock in self.locks() {
+            let _ = std::fs::remove_dir_all(lock);
         }
+    }
+
+    pub fn mark(&self, host: &str, name: &str) {
+        std::fs::write(self.hosts[host].home().join(name), "").unwrap();
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.release_locks();
     }
 }
 

@@ -3,10 +3,12 @@
 #![cfg(test)]
 
 mod becoming;
+mod books;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
 mod crash;
+mod drive;
 mod fleet;
 mod left;
 mod refused;
