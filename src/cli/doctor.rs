@@ -3,7 +3,7 @@
 //! Owns: the list and its words. Must not: change anything on a host; what a login leaves there goes with it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::inventory::{Host, Inventory};
 use crate::plan::bind::planned_host;
 use crate::plan::{PlannedHost, TransportKind};
+use crate::secret::Secret;
 use crate::text::terminal_line;
 use crate::transport::{ConnectError, Endpoint, LocalTransport, SshOptions, SshTransport, Transport};
 
@@ -18,7 +19,7 @@ use super::console::Console;
 use super::execute;
 use super::exit;
 use super::problem::Problem;
-use super::reach::Means;
+use super::reach::{self, Means};
 use super::run::fresh_id;
 use super::screen::Tone;
 
@@ -57,7 +58,10 @@ pub fn doctor(chosen: &[&Host], inventory: &Inventory, root: &Path, console: &Co
             from: sources(&host, &means)?,
         });
     }
-    let mut found = execute::runtime()?.block_on(visit_all(work));
+    let runtime = execute::runtime()?;
+    let over_ssh = work.iter().filter(|v| v.kind == TransportKind::Ssh);
+    let passphrases = runtime.block_on(reach::passphrases(over_ssh.map(|v| &v.endpoint), console))?;
+    let mut found = runtime.block_on(visit_all(work, passphrases));
     found.sort_by_key(|f| f.nth);
     let screen = &console.screen;
     for f in &found {
@@ -128,8 +132,11 @@ fn sources(host: &PlannedHost, means: &Means<'_>) -> Result<String, Problem> {
     Ok(parts.join("; "))
 }
 
-async fn visit_all(work: Vec<Visit>) -> Vec<Found> {
-    let ssh: Arc<dyn Transport> = Arc::new(SshTransport::new(SshOptions::from_env()));
+async fn visit_all(work: Vec<Visit>, passphrases: BTreeMap<PathBuf, Secret>) -> Vec<Found> {
+    let ssh: Arc<dyn Transport> = Arc::new(SshTransport::new(SshOptions {
+        passphrases,
+        ..SshOptions::from_env()
+    }));
     let local: Arc<dyn Transport> = Arc::new(LocalTransport::new());
     let mut set = JoinSet::new();
     let mut found = Vec::new();

@@ -62,6 +62,8 @@ pub struct Job {
     pub redactor: Redactor,
     /// What the inventory does not say of hosts.
     pub ssh: SshConfig,
+    /// What opens encrypted key files.
+    pub passphrases: BTreeMap<PathBuf, Secret>,
     /// No new step starts after this time.
     pub deadline: Option<Duration>,
 }
@@ -164,7 +166,8 @@ pub fn execute(
     };
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let mut hands = Hands::new(Arc::clone(&clock), Tls::platform());
-    reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id, &job.ssh)?;
+    let keys = job.passphrases;
+    reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id, &job.ssh, keys)?;
     let (send, signals) = mpsc::unbounded_channel();
     let mut folders = vec![job.folder.approvals()];
     folders.extend(job.approvals.iter().cloned());

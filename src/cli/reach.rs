@@ -2,7 +2,7 @@
 //!
 //! Owns: filling in secrets, key files and bastions. Must not: connect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,14 @@ use crate::diag::{Diagnostics, Spanned};
 use crate::id::{HostName, RunId};
 use crate::inventory::CONNECT_TIMEOUT;
 use crate::inventory::sshconfig::{AgentAt, Asked, Family, Hop, Settings, SshConfig};
+use crate::key::passphrase;
 use crate::plan::page::FromConfig;
 use crate::plan::{Plan, PlannedHost, TransportKind};
 use crate::secret::Secret;
 use crate::transport::{Endpoint, LocalTransport, Method, Privilege, SHELL, Way};
 use crate::transport::{SshOptions, SshTransport};
 
+use super::console::Console;
 use super::problem::Problem;
 
 /// A bastion behind a bastion behind … ends here.
@@ -48,8 +50,12 @@ pub fn add_all(
     root: &Path,
     run: &RunId,
     config: &SshConfig,
+    passphrases: BTreeMap<PathBuf, Secret>,
 ) -> Result<(), Problem> {
-    let ssh = Arc::new(SshTransport::new(SshOptions::from_env()));
+    let ssh = Arc::new(SshTransport::new(SshOptions {
+        passphrases,
+        ..SshOptions::from_env()
+    }));
     let local = Arc::new(LocalTransport::new());
     let means = Means {
         hosts: &plan.hosts,
@@ -78,20 +84,13 @@ pub fn add_all(
     Ok(())
 }
 
-/// A bastion that the inventory writes as `user@host:port`.
+/// A bastion that the inventory names; one that cannot be read was refused with the inventory, and is a plain name here.
 fn hop(text: &str) -> Hop {
-    let (user, place) = text
-        .rsplit_once('@')
-        .map_or((None, text), |(u, p)| (Some(u.to_owned()), p));
-    let (host, port) = match place.rsplit_once(':').map(|(a, p)| (a, p.parse::<u16>())) {
-        Some((host, Ok(port))) => (host, Some(port)),
-        _ => (place, None),
-    };
-    Hop {
-        host: host.to_owned(),
-        user,
-        port,
-    }
+    Hop::parse(text).unwrap_or_else(|| Hop {
+        host: text.to_owned(),
+        user: None,
+        port: None,
+    })
 }
 
 fn too_many(host: &str) -> Problem {
@@ -141,6 +140,68 @@ pub fn outside(plan: &Plan, config: &SshConfig) -> Result<Vec<FromConfig>, Diagn
     }
     wrong.sort();
     if wrong.has_errors() { Err(wrong) } else { Ok(list) }
+}
+
+/// Passphrases of the encrypted key files that these endpoints and their bastions are logged in to with, each asked for once,
+/// before anything is connected. None without a terminal; none for a key that the agent has.
+///
+/// # Errors
+/// When what was typed does not open a file.
+pub async fn passphrases<'e>(
+    endpoints: impl Iterator<Item = &'e Endpoint>,
+    console: &Console,
+) -> Result<BTreeMap<PathBuf, Secret>, Problem> {
+    let mut found = BTreeMap::new();
+    if !console.terminal() {
+        return Ok(found);
+    }
+    let usual = SshOptions::from_env();
+    let mut seen = BTreeSet::new();
+    for first in endpoints {
+        let mut hop = Some(first);
+        while let Some(endpoint) = hop {
+            hop = endpoint.jump.as_deref();
+            let agent = match &endpoint.way.agent {
+                AgentAt::Nowhere => None,
+                AgentAt::Usual => usual.agent.as_deref(),
+                AgentAt::Socket(socket) => Some(socket.as_path()),
+            };
+            for file in &endpoint.identities {
+                if !seen.insert(file) {
+                    continue;
+                }
+                let ask = |question: &str| super::hidden::secret(question).ok();
+                if let Some(secret) = passphrase(file, agent, &ask).await? {
+                    found.insert(file.clone(), secret);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The same for all hosts of a plan.
+///
+/// # Errors
+/// When what was typed does not open a file, or a host cannot be reached.
+pub fn passphrases_of(
+    plan: &Plan,
+    root: &Path,
+    config: &SshConfig,
+    console: &Console,
+    runtime: &tokio::runtime::Runtime,
+) -> Result<BTreeMap<PathBuf, Secret>, Problem> {
+    let (secrets, run) = (BTreeMap::new(), RunId::new(jiff::Timestamp::UNIX_EPOCH, [0; 6]));
+    let means = Means {
+        hosts: &plan.hosts,
+        secrets: &secrets,
+        root,
+        run: &run,
+        config,
+    };
+    let over_ssh = plan.hosts.iter().filter(|h| h.transport == TransportKind::Ssh);
+    let endpoints = over_ssh.map(|h| means.endpoint(h)).collect::<Result<Vec<_>, _>>()?;
+    runtime.block_on(passphrases(endpoints.iter(), console))
 }
 
 /// The control machine.

@@ -84,6 +84,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
     super::reach::outside(&stored.plan, &ssh)?;
     let runtime = execute::runtime()?;
     let (secrets, redactor) = execute::secrets(&stored.plan, &root, console, &runtime)?;
+    let passphrases = super::reach::passphrases_of(&stored.plan, &root, &ssh, console, &runtime)?;
     let now = Timestamp::now();
     let _lock = store_of(&stored)
         .map(|store| store.lock(&lock_name(&stored.plan), now))
@@ -112,6 +113,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         secrets,
         redactor,
         ssh,
+        passphrases,
         deadline: args.deadline,
         freezes: Vec::new(),
     };

@@ -102,6 +102,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     let store = Store::at(room.state.0);
     let runtime = execute::runtime()?;
     let (secrets, redactor) = execute::secrets(plan, room.folder.root(), console, &runtime)?;
+    let passphrases = reach::passphrases_of(plan, room.folder.root(), &ssh, console, &runtime)?;
     let now = Timestamp::now();
     // Before the run exists: who loses the race leaves nothing behind.
     let _lock = if plan.changes() && !args.dry {
@@ -131,6 +132,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         secrets,
         redactor,
         ssh,
+        passphrases,
         deadline: args.deadline,
         freezes,
     };

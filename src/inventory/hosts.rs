@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
 use crate::id::HostName;
 use crate::inventory::layer::{self, Key, Layer, Part, Quarrel};
+use crate::inventory::sshconfig::Hop;
 use crate::inventory::{Host, Inventory, Os, Transport, Winrm, ansible, is_jump_address, name_fault};
 use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields};
@@ -534,9 +535,21 @@ fn inherited_self(raw: &RawHost, jump: &Spanned<String>) -> bool {
 fn jumps(inventory: &Inventory, diags: &mut Diagnostics) {
     let mut seen = std::collections::BTreeSet::new();
     for host in &inventory.hosts {
-        let Some(jump) = host.jump.as_ref().filter(|j| !is_jump_address(j)) else {
+        let Some(jump) = &host.jump else {
             continue;
         };
+        if is_jump_address(jump) {
+            if Hop::parse(jump).is_none() && seen.insert((jump.span.start, jump.value.as_str())) {
+                let d = Diagnostic::error(
+                    "PS0409",
+                    format!("`{}` is no bastion", jump.value),
+                    jump.span.clone(),
+                    "not to be understood",
+                );
+                diags.push(d.help("write `user@host:port`; an IPv6 address stands in brackets: `[2001:db8::1]:22`"));
+            }
+            continue;
+        }
         // One line of `defaults` serves thousands of hosts: it is looked at once.
         if inventory.host(jump).is_none() && seen.insert((jump.span.start, jump.value.as_str())) {
             let d = Diagnostic::error(

@@ -74,7 +74,7 @@ pub(super) async fn pick(socket: &Path, wanted: AgentKey<'_>) -> Result<PublicKe
 }
 
 /// Every plain key of the agent and its comment. The key of a certificate is listed by the agent as a plain one too.
-async fn keys(socket: &Path) -> Result<Vec<(PublicKey, String)>, String> {
+pub(super) async fn keys(socket: &Path) -> Result<Vec<(PublicKey, String)>, String> {
     let identities = within(ANSWER, async {
         let mut agent = connect(socket).await?;
         agent.request_identities().await.map_err(|e| e.to_string())

@@ -5,11 +5,13 @@
 
 mod agent;
 mod allowed;
+mod passphrase;
 pub mod pattern;
 mod signature;
 mod signer;
 
 pub use agent::AgentKey;
 pub use allowed::{AllowedSigners, Problem};
+pub use passphrase::passphrase;
 pub use signature::{Verified, VerifyError};
-pub use signer::{KeyFault, Signer};
+pub use signer::{KeyFault, Signer, read_private};

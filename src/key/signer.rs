@@ -154,7 +154,7 @@ impl Signer {
         }
         let mut key = PrivateKey::from_openssh(text.as_bytes()).map_err(|error| not_a_key(error.to_string()))?;
         if key.is_encrypted() {
-            key = decrypt(&key, path, ask)?;
+            key = decrypt(&key, path, ask)?.0;
         }
         if matches!(
             key.key_data(),
@@ -235,13 +235,18 @@ pub(super) fn fingerprint(key: &PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
 }
 
-fn decrypt(key: &PrivateKey, path: &Path, ask: &dyn Fn(&str) -> Option<Secret>) -> Result<PrivateKey, KeyFault> {
+/// The open key, and what opened it.
+pub(super) fn decrypt(
+    key: &PrivateKey,
+    path: &Path,
+    ask: &dyn Fn(&str) -> Option<Secret>,
+) -> Result<(PrivateKey, Secret), KeyFault> {
     for _ in 0..PASSPHRASE_TRIES {
         let Some(passphrase) = ask(&format!("Passphrase of {}: ", path.display())) else {
             return Err(KeyFault::NoPassphrase { path: path.to_owned() });
         };
         match key.decrypt(passphrase.expose()) {
-            Ok(open) => return Ok(open),
+            Ok(open) => return Ok((open, passphrase)),
             Err(ssh_key::Error::Crypto) => {}
             Err(other) => {
                 return Err(KeyFault::NotAKey {
@@ -254,7 +259,12 @@ fn decrypt(key: &PrivateKey, path: &Path, ask: &dyn Fn(&str) -> Option<Secret>) 
     Err(KeyFault::WrongPassphrase { path: path.to_owned() })
 }
 
-fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFault> {
+/// The text of a key file, private or public.
+///
+/// # Errors
+/// When it cannot be read, is no text or far too long, or is a private key of one's own that others can read: ssh does not use
+/// that either.
+pub fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFault> {
     let unreadable = |source| KeyFault::Unreadable {
         path: path.to_owned(),
         source,

@@ -104,6 +104,19 @@ impl Sshd {
         descendants(self.child.id()).into_iter().filter(is_sshd).collect()
     }
 
+    /// Waits until the last connection has ended, with a limit.
+    pub fn wait_until_nobody_is_there(&self) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !self.sessions().is_empty() {
+            assert!(
+                Instant::now() < end,
+                "somebody is still logged in at port {}",
+                self.port
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Kills every session of this server with SIGKILL, as a broken link would.
     pub fn cut(&self) {
         self.sessions().into_iter().for_each(kill);
@@ -218,5 +231,6 @@ pub fn kill(pid: u32) {
 // Each test binary compiles this file and uses a part of it; what it does not use is named here.
 const _: fn() -> Sshd = Sshd::start;
 const _: fn(&Sshd) = Sshd::cut;
+const _: fn(&Sshd) = Sshd::wait_until_nobody_is_there;
 const _: fn(&Sshd) -> PathBuf = Sshd::home;
 const _: fn(&Sshd, &RunId) -> Endpoint = Sshd::endpoint;

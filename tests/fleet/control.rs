@@ -102,6 +102,8 @@ fn setup(fleet: &Fleet, plan: &Plan, folder: &RunFolder, id: &RunId, journal: Jo
         agent: None,
         home: Some(fleet.path("operator")),
         user: None,
+        behind: 200,
+        passphrases: std::collections::BTreeMap::new(),
     };
     let ssh = Arc::new(SshTransport::new(options));
     let mut hands = Hands::new(clock.clone(), Tls::platform());

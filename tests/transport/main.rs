@@ -1,6 +1,8 @@
 //! The contract of every transport: one suite, run over SSH to a real server and on this machine.
 
 #[cfg(test)]
+mod bastion;
+#[cfg(test)]
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]

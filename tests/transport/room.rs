@@ -48,6 +48,8 @@ pub fn options() -> SshOptions {
         agent: None,
         home: None,
         user: None,
+        behind: 200,
+        passphrases: std::collections::BTreeMap::new(),
     }
 }
 

@@ -129,8 +129,18 @@ async fn a_login_says_which_keys_were_refused_and_why_others_were_not_offered() 
     let e = refusal(&with(&["no-such-file"])).await;
     assert!(e.cause.contains("no-such-file cannot be read"), "{e:?}");
     connect(&with(&["wrong", "id"])).await.unwrap().leave().await.unwrap();
-    let e = refusal(&with(&["wrong", "wrong", "wrong", "id"])).await;
+    for more in ["wrong2", "wrong3"] {
+        keygen(&sshd.path(more), "ed25519", "");
+    }
+    let e = refusal(&with(&["wrong", "wrong2", "wrong3", "id"])).await;
     assert!(e.cause.contains("3 keys"), "at most three are offered: {e:?}");
+    // One that is named twice is offered once.
+    connect(&with(&["wrong", "wrong", "wrong", "id"]))
+        .await
+        .unwrap()
+        .leave()
+        .await
+        .unwrap();
     std::fs::copy(sshd.path("rsa.pub"), sshd.path("authorized_keys")).unwrap();
     connect(&with(&["rsa"])).await.unwrap().leave().await.unwrap();
 }

@@ -13,6 +13,13 @@ pub struct Hop {
     pub port: Option<u16>,
 }
 
+impl Hop {
+    /// One bastion, as `ProxyJump` and the inventory's `jump` write it. `None`: not to be understood.
+    pub fn parse(text: &str) -> Option<Self> {
+        one(text)
+    }
+}
+
 /// A list of bastions in the order they are gone through. Empty: `none`, no bastion. `None`: not to be understood.
 pub(super) fn parse(text: &str) -> Option<Vec<Hop>> {
     let text = text
@@ -27,7 +34,7 @@ pub(super) fn parse(text: &str) -> Option<Vec<Hop>> {
 }
 
 /// One bastion.
-pub(super) fn one(text: &str) -> Option<Hop> {
+fn one(text: &str) -> Option<Hop> {
     match text.strip_prefix("ssh://") {
         Some(rest) => uri(rest),
         None => {

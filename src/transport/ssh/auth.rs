@@ -2,7 +2,8 @@
 //!
 //! Owns: key files, the agent, passwords. Must not: ask a person for anything.
 //!
-//! At most three keys are offered: servers count each as a failure, and OpenSSH 9.8 locks an address out that fails often.
+//! At most two certificates and three keys are offered: servers count each as a failure and end the connection at six, and
+//! OpenSSH 9.8 locks an address out that fails often.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,14 +11,22 @@ use std::sync::Arc;
 use russh::client::{Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::{AgentClient, AgentStream};
+use russh::keys::signature::Signer as _;
+use russh::keys::ssh_encoding::Encode as _;
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::ssh_key::private::KeypairData;
+use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{self, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 
 use super::SshTransport;
 use super::connect::{Client, at, error};
+use super::hostkey::{now, validity};
 use crate::inventory::sshconfig::AgentAt;
+use crate::key::{KeyFault, read_private};
 use crate::transport::{ConnectError, Endpoint};
 
-const OFFERED: usize = 3;
+const KEYS: usize = 3;
+const CERTIFICATES: usize = 2;
 const DEFAULT_KEYS: [&str; 3] = ["id_ed25519", "id_ecdsa", "id_rsa"];
 
 type Agent = AgentClient<Box<dyn AgentStream + Send + Unpin>>;
@@ -33,8 +42,35 @@ enum Offer {
 /// What can be offered, and why something else cannot.
 #[derive(Default)]
 struct Offers {
+    /// They go before all keys, as ssh offers them.
+    certificates: Vec<Offer>,
     keys: Vec<Offer>,
     notes: Vec<String>,
+}
+
+/// What the agent has.
+#[derive(Default)]
+struct Held {
+    keys: Vec<PublicKey>,
+    certificates: Vec<Certificate>,
+}
+
+impl Held {
+    fn of(identities: Vec<AgentIdentity>) -> Self {
+        let mut held = Self::default();
+        for identity in identities {
+            match identity {
+                AgentIdentity::PublicKey { key, .. } => held.keys.push(key),
+                AgentIdentity::Certificate { certificate, .. } => held.certificates.push(certificate),
+            }
+        }
+        held
+    }
+
+    /// It can sign with this key, be it known to it as a key or by a certificate.
+    fn has(&self, key: &KeyData) -> bool {
+        self.keys.iter().any(|k| k.key_data() == key) || self.certificates.iter().any(|c| c.public_key() == key)
+    }
 }
 
 impl SshTransport {
@@ -50,7 +86,8 @@ impl SshTransport {
         let mut offers = self.offers(to, agent.as_mut()).await;
         let broken = |e: String| error(doing.clone(), e, "look at the server's log", true);
         let mut tried = 0;
-        for offer in offers.keys.iter().take(OFFERED) {
+        let certificates = offers.certificates.iter().take(CERTIFICATES);
+        for offer in certificates.chain(offers.keys.iter().take(KEYS)) {
             tried += 1;
             match offer_key(handle, user, offer, agent.as_mut()).await {
                 Ok(true) => return Ok(()),
@@ -88,27 +125,21 @@ impl SshTransport {
     }
 
     async fn offers(&self, to: &Endpoint, agent: Option<&mut Agent>) -> Offers {
-        let held = match agent {
+        let held = Held::of(match agent {
             Some(agent) => agent.request_identities().await.unwrap_or_default(),
             None => Vec::new(),
-        };
-        let held: Vec<PublicKey> = held
-            .into_iter()
-            .filter_map(|identity| match identity {
-                AgentIdentity::PublicKey { key, .. } => Some(key),
-                AgentIdentity::Certificate { .. } => None,
-            })
-            .collect();
+        });
         let mut offers = Offers::default();
         if !to.way.keys {
             offers.notes.push("the ssh config allows no keys".to_owned());
             return offers;
         }
         for path in &to.identities {
-            offers.add_file(path, &held, true).await;
+            offers.add_file(path, &held, self.opened(path).await, true);
         }
-        if to.way.rest_of_agent.unwrap_or(to.identities.is_empty()) {
-            offers.add_agent(&held);
+        let all = to.way.rest_of_agent.unwrap_or(to.identities.is_empty());
+        if all {
+            offers.add_agent(&held.keys);
         }
         if to.identities.is_empty() && to.way.usual_files {
             let folder = self.options.home.as_ref().map(|h| h.join(".ssh"));
@@ -117,51 +148,79 @@ impl SshTransport {
                 .flat_map(|f| DEFAULT_KEYS.iter().map(|name| f.join(name)))
                 .collect();
             for path in defaults {
-                offers.add_file(&path, &held, false).await;
+                offers.add_file(&path, &held, self.opened(&path).await, false);
             }
         }
         for path in &to.way.certificates {
-            offers.add_certificate(path, &held).await;
+            offers.add_certificate(path, &held, true).await;
+        }
+        for path in &to.identities {
+            let beside = PathBuf::from(format!("{}-cert.pub", path.display()));
+            offers.add_certificate(&beside, &held, false).await;
+        }
+        for certificate in &held.certificates {
+            if all || offers.names(certificate.public_key()) {
+                offers.certify(certificate.clone(), None);
+            }
         }
         offers
     }
 }
 
+impl SshTransport {
+    /// An encrypted key whose passphrase was given.
+    async fn opened(&self, path: &Path) -> Option<Arc<PrivateKey>> {
+        let passphrase = self.options.passphrases.get(path)?.clone();
+        let mut opened = self.opened.lock().await;
+        if let Some(key) = opened.get(path) {
+            return Some(key.clone());
+        }
+        let file = path.to_owned();
+        let work = move || keys::decode_secret_key(&read_private(&file).ok()?, Some(passphrase.expose())).ok();
+        let key = Arc::new(tokio::task::spawn_blocking(work).await.ok()??);
+        opened.insert(path.to_owned(), key.clone());
+        Some(key)
+    }
+}
+
 impl Offers {
-    async fn add_file(&mut self, path: &Path, held: &[PublicKey], must_exist: bool) {
-        let mut read = tokio::fs::read_to_string(path).await;
-        if read.is_err() {
+    /// Where one key file is named, or a usual one.
+    fn add_file(&mut self, path: &Path, held: &Held, opened: Option<Arc<PrivateKey>>, must_exist: bool) {
+        let mut read = read_private(path);
+        if matches!(read, Err(KeyFault::Unreadable { .. })) {
             // Whose private half is in the agent has only this file.
             let public = PathBuf::from(format!("{}.pub", path.display()));
-            read = tokio::fs::read_to_string(public).await.or(read);
+            read = read_private(&public).or(read);
         }
         let text = match read {
-            Ok(text) => zeroize::Zeroizing::new(text),
-            Err(e) => {
-                if must_exist {
-                    self.notes.push(format!("{} cannot be read: {e}", path.display()));
-                }
+            Ok(text) => text,
+            Err(KeyFault::Unreadable { .. }) if !must_exist => return,
+            Err(KeyFault::Unreadable { path, source }) => {
+                self.notes.push(format!("{} cannot be read: {source}", path.display()));
+                return;
+            }
+            Err(fault) => {
+                self.notes.push(fault.to_string());
                 return;
             }
         };
         if let Ok(public) = PublicKey::from_openssh(text.trim()) {
-            match held.iter().find(|key| key.key_data() == public.key_data()) {
-                Some(key) => self.keys.push(Offer::Agent(key.clone())),
-                None if must_exist => self.notes.push(format!("the agent has no key for {}", path.display())),
-                None => {}
+            if held.has(public.key_data()) {
+                self.add(Offer::Agent(public));
+            } else if must_exist {
+                self.notes.push(format!("the agent has no key for {}", path.display()));
             }
             return;
         }
         match keys::decode_secret_key(&text, None) {
-            Ok(key) => self.keys.push(Offer::File(Arc::new(key))),
+            Ok(key) => self.add(Offer::File(Arc::new(key))),
             Err(keys::Error::KeyIsEncrypted) => {
-                let public = PrivateKey::from_openssh(text.as_bytes())
-                    .ok()
-                    .map(|key| key.public_key().key_data().clone());
-                match held.iter().find(|key| Some(key.key_data()) == public.as_ref()) {
-                    Some(key) => self.keys.push(Offer::Agent(key.clone())),
-                    None => self.notes.push(format!(
-                        "{0} needs a passphrase: load it into an agent first (`ssh-add {0}`)",
+                let public = PrivateKey::from_openssh(text.as_bytes()).map(|key| key.public_key().clone());
+                match (public, opened) {
+                    (Ok(public), _) if held.has(public.key_data()) => self.add(Offer::Agent(public)),
+                    (_, Some(key)) => self.add(Offer::File(key)),
+                    _ => self.notes.push(format!(
+                        "{0} needs a passphrase, which is asked for on a terminal: or load it into an agent (`ssh-add {0}`)",
                         path.display()
                     )),
                 }
@@ -172,27 +231,36 @@ impl Offers {
 
     /// The agent's other keys.
     fn add_agent(&mut self, held: &[PublicKey]) {
-        let named = |key: &&PublicKey| {
-            let same = |offer: &Offer| match offer {
-                Offer::Agent(other) => other.key_data() == key.key_data(),
-                Offer::File(other) => other.public_key().key_data() == key.key_data(),
-                Offer::Certificate(..) => false,
-            };
-            !self.keys.iter().any(same)
-        };
-        let rest: Vec<PublicKey> = held.iter().filter(named).cloned().collect();
-        self.keys.extend(rest.into_iter().map(Offer::Agent));
+        for key in held {
+            self.add(Offer::Agent(key.clone()));
+        }
     }
 
-    /// A certificate goes before all keys, as ssh offers it.
-    async fn add_certificate(&mut self, path: &Path, held: &[PublicKey]) {
-        let read = tokio::fs::read_to_string(path).await.map_err(|e| e.to_string());
-        let certificate = match read.and_then(|text| Certificate::from_openssh(text.trim()).map_err(|e| e.to_string()))
-        {
+    /// Once each.
+    fn add(&mut self, offer: Offer) {
+        if offer.key().is_some_and(|key| !self.names(key)) {
+            self.keys.push(offer);
+        }
+    }
+
+    fn names(&self, key: &KeyData) -> bool {
+        self.keys.iter().any(|offer| offer.key() == Some(key))
+    }
+
+    async fn add_certificate(&mut self, path: &Path, held: &Held, must_exist: bool) {
+        let text = match tokio::fs::read_to_string(path).await {
+            Ok(text) => text,
+            Err(_) if !must_exist => return,
+            Err(e) => {
+                self.notes.push(format!("{} cannot be read: {e}", path.display()));
+                return;
+            }
+        };
+        let certificate = match Certificate::from_openssh(text.trim()) {
             Ok(certificate) => certificate,
-            Err(why) => {
+            Err(e) => {
                 self.notes
-                    .push(format!("{} is no usable certificate: {why}", path.display()));
+                    .push(format!("{} is no usable certificate: {e}", path.display()));
                 return;
             }
         };
@@ -200,12 +268,46 @@ impl Offers {
             Offer::File(key) if key.public_key().key_data() == certificate.public_key() => Some(key.clone()),
             _ => None,
         });
-        if of_file.is_some() || held.iter().any(|key| key.key_data() == certificate.public_key()) {
-            self.keys.insert(0, Offer::Certificate(Box::new(certificate), of_file));
+        if of_file.is_some() || held.has(certificate.public_key()) {
+            self.certify(certificate, of_file);
         } else {
             self.notes
                 .push(format!("no key is named for the certificate {}", path.display()));
         }
+    }
+
+    /// Offers a certificate once, if it could be taken now: a server counts each that it refuses.
+    fn certify(&mut self, certificate: Certificate, key: Option<Arc<PrivateKey>>) {
+        let name: String = certificate
+            .key_id()
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(60)
+            .collect();
+        if certificate.cert_type() != CertType::User {
+            self.notes
+                .push(format!("the certificate `{name}` is a host's, not a user's"));
+        } else if let Some(why) = validity(&certificate, now()) {
+            self.notes
+                .push(format!("the certificate `{name}` was not offered: {why}"));
+        } else if !self.certificates.iter().any(|o| o.is(&certificate)) {
+            self.certificates.push(Offer::Certificate(Box::new(certificate), key));
+        }
+    }
+}
+
+impl Offer {
+    /// Of a certificate there is none: it stands beside its key.
+    fn key(&self) -> Option<&KeyData> {
+        match self {
+            Self::File(key) => Some(key.public_key().key_data()),
+            Self::Agent(key) => Some(key.key_data()),
+            Self::Certificate(..) => None,
+        }
+    }
+
+    fn is(&self, certificate: &Certificate) -> bool {
+        matches!(self, Self::Certificate(own, _) if own.as_ref() == certificate)
     }
 }
 
@@ -243,10 +345,13 @@ async fn offer_key(
             let signed = handle.authenticate_publickey_with(user, key.clone(), hash, agent).await;
             signed.map_err(|e| format!("the agent did not sign: {e}"))?
         }
-        (Offer::Certificate(certificate, Some(key)), _) => handle
-            .authenticate_openssh_cert(user, key.clone(), certificate.as_ref().clone())
-            .await
-            .map_err(|e| e.to_string())?,
+        (Offer::Certificate(certificate, Some(key)), _) => {
+            let certificate = certificate.as_ref().clone();
+            let signed = handle
+                .authenticate_certificate_with(user, certificate, hash, &mut OfFile(key))
+                .await;
+            signed.map_err(|NotSigned(why)| why)?
+        }
         (Offer::Certificate(certificate, None), Some(agent)) => {
             let certificate = certificate.as_ref().clone();
             let signed = handle
@@ -257,6 +362,39 @@ async fn offer_key(
         (Offer::Agent(_) | Offer::Certificate(_, None), None) => return Err("the agent is gone".to_owned()),
     };
     Ok(answer.success())
+}
+
+/// Signs for a certificate with the key of a file. russh's own way does it with SHA-1 for RSA, which servers refuse.
+struct OfFile<'a>(&'a PrivateKey);
+
+struct NotSigned(String);
+
+impl From<russh::SendError> for NotSigned {
+    fn from(_: russh::SendError) -> Self {
+        Self("the connection ended".to_owned())
+    }
+}
+
+impl russh::Signer for OfFile<'_> {
+    type Error = NotSigned;
+
+    async fn auth_sign(
+        &mut self,
+        _: &AgentIdentity,
+        hash: Option<HashAlg>,
+        mut data: Vec<u8>,
+    ) -> Result<Vec<u8>, Self::Error> {
+        let signature = match self.0.key_data() {
+            KeypairData::Rsa(key) => (key, hash).try_sign(&data),
+            key => key.try_sign(&data),
+        };
+        let signature = signature
+            .map_err(|e| e.to_string())
+            .and_then(|s| Vec::try_from(s).map_err(|e| e.to_string()))
+            .map_err(NotSigned)?;
+        signature.encode(&mut data).map_err(|e| NotSigned(e.to_string()))?;
+        Ok(data)
+    }
 }
 
 /// `password`, else `keyboard-interactive` with one hidden question.

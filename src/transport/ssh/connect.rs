@@ -9,14 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use russh::client::{self, DisconnectReason, Handle};
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyBase64 as _, PublicKeyOrCertificate};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
 use russh::{Preferred, cipher, compression, kex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use super::SshTransport;
-use super::hostkey::{KnownHosts, Verdict, name_of};
+use super::hostkey::{KnownHosts, Names, Verdict};
 use crate::inventory::sshconfig::Family;
 use crate::transport::channel::ends;
 use crate::transport::{ConnectError, Endpoint};
@@ -56,7 +56,7 @@ pub(super) struct Learnt {
 /// The answers that russh asks for.
 pub(super) struct Client {
     known: KnownHosts,
-    name: String,
+    names: Names,
     learnt: Arc<Mutex<Learnt>>,
 }
 
@@ -70,14 +70,13 @@ impl client::Handler for Client {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else {
-            // Certificates are not offered, so none is due.
-            return Ok(false);
+        let verdict = match shown {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.known.judge(&self.names, key),
+            PublicKeyOrCertificate::Certificate(certificate) => self.known.judge_certificate(&self.names, certificate),
         };
-        let verdict = self.known.judge(&self.name, &key.public_key_base64());
         let good = verdict == Verdict::Known;
         self.learn(|l| {
-            l.host_key = key.fingerprint(HashAlg::Sha256).to_string();
+            l.host_key = shown.public_key().fingerprint(HashAlg::Sha256).to_string();
             l.verdict = Some(verdict);
         });
         Ok(good)
@@ -205,15 +204,12 @@ impl SshTransport {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         through: Option<Arc<Connection>>,
     ) -> Result<Connection, Failed> {
-        let name = match &to.way.key_name {
-            Some(alias) => alias.clone(),
-            None => name_of(&to.address, to.port),
-        };
-        let config = Arc::new(config(&known.kinds(&name)));
+        let names = Names::of(&to.address, to.port, to.way.key_name.as_deref());
+        let config = Arc::new(config(&known.kinds(&names), known.has_authority(&names)));
         let learnt = Arc::new(Mutex::new(Learnt::default()));
         let client = Client {
             known,
-            name,
+            names,
             learnt: learnt.clone(),
         };
         // A task of its own: a panic that a server provokes ends this login and nothing else.
@@ -305,7 +301,7 @@ async fn dial(to: &Endpoint) -> std::io::Result<TcpStream> {
     Err(last.unwrap_or_else(none))
 }
 
-fn config(known_kinds: &[String]) -> client::Config {
+fn config(known_kinds: &[String], certificates: bool) -> client::Config {
     let rsa = [Some(HashAlg::Sha512), Some(HashAlg::Sha256)].map(|hash| Algorithm::Rsa { hash });
     let curves = [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521];
     let mut keys = vec![Algorithm::Ed25519];
@@ -333,6 +329,11 @@ fn config(known_kinds: &[String]) -> client::Config {
             kex::EXTENSION_SUPPORT_AS_CLIENT,
             kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
         ]),
+        host_key_certificates: if certificates {
+            Cow::Owned(keys.clone())
+        } else {
+            Cow::Borrowed(&[])
+        },
         key: Cow::Owned(keys),
         cipher: Cow::Borrowed(&[
             cipher::AES_256_GCM,
@@ -355,8 +356,8 @@ fn config(known_kinds: &[String]) -> client::Config {
 
 fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) -> Failed {
     let scan = format!(
-        "compare with the host's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then `ssh-keyscan -p {} {}`, or \
-         `pitstop hosts`",
+        "compare with the host's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then add what \
+         `ssh-keyscan -p {} {}` prints to known_hosts",
         to.port, to.address
     );
     let key = &learnt.host_key;
@@ -369,7 +370,11 @@ fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) 
         )),
         Some(Verdict::Revoked(place)) => refuse(format!("the host shows {key}, which {place} revokes")),
         Some(Verdict::AuthorityOnly(place)) => refuse(format!(
-            "{place} knows the host only through a certificate authority, which is not checked; its own key {key} must be listed"
+            "{place} knows the host only through a certificate authority, and it shows no certificate of that authority; its own \
+             key is {key}"
+        )),
+        Some(Verdict::BadCertificate(place, why)) => refuse(format!(
+            "the host's certificate is signed by the authority of {place}, but {why}"
         )),
         Some(Verdict::Known) | None => {
             let early = matches!(e, russh::Error::IO(_) | russh::Error::HUP | russh::Error::Disconnect);

@@ -1,15 +1,18 @@
 //! `known_hosts`: is this the host's own key? Strict: what is not known is refused.
 //!
-//! Owns: reading and judging. Must not: write a `known_hosts` file, trust on first use.
+//! Owns: reading and judging, certificates too. Must not: write a `known_hosts` file, trust on first use.
 //!
 //! russh's own reader ignores `@revoked` and knows no patterns, hence this one. Keys are compared as the base64 text of the
 //! key, so a line that nothing can parse still matches, or revokes, what it names.
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
+use russh::keys::ssh_key::certificate::CertType;
+use russh::keys::{Algorithm, Certificate, PublicKey, PublicKeyBase64 as _};
 
 /// The lines of all files.
 #[derive(Debug, Default)]
@@ -37,8 +40,48 @@ pub(super) enum Verdict {
     Changed(String),
     /// The key is revoked; where.
     Revoked(String),
-    /// The host is known only through a certificate authority.
+    /// The host is known only through a certificate authority, and showed no certificate of it.
     AuthorityOnly(String),
+    /// The authority is known, where; but its certificate does not prove this host, why.
+    BadCertificate(String, String),
+}
+
+/// The names under which a host may stand in the files, and the one that its certificate must have.
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    /// With the port, or the alias.
+    first: String,
+    /// Without the port: ssh asks for this too where the first is not known.
+    bare: Option<String>,
+    principal: String,
+}
+
+impl Names {
+    /// Of an address and a port, or of the alias that stands for both.
+    pub(super) fn of(address: &str, port: u16, alias: Option<&str>) -> Self {
+        let address = address.to_lowercase();
+        match alias.map(str::to_lowercase) {
+            Some(alias) => Self {
+                first: alias.clone(),
+                bare: None,
+                principal: alias,
+            },
+            None if port == 22 => Self {
+                first: address.clone(),
+                bare: None,
+                principal: address,
+            },
+            None => Self {
+                first: format!("[{address}]:{port}"),
+                bare: Some(address.clone()),
+                principal: address,
+            },
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.first.as_str()).chain(self.bare.as_deref())
+    }
 }
 
 impl KnownHosts {
@@ -58,17 +101,58 @@ impl KnownHosts {
     }
 
     /// The key types known for a host, so that the server is asked for one of them first.
-    pub(super) fn kinds(&self, name: &str) -> Vec<String> {
-        let own = self.lines.iter().filter(|l| l.marker.is_none() && l.is_of(name));
+    pub(super) fn kinds(&self, names: &Names) -> Vec<String> {
+        let own = self.lines.iter().filter(|l| l.marker.is_none() && l.is_of_any(names));
         own.map(|l| l.kind.clone()).collect()
     }
 
-    /// Judges the key that a host has shown (base64 of its SSH form). A revocation outweighs everything.
-    pub(super) fn judge(&self, name: &str, key: &str) -> Verdict {
+    /// True if a certificate could prove this host: only then is it asked for one.
+    pub(super) fn has_authority(&self, names: &Names) -> bool {
+        self.lines.iter().any(|l| l.is_authority() && l.is_of_any(names))
+    }
+
+    /// Judges the key that a host has shown. A revocation outweighs everything.
+    pub(super) fn judge(&self, names: &Names, key: &PublicKey) -> Verdict {
+        let key = key.public_key_base64();
+        let verdict = self.judge_as(&names.first, &key);
+        let (Verdict::Unknown, Some(bare)) = (&verdict, &names.bare) else {
+            return verdict;
+        };
+        match self.judge_as(bare, &key) {
+            // Another port may be another server: that it has another key proves nothing.
+            Verdict::Changed(_) => Verdict::Unknown,
+            other => other,
+        }
+    }
+
+    /// Judges a certificate: of a known authority, for a host, for this name, and for now. One of an unknown authority counts
+    /// as the bare key, as it does for ssh.
+    pub(super) fn judge_certificate(&self, names: &Names, certificate: &Certificate) -> Verdict {
+        let key = PublicKey::from(certificate.public_key().clone());
+        let authority = PublicKey::from(certificate.signature_key().clone()).public_key_base64();
+        let mut known = None;
+        for line in self.lines.iter().filter(|l| l.is_of_any(names)) {
+            if line.marker.as_deref() == Some("@revoked") && line.is_key(&authority) {
+                return Verdict::Revoked(line.place.clone());
+            }
+            if line.is_authority() && line.is_key(&authority) {
+                known = known.or(Some(line.place.clone()));
+            }
+        }
+        match (self.judge(names, &key), known) {
+            (Verdict::Revoked(place), _) => Verdict::Revoked(place),
+            (verdict, None) => verdict,
+            (_, Some(place)) => match fault(certificate, &names.principal, now()) {
+                None => Verdict::Known,
+                Some(why) => Verdict::BadCertificate(place, why),
+            },
+        }
+    }
+
+    fn judge_as(&self, name: &str, key: &str) -> Verdict {
         let mut verdict = Verdict::Unknown;
         for line in self.lines.iter().filter(|l| l.is_of(name)) {
-            let same = line.key.trim_end_matches('=') == key.trim_end_matches('=');
-            verdict = match (line.marker.as_deref(), same, verdict) {
+            verdict = match (line.marker.as_deref(), line.is_key(key), verdict) {
                 (Some("@revoked"), true, _) => return Verdict::Revoked(line.place.clone()),
                 (None, true, _) => Verdict::Known,
                 (None, false, Verdict::Unknown | Verdict::AuthorityOnly(_)) => Verdict::Changed(line.place.clone()),
@@ -78,6 +162,50 @@ impl KnownHosts {
         }
         verdict
     }
+}
+
+/// Why a certificate of a known authority does not prove the host; `None`: it does.
+fn fault(certificate: &Certificate, principal: &str, now: u64) -> Option<String> {
+    if certificate.cert_type() != CertType::Host {
+        return Some("it is a user's, not a host's".to_owned());
+    }
+    let weak = matches!(
+        certificate.signature().algorithm(),
+        Algorithm::Rsa { hash: None } | Algorithm::Dsa
+    );
+    if weak || certificate.verify_signature().is_err() {
+        return Some("the authority's signature is not good".to_owned());
+    }
+    // One without names would be good for every host.
+    let names = certificate.valid_principals();
+    if !names.iter().any(|name| is_like(name, principal)) {
+        let list = names.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Some(format!(
+            "it is for {}, not for {principal}",
+            if list.is_empty() { "no host by name" } else { &list }
+        ));
+    }
+    if !certificate.critical_options().is_empty() {
+        return Some("it has a critical option, and none is known for hosts".to_owned());
+    }
+    validity(certificate, now)
+}
+
+/// Why a certificate is not valid now; `None`: it is.
+pub(super) fn validity(certificate: &Certificate, now: u64) -> Option<String> {
+    let at = |seconds: u64| {
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        jiff::Timestamp::from_second(seconds).map_or_else(|_| seconds.to_string(), |t| t.to_string())
+    };
+    if now < certificate.valid_after() {
+        return Some(format!("it is valid only from {} on", at(certificate.valid_after())));
+    }
+    (now >= certificate.valid_before()).then(|| format!("it has expired at {}", at(certificate.valid_before())))
+}
+
+/// Seconds since 1970. A clock before that makes every certificate invalid.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 impl Line {
@@ -98,6 +226,18 @@ impl Line {
         })
     }
 
+    fn is_authority(&self) -> bool {
+        self.marker.as_deref() == Some("@cert-authority")
+    }
+
+    fn is_key(&self, key: &str) -> bool {
+        self.key.trim_end_matches('=') == key.trim_end_matches('=')
+    }
+
+    fn is_of_any(&self, names: &Names) -> bool {
+        names.all().any(|name| self.is_of(name))
+    }
+
     fn is_of(&self, name: &str) -> bool {
         if let Some(hashed) = self.names.strip_prefix("|1|") {
             return is_hash_of(hashed, name).unwrap_or(false);
@@ -111,16 +251,6 @@ impl Line {
             }
         }
         found
-    }
-}
-
-/// The name under which a host is in the files.
-pub(super) fn name_of(address: &str, port: u16) -> String {
-    let address = address.to_lowercase();
-    if port == 22 {
-        address
-    } else {
-        format!("[{address}]:{port}")
     }
 }
 
@@ -168,7 +298,7 @@ mod tests {
             .enumerate()
             .filter_map(|(n, l)| Line::read(l, format!("{}", n + 1)))
             .collect();
-        KnownHosts { lines }.judge(name, key)
+        KnownHosts { lines }.judge_as(name, key)
     }
 
     #[test]

@@ -8,19 +8,24 @@ mod connect;
 mod hostkey;
 mod session;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
+use russh::keys::PrivateKey;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use self::connect::Connection;
 use super::host::Host;
 use super::{ConnectError, Endpoint, Pending, Session, Transport};
+use crate::secret::Secret;
 
 /// Logins in flight to one address before authentication; OpenSSH's default `MaxStartups` begins to refuse at ten.
 const LOGINS: usize = 8;
+
+/// Hosts behind one connection to a bastion: all of their traffic goes through one cipher stream, and each holds a channel.
+pub const BEHIND: usize = 200;
 
 /// What every connection of a run has in common.
 #[derive(Clone, Debug)]
@@ -33,6 +38,10 @@ pub struct SshOptions {
     pub home: Option<PathBuf>,
     /// Login name for hosts that state none.
     pub user: Option<String>,
+    /// Hosts that share one connection to their bastion; past it a second one is made. Fewer only in tests.
+    pub behind: usize,
+    /// Passphrases of encrypted key files, by their path. Each opens its file once.
+    pub passphrases: BTreeMap<PathBuf, Secret>,
 }
 
 impl SshOptions {
@@ -46,6 +55,8 @@ impl SshOptions {
             user: var("USER")
                 .or_else(|| var("LOGNAME"))
                 .and_then(|u| u.into_string().ok()),
+            behind: BEHIND,
+            passphrases: BTreeMap::new(),
         }
     }
 }
@@ -58,6 +69,8 @@ pub struct SshTransport {
     logins: Mutex<HashMap<(String, u16), Arc<Semaphore>>>,
     /// One connection to each bastion, shared by the hosts behind it.
     bastions: Mutex<HashMap<String, Arc<Mutex<Bastion>>>>,
+    /// Encrypted keys that a passphrase has opened: that takes long on purpose, and is done once for all hosts.
+    opened: Mutex<HashMap<PathBuf, Arc<PrivateKey>>>,
 }
 
 impl SshTransport {
@@ -67,6 +80,7 @@ impl SshTransport {
             options,
             logins: Mutex::default(),
             bastions: Mutex::default(),
+            opened: Mutex::default(),
         }
     }
 
@@ -90,20 +104,20 @@ impl SshTransport {
             })
     }
 
-    /// The connection to a bastion: the one that is open, or a new one. Who waited while a login failed shares that failure:
-    /// a hundred hosts behind a dead bastion cost one limit, not a hundred.
+    /// The connection to a bastion: one that is open and has room, or a new one. Who waited while a login failed shares that
+    /// failure: a hundred hosts behind a dead bastion cost one limit, not a hundred.
     fn bastion<'a>(&'a self, to: &'a Endpoint) -> Pending<'a, Result<Arc<Connection>, ConnectError>> {
         Box::pin(async move {
-            let through = to
-                .jump
-                .as_ref()
-                .map(|j| format!("{}:{}", j.address, j.port))
-                .unwrap_or_default();
-            let name = format!("{}@{}:{} {through}", self.user(to)?, to.address, to.port);
-            let slot = self.bastions.lock().await.entry(name).or_default().clone();
+            let way = self.way(to)?;
+            let slot = self.bastions.lock().await.entry(way).or_default().clone();
             let asked = Instant::now();
             let mut bastion = slot.lock().await;
-            if let Some(connection) = bastion.open.upgrade().filter(|c| !c.is_closed()) {
+            bastion
+                .open
+                .retain(|weak| weak.upgrade().is_some_and(|c| !c.is_closed()));
+            // Each host behind it holds it once.
+            let roomy = bastion.open.iter().find(|c| c.strong_count() < self.options.behind);
+            if let Some(connection) = roomy.and_then(Weak::upgrade) {
                 return Ok(connection);
             }
             if let Some((_, error)) = bastion.failed.as_ref().filter(|(at, _)| *at >= asked) {
@@ -112,10 +126,8 @@ impl SshTransport {
             match self.login(to).await {
                 Ok(connection) => {
                     let connection = Arc::new(connection);
-                    *bastion = Bastion {
-                        open: Arc::downgrade(&connection),
-                        failed: None,
-                    };
+                    bastion.open.push(Arc::downgrade(&connection));
+                    bastion.failed = None;
                     Ok(connection)
                 }
                 Err(error) => {
@@ -125,13 +137,31 @@ impl SshTransport {
             }
         })
     }
+
+    /// All that decides where, how and as whom an endpoint is connected to: two hosts share a bastion's connection only where
+    /// it is the same for both. Above all, what one trusts by its `known_hosts` is not trusted for the other.
+    fn way(&self, to: &Endpoint) -> Result<String, ConnectError> {
+        let over = match &to.jump {
+            Some(jump) => self.way(jump)?,
+            None => String::new(),
+        };
+        Ok(format!(
+            "{over}/{}@{}:{} {:?} {:?} {:?}",
+            self.user(to)?,
+            to.address,
+            to.port,
+            to.identities,
+            to.known_hosts,
+            to.way
+        ))
+    }
 }
 
 /// A bastion as the hosts behind it share it.
 #[derive(Debug, Default)]
 struct Bastion {
-    /// Held weakly: it ends with the last of them.
-    open: Weak<Connection>,
+    /// Held weakly: each ends with the last of its hosts.
+    open: Vec<Weak<Connection>>,
     failed: Option<(Instant, ConnectError)>,
 }
 
