@@ -1,66 +1,9 @@
 //! The real binary reaches real servers by what an ssh config says, and by nothing else.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Command;
 
+use super::project::{Project, said, show};
 use super::sshd::{Sshd, keygen, me};
-
-struct Project {
-    dir: tempfile::TempDir,
-}
-
-impl Project {
-    fn new(inventory: &str, config: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let project = Self { dir };
-        project.write("pitstop.yml", "schema: 1\n");
-        project.write("inventory.yml", inventory);
-        project.write("home/.ssh/config", config);
-        project.write(
-            "runbooks/look.yml",
-            "schema: 1\nrunbook: look\ntitle: Look\nkind: check\ntargets: { all: { hosts: [web] } }\n\
-             phases:\n  - phase: look\n    title: Look\n    targets: all\n    steps:\n      - { id: a, name: Look, run: 'true', read_only: true }\n",
-        );
-        project
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_pitstop"))
-            .args(args)
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("HOME", self.path("home"))
-            .env("USER", "nobody-here")
-            .env("PATH", "/usr/bin:/bin")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    }
-}
-
-fn said(out: &Output) -> String {
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&out.stdout),
-        String::from_utf8_lossy(&out.stderr)
-    )
-}
-
-fn show(path: &Path) -> String {
-    path.display().to_string()
-}
 
 #[test]
 fn a_host_behind_a_bastion_is_reached_by_the_config_alone() {
@@ -132,6 +75,8 @@ fn a_certificate_opens_a_host_that_knows_only_its_authority() {
         .arg(ca.path().join("user.pub"))
         .status();
     assert!(signed.unwrap().success());
+    // Beside its key it would be found without being named.
+    std::fs::rename(ca.path().join("user-cert.pub"), ca.path().join("signed.pub")).unwrap();
     let web = Sshd::with(&format!("TrustedUserCAKeys {}", show(&ca.path().join("ca.pub"))));
     let with = |line: &str| {
         let config = format!(
@@ -144,7 +89,7 @@ fn a_certificate_opens_a_host_that_knows_only_its_authority() {
         let doctor = Project::new("schema: 1\nhosts: { web: }\n", &config).run(&["hosts", "--doctor"]);
         (doctor.status.code(), said(&doctor))
     };
-    let (code, text) = with(&format!("CertificateFile {}\n", show(&ca.path().join("user-cert.pub"))));
+    let (code, text) = with(&format!("CertificateFile {}\n", show(&ca.path().join("signed.pub"))));
     assert_eq!(code, Some(0), "{text}");
     let (code, text) = with("");
     assert_eq!(code, Some(1), "the key alone opens nothing: {text}");

@@ -2,10 +2,15 @@
 
 #![cfg(test)]
 
+mod bastions;
 mod cases;
 mod connected;
+mod hostkeys;
+mod logins;
 mod oracle;
+mod project;
 mod random;
+mod routes;
 #[path = "../common/sshd.rs"]
 mod sshd;
 
