@@ -189,6 +189,7 @@ const PAGES: &[(&str, bool)] = &[
     ("README.md", true),
     ("docs/first-hour.md", false),
     ("docs/operating.md", false),
+    ("docs/connecting.md", false),
     ("docs/testing-runbooks.md", false),
 ];
 
