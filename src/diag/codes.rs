@@ -5,16 +5,23 @@
 //! `PS00xx` reading YAML · `PS01xx` shape and keys · `PS02xx` meaning · `PS03xx` expressions · `PS04xx` inventory ·
 //! `PS05xx` change, policy, project · `PS06xx` planning · `PS07xx` tests of runbooks
 
+mod ansible;
+mod calendar;
 mod choosing;
 mod expressions;
+mod inventory;
 mod lists;
 mod meaning;
+mod moment;
 mod planning;
 mod reading;
 mod site;
 mod soundness;
+mod ssh_config;
 mod structure;
 mod testing;
+mod trust;
+mod values;
 
 /// A documented diagnostic code.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +32,11 @@ pub struct Code {
     pub title: &'static str,
     /// Why it is wrong and what to do.
     pub text: &'static str,
-    /// A part of a runbook that gives exactly this code: steps, phases, or keys of the top. Empty where it takes more than that.
+    /// What gives exactly this code: a part of a runbook (steps, phases, or keys of the top), or files, each after a line
+    /// `# file: PATH`, and before them `# $ pitstop …` where another command than `check` finds it. Empty only where the
+    /// tests say why there can be none.
     pub wrong: &'static str,
-    /// The same part put right.
+    /// The same put right.
     pub right: &'static str,
 }
 
@@ -39,8 +48,15 @@ const GROUPS: &[&[Code]] = &[
     soundness::CODES,
     lists::CODES,
     expressions::CODES,
+    inventory::CODES,
+    ansible::CODES,
+    ssh_config::CODES,
+    calendar::CODES,
     site::CODES,
+    values::CODES,
     planning::CODES,
+    trust::CODES,
+    moment::CODES,
     lists::PLANNED,
     choosing::CODES,
     testing::CODES,

@@ -110,8 +110,12 @@ phases:
         code: "PS0307",
         title: "an expression is too large",
         text: "Expressions have limits of length, depth and work. What needs more is a script.",
-        wrong: "",
-        right: "",
+        wrong: r#"- name: One
+  assert: "((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))))) == 1"
+"#,
+        right: r#"- name: One
+  assert: "1 == 1"
+"#,
     },
     Code {
         code: "PS0309",

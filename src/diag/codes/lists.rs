@@ -54,36 +54,176 @@ pub(super) const CODES: &[Code] = &[
         code: "PS0293",
         title: "the included file takes no parameters",
         text: "A file that is a plain list of steps reads the parameters of the runbook that includes it. One that declares its own is a map: `parameters`, then `steps`.",
-        wrong: "",
-        right: "",
+        wrong: r"# file: pool.yml
+- name: Is it known?
+  assert: 1 == 1
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { member: web1 } }
+",
+        right: r#"# file: pool.yml
+parameters: { member: { type: string } }
+steps:
+  - name: Is it known?
+    assert: params.member != ""
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { member: web1 } }
+"#,
     },
     Code {
         code: "PS0294",
         title: "the included file has no such parameter",
         text: "`with` gives values to the parameters that the file declares, and to nothing else.",
-        wrong: "",
-        right: "",
+        wrong: r"# file: pool.yml
+parameters: { port: { type: int, max: 65535 } }
+steps:
+  - name: Is it a port?
+    assert: params.port > 0
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { port: 80, ports: 80 } }
+",
+        right: r"# file: pool.yml
+parameters: { port: { type: int, max: 65535 } }
+steps:
+  - name: Is it a port?
+    assert: params.port > 0
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { port: 80 } }
+",
     },
     Code {
         code: "PS0295",
         title: "a parameter of the included file has no value",
         text: "It has no default: each include says what it is, under `with`.",
-        wrong: "",
-        right: "",
+        wrong: r"# file: pool.yml
+parameters: { port: { type: int, max: 65535 } }
+steps:
+  - name: Is it a port?
+    assert: params.port > 0
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: pool.yml
+",
+        right: r"# file: pool.yml
+parameters: { port: { type: int, max: 65535 } }
+steps:
+  - name: Is it a port?
+    assert: params.port > 0
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { port: 80 } }
+",
     },
     Code {
         code: "PS0296",
         title: "the included file does not allow this value",
         text: "`allowed`, `pattern`, `min` and `max` of the file's parameter hold for what an include gives, as they do for a change.",
-        wrong: "",
-        right: "",
+        wrong: r"# file: pool.yml
+parameters: { port: { type: int, max: 65535 } }
+steps:
+  - name: Is it a port?
+    assert: params.port > 0
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { port: 70000 } }
+",
+        right: r"# file: pool.yml
+parameters: { port: { type: int, max: 65535 } }
+steps:
+  - name: Is it a port?
+    assert: params.port > 0
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { port: 8080 } }
+",
     },
     Code {
         code: "PS0297",
         title: "a result of several hosts is read where there is no host",
         text: "A registered result belongs to its host. The bare name is the host's own result; that of a `once` step or of a phase with one host can be read everywhere. `results.NAME` is the list of all hosts' results, each with `host`: for a later phase, a gate and the final steady state.",
-        wrong: "",
-        right: "",
+        wrong: r#"# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1, web2] } }
+phases:
+  - phase: ask
+    title: Ask all
+    targets: web
+    verify:
+      - { name: Which release?, run: cat /etc/release, register: release }
+  - phase: tell
+    title: Tell
+    verify:
+      - { name: The same?, assert: 'release.stdout == "7"' }
+"#,
+        right: r"# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1, web2] } }
+phases:
+  - phase: ask
+    title: Ask all
+    targets: web
+    verify:
+      - { name: Which release?, run: cat /etc/release, register: release }
+  - phase: tell
+    title: Tell
+    verify:
+      - { name: The same?, assert: 'results.release | length == 2' }
+",
     },
 ];
 
@@ -92,35 +232,203 @@ pub(super) const PLANNED: &[Code] = &[
         code: "PS0680",
         title: "a list has more items than are allowed",
         text: "No list is unlimited: `max_items` says how long it may be, 100 where nothing is written.",
-        wrong: "",
-        right: "",
+        wrong: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+parameters: { names: { type: list, default: [a, b, c] } }
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - name: Is it there?
+        for_each: "{{ params.names }}"
+        max_items: 2
+        assert: item != ""
+"#,
+        right: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+parameters: { names: { type: list, default: [a, b, c] } }
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - name: Is it there?
+        for_each: "{{ params.names }}"
+        max_items: 3
+        assert: item != ""
+"#,
     },
     Code {
         code: "PS0681",
         title: "`for_each` gives no list",
         text: "The parameter or the host's variable has another kind of value.",
-        wrong: "",
-        right: "",
+        wrong: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    verify:
+      - name: Is it there?
+        for_each: "{{ host.vars.disks }}"
+        run: lsblk {{ item | sh }}
+# file: inventory.yml
+schema: 1
+hosts: { web1: { vars: { disks: sda } } }
+"#,
+        right: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    verify:
+      - name: Is it there?
+        for_each: "{{ host.vars.disks }}"
+        run: lsblk {{ item | sh }}
+# file: inventory.yml
+schema: 1
+hosts: { web1: { vars: { disks: [sda] } } }
+"#,
     },
     Code {
         code: "PS0682",
         title: "an item of a written list is known only in the run",
         text: "The items of a list that is written out stand in the plan. A list that only the run knows is named as a whole, in one expression.",
-        wrong: "",
-        right: "",
+        wrong: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    precheck:
+      - { name: Which disk?, run: cat /etc/disk, as: lines, register: disks }
+    verify:
+      - name: Is it there?
+        for_each: ["{{ disks.value | first }}"]
+        run: lsblk {{ item | sh }}
+# file: inventory.yml
+schema: 1
+hosts: { web1: {} }
+"#,
+        right: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    precheck:
+      - { name: Which disk?, run: cat /etc/disk, as: lines, register: disks }
+    verify:
+      - name: Is it there?
+        for_each: "{{ disks.value }}"
+        run: lsblk {{ item | sh }}
+# file: inventory.yml
+schema: 1
+hosts: { web1: {} }
+"#,
     },
     Code {
         code: "PS0684",
         title: "an include gives a value of another type",
         text: "What the template gives when the plan is made is not what the included file declares.",
-        wrong: "",
-        right: "",
+        wrong: r#"# $ pitstop plan example.yml
+# file: pool.yml
+parameters: { port: { type: int, max: 65535 } }
+steps:
+  - name: Is it a port?
+    assert: params.port > 0
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+parameters: { where: { type: string, default: http } }
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { port: "{{ params.where }}" } }
+"#,
+        right: r#"# $ pitstop plan example.yml
+# file: pool.yml
+parameters: { port: { type: int, max: 65535 } }
+steps:
+  - name: Is it a port?
+    assert: params.port > 0
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+parameters: { where: { type: int, default: 80 } }
+phases:
+  - phase: only
+    title: The only phase
+    verify:
+      - include: { file: pool.yml, with: { port: "{{ params.where }}" } }
+"#,
     },
     Code {
         code: "PS0685",
         title: "a step that is left out registers what others read",
         text: "A step that did not run has `ran` and `changed`, both false, and no other field. Who reads more asks first: `when: NAME.ran and …`.",
-        wrong: "",
-        right: "",
+        wrong: r#"# $ pitstop plan example.yml --skip which=later
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    precheck:
+      - { id: which, name: Which?, run: cat /etc/release, register: release }
+      - { id: other, name: Wait, wait_for: { time: 5s } }
+    verify:
+      - { name: Good?, assert: 'release.stdout == "7"' }
+# file: inventory.yml
+schema: 1
+hosts: { web1: {} }
+"#,
+        right: r#"# $ pitstop plan example.yml --skip other=later
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    precheck:
+      - { id: which, name: Which?, run: cat /etc/release, register: release }
+      - { id: other, name: Wait, wait_for: { time: 5s } }
+    verify:
+      - { name: Good?, assert: 'release.stdout == "7"' }
+# file: inventory.yml
+schema: 1
+hosts: { web1: {} }
+"#,
     },
 ];

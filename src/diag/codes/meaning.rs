@@ -445,15 +445,63 @@ phases:
         code: "PS0227",
         title: "an install on Linux says what happens to changed settings",
         text: "A package manager asks what to do with a settings file that was changed by hand, and nobody is there to answer. `conffiles: keep` leaves yours, `new` takes the package's, `fail` stops.",
-        wrong: "",
-        right: "",
+        wrong: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    on_failure: hold
+    steps:
+      - name: Install updates
+        patch: { mode: install, classes: [security] }
+        undo: { none: Updates stay }
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+# file: inventory.yml
+schema: 1
+hosts: { web1: {} }
+",
+        right: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    on_failure: hold
+    steps:
+      - name: Install updates
+        patch: { mode: install, classes: [security], conffiles: keep }
+        undo: { none: Updates stay }
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+# file: inventory.yml
+schema: 1
+hosts: { web1: {} }
+",
     },
     Code {
         code: "PS0228",
         title: "a baseline that was never noted",
         text: "`baseline: { diff: STEP }` names an earlier step of the phase with `baseline: { capture: [...] }`.",
-        wrong: "",
-        right: "",
+        wrong: r"- id: before
+  name: Note it
+  baseline: { capture: [packages] }
+- name: What has changed?
+  baseline: { diff: befor }
+",
+        right: r"- id: before
+  name: Note it
+  baseline: { capture: [packages] }
+- name: What has changed?
+  baseline: { diff: before }
+",
     },
     Code {
         code: "PS0229",
@@ -470,14 +518,73 @@ phases:
         code: "PS0230",
         title: "no action for a host's operating system",
         text: "With `linux` and `windows` a step does something else on each. It needs an action for the `os` of every host where it is done.",
-        wrong: "",
-        right: "",
+        wrong: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    verify:
+      - name: What time is it?
+        windows: { run: time /t }
+# file: inventory.yml
+schema: 1
+hosts: { web1: {} }
+",
+        right: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    verify:
+      - name: What time is it?
+        windows: { run: time /t }
+        linux: { run: date }
+# file: inventory.yml
+schema: 1
+hosts: { web1: {} }
+",
     },
     Code {
         code: "PS0231",
         title: "nothing sends this message",
         text: "`via` of `notify` names a command of `notify` in pitstop.yml: `notify: { ops-chat: [post-message, ops] }`.",
-        wrong: "",
-        right: "",
+        wrong: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+notify: [{ events: [host_failed], via: ops-chat }]
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+# file: pitstop.yml
+schema: 1
+notify: { chat: [post-message, ops] }
+",
+        right: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+notify: [{ events: [host_failed], via: chat }]
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+# file: pitstop.yml
+schema: 1
+notify: { chat: [post-message, ops] }
+",
     },
 ];

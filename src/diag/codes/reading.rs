@@ -100,8 +100,18 @@ pub(super) const CODES: &[Code] = &[
         code: "PS0010",
         title: "the file is empty",
         text: "There is nothing in the file but white space and comments.",
-        wrong: "",
-        right: "",
+        wrong: r"# file: example.yml
+# nothing is written yet
+",
+        right: r"# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+",
     },
     Code {
         code: "PS0011",

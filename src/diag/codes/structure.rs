@@ -300,8 +300,32 @@ phases:
         code: "PS0129",
         title: "a file includes itself",
         text: "A list of steps cannot contain itself, directly or through another file.",
-        wrong: "",
-        right: "",
+        wrong: r"# file: pool.yml
+- include: pool.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    on_failure: hold
+    steps:
+      - include: pool.yml
+",
+        right: r"# file: pool.yml
+- { name: Wait, wait_for: { time: 5s } }
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    on_failure: hold
+    steps:
+      - include: pool.yml
+",
     },
     Code {
         code: "PS0130",
@@ -409,8 +433,12 @@ phases:
         code: "PS0139",
         title: "a range of a check",
         text: r#"What is good is written as monitoring plugins write it: "10" is from 0 to 10, "10:" is 10 or more, "~:10" is 10 or less, "10:20" is from 10 to 20, and "@10:20" is everything outside of that."#,
-        wrong: "",
-        right: "",
+        wrong: r#"- name: How many are there?
+  check: { process: { name: web }, warn: "10-20" }
+"#,
+        right: r#"- name: How many are there?
+  check: { process: { name: web }, warn: "10:20" }
+"#,
     },
     Code {
         code: "PS0190",
