@@ -183,7 +183,7 @@ fn every_documented_example_does_what_it_says() {
 }
 
 /// Codes that no text can show, each with the reason.
-const WITHOUT_EXAMPLE: [(&str, &str); 11] = [
+const WITHOUT_EXAMPLE: [(&str, &str); 13] = [
     ("PS0001", "bytes that are no text cannot be printed"),
     ("PS0002", "it takes 16 MiB, or 64 levels"),
     ("PS0003", "the character would act on the terminal that shows it"),
@@ -198,6 +198,8 @@ const WITHOUT_EXAMPLE: [(&str, &str); 11] = [
         "PS0661",
         "it would be a mistake of the formatter; no file is known that gives it",
     ),
+    ("PS0716", "it takes the journal of an earlier run"),
+    ("PS0730", "it would be a mistake of the engine"),
 ];
 
 #[test]

@@ -379,7 +379,10 @@ fn every_example_of_files_does_what_it_says() {
         };
         let (exit, found, screen) = played(code.wrong);
         let warning = screen.contains(&format!("warning[{}]", code.code));
-        if about(found) != [code.code] || exit != Some(if warning { 0 } else { 2 }) {
+        // A test that is sound and fails is no wrong file.
+        let failed = code.code >= "PS0720" && code.code <= "PS0730";
+        let wanted = if warning { 0 } else { 2 - u8::from(failed) };
+        if about(found) != [code.code] || exit != Some(wanted.into()) {
             wrong.push(format!("{}: the wrong example, exit {exit:?}\n{screen}", code.code));
         }
         let (exit, found, screen) = played(code.right);

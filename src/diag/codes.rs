@@ -8,6 +8,7 @@
 mod ansible;
 mod calendar;
 mod choosing;
+mod expected;
 mod expressions;
 mod inventory;
 mod lists;
@@ -60,6 +61,7 @@ const GROUPS: &[&[Code]] = &[
     lists::PLANNED,
     choosing::CODES,
     testing::CODES,
+    expected::CODES,
 ];
 
 /// All codes, in order.

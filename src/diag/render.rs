@@ -213,10 +213,23 @@ pub fn github(diags: &Diagnostics) -> String {
             out,
             "::{} file={},line={line},col={col},endLine={end_line},endColumn={end_col},title={}::{}",
             word(d.severity),
-            property(&label.span.source.name),
+            property(&shown(&label.span.source.name)),
             property(d.code),
             data(&text),
         );
+    }
+    out
+}
+
+/// A path as a relative reference of RFC 3986. A colon in its first part would make a scheme of it, so it is written out too.
+fn uri(path: &str) -> String {
+    let mut out = String::new();
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
     }
     out
 }
@@ -228,7 +241,7 @@ pub fn sarif(diags: &Diagnostics) -> String {
         let (end_line, end_col) = label.span.source.line_col(label.span.end);
         json!({
             "physicalLocation": {
-                "artifactLocation": { "uri": label.span.source.name },
+                "artifactLocation": { "uri": uri(&label.span.source.name) },
                 "region": { "startLine": line, "startColumn": col, "endLine": end_line, "endColumn": end_col },
             },
             "message": { "text": label.text },
@@ -271,72 +284,5 @@ pub fn sarif(diags: &Diagnostics) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn two_places() -> Diagnostics {
-        let source = Source::new("a.yml", "one: 1\r\ntwo: \u{1b}[31mred\r\none: 2\r\n");
-        let again = source.text.rfind("one").unwrap();
-        let mut diags = Diagnostics::new();
-        diags.push(
-            Diagnostic::error(
-                "PS0004",
-                "the key `one` is given twice",
-                Span::new(&source, again, again + 3),
-                "given again here",
-            )
-            .also(Span::new(&source, 0, 3), "given first here")
-            .help("keep one of them"),
-        );
-        diags
-    }
-
-    #[test]
-    fn people_see_both_places_and_no_escape() {
-        let text = human(&two_places(), false, 100);
-        insta::assert_snapshot!(text, @r"
-        error[PS0004]: the key `one` is given twice
-         --> a.yml:3:1
-          |
-        1 | one: 1
-          | --- given first here
-        2 | two: ␛[31mred
-        3 | one: 2
-          | ^^^ given again here
-          |
-          = help: keep one of them
-
-        1 error; for more about the first, run: pitstop explain PS0004
-        ");
-        assert!(!text.contains('\u{1b}'));
-        let colored = human(&two_places(), true, 100);
-        assert!(colored.contains('\u{1b}') && !colored.contains("\u{1b}[31mred"));
-    }
-
-    #[test]
-    fn tools_get_one_object_a_line() {
-        let text = json(&two_places());
-        let value: Value = serde_json::from_str(text.trim_end()).unwrap();
-        assert_eq!(text.lines().count(), 1);
-        assert_eq!(
-            (&value["line"], &value["col"], &value["end_col"]),
-            (&json!(3), &json!(1), &json!(4))
-        );
-        assert_eq!(value["labels"][1]["text"], "given first here");
-        assert_eq!(
-            github(&two_places()),
-            "::error file=a.yml,line=3,col=1,endLine=3,endColumn=4,title=PS0004::the key `one` is given twice%0Akeep one of them\n"
-        );
-        let sarif: Value = serde_json::from_str(&sarif(&two_places())).unwrap();
-        assert_eq!(sarif["runs"][0]["results"][0]["ruleId"], "PS0004");
-    }
-
-    #[test]
-    fn a_line_of_megabytes_is_not_shown() {
-        let source = Source::new("a.yml", "x".repeat(5 << 20));
-        let mut diags = Diagnostics::new();
-        diags.push(Diagnostic::error("PS0012", "no", Span::new(&source, 10, 20), "here"));
-        let text = human(&diags, false, 100);
-        assert!(text.len() < 1000 && text.contains("a.yml:1:11"), "{text}");
-    }
-}
+#[path = "render_tests.rs"]
+mod tests;

@@ -65,6 +65,45 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
             ("when: params.damage", "when: \"not params.damage\""),
         ],
     ),
+    (
+        "examples/patch-playbooks",
+        "lamp-rolling-update",
+        &[
+            (
+                "        expect: status == 200\n        retry",
+                "        expect: status >= 200\n        retry",
+            ),
+            ("yum --assumeyes history rollback", "yum --assumeyes history info"),
+            ("batches: [1], soak: 1m", "batches: [2], soak: 1m"),
+            ("run: echo \"enable server", "run: echo \"disable server"),
+        ],
+    ),
+    (
+        "examples/patch-playbooks",
+        "apt-upgrade-restart",
+        &[
+            ("expect: stdout != boot.stdout", "expect: stdout == boot.stdout"),
+            ("      after_batch: 1\n", "      after_batch: 2\n"),
+            (
+                "when: \"pending.value | length > 0\"",
+                "when: \"pending.value | length >= 0\"",
+            ),
+            (
+                "run: systemctl --failed --no-legend",
+                "run: systemctl --all --no-legend",
+            ),
+        ],
+    ),
+    (
+        "examples/patch-playbooks",
+        "rhel-service-patch",
+        &[
+            ("ok_codes: [0, 100]", "ok_codes: [100]"),
+            ("when: updates.rc == 100", "when: updates.rc >= 0"),
+            ("yum --assumeyes history rollback", "yum --assumeyes history info"),
+            ("batches: [1, 2], parallel: 2", "batches: [2], parallel: 2"),
+        ],
+    ),
 ];
 
 fn repository(path: &str) -> String {
@@ -74,7 +113,7 @@ fn repository(path: &str) -> String {
 
 #[test]
 fn every_shipped_runbook_has_a_test_that_passes_and_finds_what_is_broken() {
-    for dir in ["runbooks", "examples/quickstart"] {
+    for dir in ["runbooks", "examples/quickstart", "examples/patch-playbooks"] {
         for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             if let Some(id) = name.strip_suffix(".yml").filter(|id| !id.ends_with(".test")) {

@@ -1,19 +1,19 @@
 //! A throw-away user of this machine, who may use sudo.
 //!
-//! Only root can make one; for anybody else the tests print that they prove nothing.
+//! Only root can make one.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command as Program, Stdio};
 use std::time::{Duration, Instant};
 
-/// True if users can be made here; otherwise it is said that nothing is proven.
-pub fn is_root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        eprintln!("NOT PROVEN: this test makes users, run it as root");
-    }
-    root
+/// Fails for anybody but root: a test that proves nothing may not pass.
+pub fn needs_root() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "this test makes users and becomes them, which only root can: run tests/run as root, best in a container, \
+         or leave these tests out by name"
+    );
 }
 
 /// Runs a program silently; true if it succeeded.

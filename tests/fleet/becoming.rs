@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 
-use crate::common::person::{Person, is_root};
+use crate::common::person::{Person, needs_root};
 use crate::common::sshd::Sshd;
 use crate::fleet::{Fleet, code, words};
 
@@ -131,9 +131,7 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn a_step_becomes_root_where_sudo_asks_for_nothing() {
-    if !is_root() {
-        return;
-    }
+    needs_root();
     let person = Person::new("f", PASSWORD).trusted();
     let (fleet, _sshd) = fleet_of(&person, "", "");
     std::fs::write(fleet.path("out/go"), "").unwrap();
@@ -145,9 +143,7 @@ fn a_step_becomes_root_where_sudo_asks_for_nothing() {
 
 #[test]
 fn a_password_for_sudo_is_in_no_file_of_the_run_and_on_no_command_line() {
-    if !is_root() {
-        return;
-    }
+    needs_root();
     let person = Person::new("g", PASSWORD);
     let (fleet, _sshd) = fleet_of(
         &person,

@@ -1,6 +1,6 @@
 //! Other users: sudo with and without a password, and hosts that have no place for the latch.
 //!
-//! Users are made and removed here, which only root can; for anybody else the tests print that they prove nothing.
+//! Users are made and removed here, which only root can: for anybody else these tests fail and say so.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use pitstop::transport::{
 };
 use tokio::sync::watch;
 
-use crate::common::person::{Person, is_root, program};
+use crate::common::person::{Person, needs_root, program};
 use crate::common::sshd::Sshd;
 use crate::room::{Kept, Room, fresh_run, latched, lines, options, processes_with, request, run, until};
 
@@ -153,23 +153,19 @@ async fn a_step_as_another_user_keeps_every_promise(room: Room) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_as_another_user_keeps_every_promise_here() {
-    if is_root() {
-        a_step_as_another_user_keeps_every_promise(Room::local()).await;
-    }
+    needs_root();
+    a_step_as_another_user_keeps_every_promise(Room::local()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_as_another_user_keeps_every_promise_over_ssh() {
-    if is_root() {
-        a_step_as_another_user_keeps_every_promise(Room::ssh()).await;
-    }
+    needs_root();
+    a_step_as_another_user_keeps_every_promise(Room::ssh()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_for_sudo_goes_to_its_question_and_nowhere_else() {
-    if !is_root() {
-        return;
-    }
+    needs_root();
     let (sshd, person) = (Sshd::start(), Person::new("a", PASSWORD));
     let ask = || {
         as_user(
@@ -246,9 +242,7 @@ async fn a_question_that_is_not_the_password_s_fails_in_seconds() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_password_logs_in_where_keys_do_not() {
-    if !is_root() {
-        return;
-    }
+    needs_root();
     let (sshd, person) = (Sshd::with("PasswordAuthentication yes"), Person::new("b", PASSWORD));
     for (password, good) in [(PASSWORD, true), ("wrong password", false)] {
         let to = Endpoint {
@@ -266,9 +260,7 @@ async fn a_password_logs_in_where_keys_do_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_without_a_place_for_the_latch_is_attached() {
-    if !is_root() {
-        return;
-    }
+    needs_root();
     let (sshd, person) = (Sshd::start(), Person::new("c", PASSWORD));
     let in_the_way = PathBuf::from(format!("/var/tmp/.pitstop-{}", person.uid));
     std::fs::write(&in_the_way, "").unwrap();

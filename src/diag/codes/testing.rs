@@ -2,17 +2,6 @@
 
 use super::Code;
 
-/// A code whose examples take a whole test file or a run, which the corpus and `tests/testing` hold.
-const fn code(code: &'static str, title: &'static str, text: &'static str) -> Code {
-    Code {
-        code,
-        title,
-        text,
-        wrong: "",
-        right: "",
-    }
-}
-
 pub(super) const CODES: &[Code] = &[
     Code {
         code: "PS0700",
@@ -105,79 +94,175 @@ pub(super) const CODES: &[Code] = &[
         wrong: "cases:\n  - name: taken back\n    expect: { undone: [restart] }\n",
         right: "cases:\n  - name: taken back\n    expect: { undone: [web/restart@web1] }\n",
     },
-    code(
-        "PS0713",
-        "the plan has no such host",
-        "Answers and expectations name hosts of the case's plan, by name or glob; the control machine is `controller`.",
-    ),
-    code(
-        "PS0714",
-        "the plan has no such gate",
-        "A gate between phases is known by its id, one of a rollout as PHASE/N, where N is the batch after which it is asked.",
-    ),
-    code(
-        "PS0715",
-        "the plan has no such step",
-        "A signal's moment names a step of the plan as PHASE/STEP or PHASE/STEP@HOST; undo steps are PHASE/STEP/1 and so on.",
-    ),
-    code(
-        "PS0716",
-        "this journal cannot be replayed",
-        "A replay answers with the results of a finished run of one process: its `journal.jsonl`, with the `output` folder beside it where output was long. The runbook must still have the recorded steps.",
-    ),
-    code(
-        "PS0720",
-        "a case ended with another exit code",
-        "The help lines say why the run ended as it did, and what it sent last.",
-    ),
-    code(
-        "PS0721",
-        "a host ended otherwise",
-        "The state is the worst over all phases; `PHASE/HOST` asks for one phase.",
-    ),
-    code(
-        "PS0722",
-        "commands did not come in this order",
-        "The items of `order` must be sent one after another; other commands may come between them.",
-    ),
-    code(
-        "PS0723",
-        "other steps were undone",
-        "A step counts as undone when each of its undo steps that ran ended ok.",
-    ),
-    code(
-        "PS0724",
-        "something else was left behind",
-        "The ids are those of `pitstop owed`: undo:PHASE/HOST/STEP, undrain:PHASE/HOST, cleanup:PHASE/HOST/STEP, step:PHASE/HOST/STEP, lock:HOST. An empty list says that nothing is.",
-    ),
-    code(
-        "PS0725",
-        "a mark stands otherwise",
-        "Over several hosts the latest moment counts, for a `mark_start` the earliest.",
-    ),
-    code(
-        "PS0726",
-        "an answer that no command used",
-        "It stands for something the runbook was to do and did not. Delete it, or find out why.",
-    ),
-    code(
-        "PS0727",
-        "a command that no answer matches",
-        "A test says everything that hosts are asked: a command without an answer may be one that should not be sent.",
-    ),
-    code(
-        "PS0728",
-        "an approval that nobody asked for",
-        "The gate was not opened, was over before the person's time, or the manual step did not come.",
-    ),
-    code(
-        "PS0729",
-        "a signal that was never sent",
-        "The run was over before its moment, or the step was never sent.",
-    ),
-    code(
-        "PS0730",
-        "the run stands still",
-        "In simulated time 60 days went by without its end.",
-    ),
+    Code {
+        code: "PS0713",
+        title: "the plan has no such host",
+        text: "Answers and expectations name hosts of the case's plan, by name or glob; the control machine is `controller`.",
+        wrong: r"# $ pitstop test .
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: web
+    title: Web servers
+    targets: web
+    on_failure: rollback_host
+    steps:
+      - { id: stop, name: Stop it, run: stop, mark: stopped, undo: [{ name: Start it, run: start }] }
+      - { id: change, name: Change it, run: change, undo: { covered_by: stop } }
+# file: example.test.yml
+schema: 1
+runbook: example.yml
+inventory: { schema: 1, hosts: { web1: {} } }
+cases:
+  - name: it works
+    answers: { web1: [{ match: ^stop$ }, { match: ^change$ }] }
+    expect: { exit: 0, hosts: { web2: ok } }
+",
+        right: r"# $ pitstop test .
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: web
+    title: Web servers
+    targets: web
+    on_failure: rollback_host
+    steps:
+      - { id: stop, name: Stop it, run: stop, mark: stopped, undo: [{ name: Start it, run: start }] }
+      - { id: change, name: Change it, run: change, undo: { covered_by: stop } }
+# file: example.test.yml
+schema: 1
+runbook: example.yml
+inventory: { schema: 1, hosts: { web1: {} } }
+cases:
+  - name: it works
+    answers: { web1: [{ match: ^stop$ }, { match: ^change$ }] }
+    expect: { exit: 0, hosts: { web1: ok } }
+",
+    },
+    Code {
+        code: "PS0714",
+        title: "the plan has no such gate",
+        text: "A gate between phases is known by its id, one of a rollout as PHASE/N, where N is the batch after which it is asked.",
+        wrong: r"# $ pitstop test .
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - gate: go
+    title: Go on?
+    need: 1
+    not_operator: false
+  - phase: web
+    title: Web servers
+    targets: web
+    on_failure: rollback_host
+    steps:
+      - { id: stop, name: Stop it, run: stop, mark: stopped, undo: [{ name: Start it, run: start }] }
+      - { id: change, name: Change it, run: change, undo: { covered_by: stop } }
+# file: example.test.yml
+schema: 1
+runbook: example.yml
+inventory: { schema: 1, hosts: { web1: {} } }
+cases:
+  - name: it works
+    answers: { web1: [{ match: ^stop$ }, { match: ^change$ }] }
+    approvals: [{ gate: og, after: 1m }]
+    expect: { exit: 0 }
+",
+        right: r"# $ pitstop test .
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - gate: go
+    title: Go on?
+    need: 1
+    not_operator: false
+  - phase: web
+    title: Web servers
+    targets: web
+    on_failure: rollback_host
+    steps:
+      - { id: stop, name: Stop it, run: stop, mark: stopped, undo: [{ name: Start it, run: start }] }
+      - { id: change, name: Change it, run: change, undo: { covered_by: stop } }
+# file: example.test.yml
+schema: 1
+runbook: example.yml
+inventory: { schema: 1, hosts: { web1: {} } }
+cases:
+  - name: it works
+    answers: { web1: [{ match: ^stop$ }, { match: ^change$ }] }
+    approvals: [{ gate: go, after: 1m }]
+    expect: { exit: 0 }
+",
+    },
+    Code {
+        code: "PS0715",
+        title: "the plan has no such step",
+        text: "A signal's moment names a step of the plan as PHASE/STEP or PHASE/STEP@HOST; undo steps are PHASE/STEP/1 and so on.",
+        wrong: r"# $ pitstop test .
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: web
+    title: Web servers
+    targets: web
+    on_failure: rollback_host
+    steps:
+      - { id: stop, name: Stop it, run: stop, mark: stopped, undo: [{ name: Start it, run: start }] }
+      - { id: change, name: Change it, run: change, undo: { covered_by: stop } }
+# file: example.test.yml
+schema: 1
+runbook: example.yml
+inventory: { schema: 1, hosts: { web1: {} } }
+cases:
+  - name: it works
+    signals: [{ at: web/stpo, send: int }]
+    answers: { web1: [{ match: ^stop$ }, { match: ^change$ }] }
+    expect: { exit: 0 }
+",
+        right: r"# $ pitstop test .
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: web
+    title: Web servers
+    targets: web
+    on_failure: rollback_host
+    steps:
+      - { id: stop, name: Stop it, run: stop, mark: stopped, undo: [{ name: Start it, run: start }] }
+      - { id: change, name: Change it, run: change, undo: { covered_by: stop } }
+# file: example.test.yml
+schema: 1
+runbook: example.yml
+inventory: { schema: 1, hosts: { web1: {} } }
+cases:
+  - name: it works
+    answers: { web1: [{ match: ^stop$ }, { match: ^change$ }] }
+    expect: { exit: 0 }
+",
+    },
+    Code {
+        code: "PS0716",
+        title: "this journal cannot be replayed",
+        text: "A replay answers with the results of a finished run of one process: its `journal.jsonl`, with the `output` folder beside it where output was long. The runbook must still have the recorded steps.",
+        wrong: "",
+        right: "",
+    },
 ];
