@@ -94,7 +94,14 @@ fn hostile() -> Diagnostics {
 
 #[test]
 fn sarif_is_what_the_schema_of_oasis_wants() {
-    let schema: Value = serde_json::from_str(include_str!("../../tests/data/sarif-2.1.0/schema.json")).unwrap();
+    let mut schema: Value = serde_json::from_str(include_str!("../../tests/data/sarif-2.1.0/schema.json")).unwrap();
+    // Its pattern of a language has a bracket too many, which a strict reader refuses; no language is written here.
+    for owner in ["run", "toolComponent"] {
+        schema["definitions"][owner]["properties"]["language"]
+            .as_object_mut()
+            .unwrap()
+            .remove("pattern");
+    }
     let schema = jsonschema::options()
         .should_validate_formats(true)
         .build(&schema)

@@ -421,11 +421,10 @@ fn matched(text: &str, pattern: &str, range: &Range<usize>) -> Result<Val, ExprE
 /// A compiled pattern. Matching is linear in the text by construction; size of pattern and program are limited here.
 fn regex(pattern: &str, range: &Range<usize>) -> Result<regex::Regex, ExprError> {
     if pattern.len() > MAX_PATTERN {
-        return Err(ExprError::new(
-            ErrorKind::Limit,
-            "the pattern is longer than 1000 bytes",
-            range.clone(),
-        ));
+        return Err(
+            ExprError::new(ErrorKind::Limit, "the pattern is longer than 1000 bytes", range.clone())
+                .help("put what needs more into a script"),
+        );
     }
     let built = regex::RegexBuilder::new(pattern)
         .size_limit(MAX_COMPILED)

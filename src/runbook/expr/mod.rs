@@ -365,7 +365,8 @@ fn push(out: &mut String, text: &str, range: &Range<usize>) -> Result<(), ExprEr
             ErrorKind::Limit,
             "the rendered text is longer than 1 MiB",
             range.clone(),
-        ));
+        )
+        .help("cut the data down on the host and register the smaller result"));
     }
     out.push_str(text);
     Ok(())

@@ -163,7 +163,8 @@ pub(super) fn expression(text: &str, base: usize) -> Result<Node, ExprError> {
             ErrorKind::Limit,
             "the expression is longer than 16 KiB",
             base..base + text.len(),
-        ));
+        )
+        .help("put what needs more into a script"));
     }
     if text.trim().is_empty() {
         return Err(ExprError::new(

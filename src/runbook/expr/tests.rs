@@ -440,9 +440,19 @@ fn work_and_size_are_limited() {
     ] {
         let error = Expr::parse(expr).unwrap().value(&big).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Limit, "{expr}");
+        assert!(error.help.is_some(), "{expr} says no way out");
     }
     let twice = Template::parse("{{ s }}{{ s }}").unwrap().render(&big, Mode::Text);
-    assert_eq!(twice.unwrap_err().kind, ErrorKind::Limit);
+    let beyond = [
+        twice.unwrap_err(),
+        Expr::parse(&"1 or ".repeat(4000)).unwrap_err(),
+        value(&"(".repeat(200)).unwrap_err(),
+        value(&format!("'a' | match('{}')", "a".repeat(2000))).unwrap_err(),
+    ];
+    for error in beyond {
+        assert_eq!(error.kind, ErrorKind::Limit, "{error:?}");
+        assert!(error.help.is_some(), "{error:?} says no way out");
+    }
     assert!(Expr::parse("s | length > 5").unwrap().truth(&big).unwrap());
 }
 
