@@ -40,8 +40,8 @@ impl Dice {
         (self.0 >> 11) % n
     }
 
-    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[usize::try_from(self.below(of.len() as u64)).unwrap()]
+    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
     }
 }
 
@@ -59,7 +59,7 @@ impl Death {
         if dice.below(5) == 0 {
             return Self::After(Duration::from_micros(dice.below(1_500_000)));
         }
-        let (name, moment) = *dice.pick(&Moment::ALL);
+        let (name, moment) = dice.pick(&Moment::ALL);
         let nth = 1 + match moment {
             Moment::Locked | Moment::GivenBack | Moment::Reporting => dice.below(2),
             Moment::IntendedBack | Moment::EndedBack => dice.below(6),
@@ -109,11 +109,18 @@ fn p1_no_kill_at_any_moment_starts_a_change_twice_loses_an_end_or_calls_a_failur
     assert!(kills > 0, "nothing was killed");
 }
 
-fn drive(seed: u64, end: Instant) -> Tally {
+/// A fleet with the storm's steps on its hosts, nothing wrong with any.
+pub fn calm(policy: &str) -> Fleet {
     let fleet = Fleet::start(HOSTS, "0");
     for sshd in fleet.hosts.values() {
         std::fs::write(sshd.home().join("steps"), include_str!("steps.sh")).unwrap();
     }
+    refresh(&fleet, policy, "0");
+    fleet
+}
+
+fn drive(seed: u64, end: Instant) -> Tally {
+    let fleet = calm("hold");
     let mut tally = Tally::default();
     for seed in seed.. {
         if Instant::now() > end {
@@ -127,7 +134,7 @@ fn drive(seed: u64, end: Instant) -> Tally {
 /// One run from its start to its rest, through as many deaths as come.
 fn one_run(fleet: &Fleet, seed: u64, tally: &mut Tally) {
     let mut dice = Dice::of(seed);
-    let policy = *dice.pick(&["rollback_host", "rollback_run", "hold"]);
+    let policy = dice.pick(&["rollback_host", "rollback_run", "hold"]);
     prepare(fleet, policy, &mut dice);
     let mut args = vec!["run", "runbooks/storm.yml", "--yes"];
     let mut deaths = Vec::new();
@@ -175,26 +182,32 @@ fn one_run(fleet: &Fleet, seed: u64, tally: &mut Tally) {
     forget(fleet);
 }
 
-/// Fresh hosts with random faults, and the runbook under this policy.
-fn prepare(fleet: &Fleet, policy: &str, dice: &mut Dice) {
+/// Hosts as new, and the runbook under this policy.
+pub fn refresh(fleet: &Fleet, policy: &str, pause: &str) {
     let max_fail = if policy == "hold" { "0" } else { "2" };
     let text = include_str!("storm.yml").replace("POLICY", policy);
     fleet.file("runbooks/storm.yml", &text.replace("MAX_FAIL", max_fail));
-    let pause = *dice.pick(&["0", "0.02", "0.1"]);
-    for (n, (name, sshd)) in fleet.hosts.iter().enumerate() {
+    for sshd in fleet.hosts.values() {
         for file in std::fs::read_dir(sshd.home()).unwrap().flatten() {
             if file.file_type().unwrap().is_file() && file.file_name() != "steps" {
                 std::fs::remove_file(file.path()).unwrap();
             }
         }
         std::fs::write(sshd.home().join("pause"), pause).unwrap();
+    }
+}
+
+/// Hosts as new, with random faults.
+fn prepare(fleet: &Fleet, policy: &str, dice: &mut Dice) {
+    refresh(fleet, policy, dice.pick(&["0", "0.02", "0.1"]));
+    for (n, name) in fleet.hosts.keys().enumerate() {
         // A canary that fails ends most runs early: it seldom does.
         let odds = if n == 0 { 12 } else { 3 };
         if dice.below(odds) == 0 {
-            let fault = *dice.pick(&FAULTS);
+            let fault = dice.pick(&FAULTS);
             fleet.mark(name, fault);
             if dice.below(6) == 0 {
-                let fault = *dice.pick(&FAULTS_BACK);
+                let fault = dice.pick(&FAULTS_BACK);
                 fleet.mark(name, fault);
             }
         }
@@ -209,7 +222,7 @@ fn has_begun(fleet: &Fleet) -> bool {
 }
 
 /// The state directory and the locks of hosts that were held: the next run finds the fleet as new.
-fn forget(fleet: &Fleet) {
+pub fn forget(fleet: &Fleet) {
     fleet.release_locks();
     let _ = std::fs::remove_dir_all(fleet.path(".pitstop"));
     for sshd in fleet.hosts.values() {
@@ -258,13 +271,7 @@ fn end(child: &mut Child) -> ExitStatus {
 /// What the books are worth: each planted fault is found.
 #[test]
 fn control_the_books_find_what_is_planted() {
-    let fleet = Fleet::start(HOSTS, "0");
-    for sshd in fleet.hosts.values() {
-        std::fs::write(sshd.home().join("steps"), include_str!("steps.sh")).unwrap();
-        std::fs::write(sshd.home().join("pause"), "0").unwrap();
-    }
-    let text = include_str!("storm.yml").replace("POLICY", "rollback_host");
-    fleet.file("runbooks/storm.yml", &text.replace("MAX_FAIL", "2"));
+    let fleet = calm("rollback_host");
     let (status, _) = process(&fleet, &["run", "runbooks/storm.yml", "--yes"], None);
     assert_eq!(status.code(), Some(0), "{}", said(&fleet));
     books::compare(&fleet, 0, false).unwrap();

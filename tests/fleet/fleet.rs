@@ -93,6 +93,13 @@ impl Fleet {
         command(self.dir.path(), "olga", args)
     }
 
+    /// Another program in the same room; `$PITSTOP` is the binary.
+    pub fn program(&self, program: &str) -> Command {
+        let mut command = room(self.dir.path(), "olga", program);
+        command.env("PITSTOP", env!("CARGO_BIN_EXE_pitstop"));
+        command
+    }
+
     pub fn run(&self, args: &[&str]) -> Output {
         self.pitstop(args).output().unwrap()
     }
@@ -209,11 +216,16 @@ impl Project {
 }
 
 fn command(dir: &Path, operator: &str, args: &[&str]) -> Command {
+    let mut command = room(dir, operator, env!("CARGO_BIN_EXE_pitstop"));
+    command.args(args);
+    command
+}
+
+fn room(dir: &Path, operator: &str, program: &str) -> Command {
     let home = dir.join("operator");
     std::fs::create_dir_all(&home).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pitstop"));
+    let mut command = Command::new(program);
     command
-        .args(args)
         .current_dir(dir)
         .env_clear()
         .env("HOME", home)

@@ -14,6 +14,7 @@ mod left;
 mod refused;
 mod shipped;
 mod signals;
+mod surroundings;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,243 @@
+//! What is around a run gives way: the disk fills up, standard output is closed, the process is stopped for a while, the run's
+//! folder is carried elsewhere, the process is the first of its container.
+
+use std::os::unix::process::CommandExt as _;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::books;
+use crate::drive::{calm, forget, refresh};
+use crate::fleet::{Fleet, code, records, words};
+
+/// A script with namespaces of its own; as root these need no more rights than the tests have.
+fn apart(fleet: &Fleet, namespaces: &[&str], script: &str) -> Output {
+    let mut command = fleet.program("unshare");
+    command.args(namespaces).args(["sh", "-euc", script]);
+    command.output().unwrap()
+}
+
+/// A state directory of a few kilobytes more each time, so that each write of a run finds the disk full once. The run may
+/// stop wherever it likes; with space again it comes to its end, and nothing happened twice.
+#[test]
+fn p8_a_disk_that_fills_up_at_any_write_stops_the_run_and_resume_completes_it() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "this test mounts a small file system: run it as root"
+    );
+    let fleet = calm("rollback_host");
+    let (mut stopped, mut whole) = (0, 0);
+    for kib in (12..).step_by(8) {
+        refresh(&fleet, "rollback_host", "0");
+        let script = format!(
+            "mkdir -m 700 .pitstop
+             mount -t tmpfs -o size={kib}k,mode=700 none .pitstop
+             code=0; \"$PITSTOP\" run runbooks/storm.yml --yes >/dev/null 2>words || code=$?
+             mount -o remount,size=64m none .pitstop
+             then=none
+             if [ -s .pitstop/runs/*/journal.jsonl ]; then
+               then=0; \"$PITSTOP\" resume last >/dev/null 2>then || then=$?
+             fi
+             cp -a .pitstop saved
+             echo $code $then"
+        );
+        let out = apart(&fleet, &["--mount"], &script);
+        let said = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+        let text = |name: &str| std::fs::read_to_string(fleet.path(name)).unwrap_or_default();
+        let context = format!(
+            "{kib} KiB: {said}\n{}\n{}\n{}",
+            words(&out),
+            text("words"),
+            text("then")
+        );
+        std::fs::remove_dir(fleet.path(".pitstop")).unwrap();
+        std::fs::rename(fleet.path("saved"), fleet.path(".pitstop")).unwrap();
+        match said.as_str() {
+            // There was room for the run, its report and all.
+            "0 0" => whole += 1,
+            "70 0" => stopped += 1,
+            "70 none" => {
+                stopped += 1;
+                let touched = fleet.hosts.keys().any(|h| !fleet.effects(h).is_empty());
+                assert!(!touched, "changed without a journal; {context}");
+            }
+            _ => panic!("{context}"),
+        }
+        if said.starts_with("70") {
+            assert!(text("words").contains("No space left on device"), "{context}");
+            assert!(text("words").contains("help: "), "{context}");
+        }
+        if said.ends_with('0') {
+            books::compare(&fleet, 0, false).unwrap_or_else(|fault| panic!("{fault}; {context}"));
+        }
+        forget(&fleet);
+        if whole == 2 {
+            break;
+        }
+    }
+    println!("{stopped} sizes of the disk stopped a run: each was resumed to its end");
+    assert!(stopped >= 5, "only {stopped} sizes were too small");
+}
+
+#[test]
+fn a_run_whose_output_nobody_reads_comes_to_its_end() {
+    let fleet = calm("rollback_host");
+    let script =
+        "code=0; { \"$PITSTOP\" run runbooks/storm.yml --yes 2>&1 || code=$?; echo $code >code; } | true; cat code";
+    for closed in [
+        script,
+        "\"$PITSTOP\" run runbooks/storm.yml --yes >&- 2>&- <&-; echo $?",
+    ] {
+        let out = fleet.program("sh").args(["-c", closed]).output().unwrap();
+        let said = String::from_utf8_lossy(&out.stdout);
+        assert_eq!(said.trim(), "0", "{closed}: {}", words(&out));
+        books::compare(&fleet, 0, false).unwrap();
+        forget(&fleet);
+        refresh(&fleet, "rollback_host", "0");
+    }
+}
+
+/// Stopped for longer than the step's limit, which the step itself kept to: the host knows, and is asked.
+#[test]
+fn a_process_that_was_stopped_for_a_while_believes_the_host_and_not_its_own_clock() {
+    let fleet = Fleet::start(1, "0");
+    fleet.file(
+        "runbooks/slow.yml",
+        "schema: 1
+runbook: slow
+title: A step with a limit
+kind: change
+targets:
+  web: { select: \"group=web\" }
+phases:
+  - phase: p
+    title: P
+    targets: web
+    on_failure: hold
+    steps:
+      - name: Begin and end in time
+        timeout: 4s
+        run: |
+          echo \"$PITSTOP_STEP_KEY begin\" >> \"$HOME/effects\"
+          while [ ! -e \"$HOME/go\" ]; do sleep 0.02; done
+          echo \"$PITSTOP_STEP_KEY end\" >> \"$HOME/effects\"
+        undo: { none: it only notes }
+",
+    );
+    let mut child = fleet.spawn(&["run", "runbooks/slow.yml", "--yes"], "words");
+    fleet.until("the step has begun", || !fleet.effects("h01").is_empty());
+    kill_process(Pid::from_child(&child), Signal::STOP).unwrap();
+    fleet.mark("h01", "go");
+    fleet.until("the step has ended", || fleet.effects("h01").len() == 2);
+    // The experiment itself: the limit goes by while nobody looks.
+    std::thread::sleep(Duration::from_secs(6));
+    kill_process(Pid::from_child(&child), Signal::CONT).unwrap();
+    let status = child.wait().unwrap();
+    let said = std::fs::read_to_string(fleet.path("words")).unwrap();
+    assert_eq!(code(status), 0, "{said}");
+    assert_eq!(fleet.effects("h01").len(), 2, "{said}");
+}
+
+#[test]
+fn the_folder_of_a_killed_run_goes_on_from_another_place() {
+    let fleet = calm("rollback_host");
+    let mut child = fleet.program(env!("CARGO_BIN_EXE_pitstop"));
+    child.args(["run", "runbooks/storm.yml", "--yes"]);
+    child
+        .env("PITSTOP_CRASH_AT", "settled:14")
+        .stderr(Stdio::null())
+        .stdout(Stdio::null());
+    assert_eq!(child.status().unwrap().code(), None, "it was killed");
+    let run = fleet.run_folder();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(&run)
+        .arg(elsewhere.path())
+        .status();
+    assert!(copied.unwrap().success());
+    let copy = elsewhere.path().join(run.file_name().unwrap());
+    let ran = fleet
+        .program(env!("CARGO_BIN_EXE_pitstop"))
+        .current_dir(elsewhere.path())
+        .args(["resume", copy.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(code(ran.status), 0, "{}", words(&ran));
+    // The books are read where the run went on.
+    std::fs::remove_dir_all(&run).unwrap();
+    std::fs::rename(&copy, &run).unwrap();
+    books::compare(&fleet, 0, false).unwrap();
+}
+
+/// Process 1 has no default actions for signals.
+#[test]
+fn the_first_process_of_a_container_stops_when_it_is_told() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "this test makes a process namespace: run it as root"
+    );
+    let fleet = Fleet::start(1, "0");
+    fleet.file("policy.yml", "schema: 1\nallow_local: true\n");
+    fleet.file(
+        "runbooks/first.yml",
+        &"schema: 1
+runbook: first
+title: Steps of the control machine
+kind: change
+phases:
+  - phase: p
+    title: P
+    on_failure: hold
+    steps:
+      - name: Leave an orphan that ends by itself
+        run: \"(sleep 0.1 &) ; echo left\"
+        undo: { none: it ends by itself }
+      - name: Wait for a file
+        run: \"touch DIR/waiting; while [ ! -e DIR/go ]; do sleep 0.02; done\"
+        undo: { none: it only waits }
+      - name: Not begun any more
+        run: touch DIR/begun
+        undo: { none: it is only a file }
+"
+        .replace("DIR", fleet.dir.path().to_str().unwrap()),
+    );
+    let file = std::fs::File::create(fleet.path("words")).unwrap();
+    let mut child = fleet
+        .program("unshare")
+        .args([
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            env!("CARGO_BIN_EXE_pitstop"),
+        ])
+        .args(["run", "runbooks/first.yml", "--yes"])
+        .stderr(file)
+        .stdout(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let told = || std::fs::read_to_string(fleet.path("words")).unwrap();
+    fleet.until("the second step runs", || {
+        assert!(child.try_wait().unwrap().is_none(), "{}", told());
+        fleet.path("waiting").exists()
+    });
+    let inside = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
+    let first: i32 = inside
+        .split_whitespace()
+        .next()
+        .expect("the first process")
+        .parse()
+        .unwrap();
+    kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
+    fleet.until("the signal is in the journal", || {
+        records(&fleet.journal())
+            .iter()
+            .any(|r| r["event"]["type"] == "signalled")
+    });
+    std::fs::write(fleet.path("go"), "").unwrap();
+    assert_eq!(code(child.wait().unwrap()), 7, "{}", told());
+    assert!(!fleet.path("begun").exists(), "{}", told());
+}
