@@ -7,6 +7,8 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -413,4 +415,89 @@ fn the_ten_mistakes_of_the_first_hour_give_the_screens_that_are_printed() {
         seen += 1;
     }
     assert_eq!(seen, 10);
+}
+
+/// `--set-file` and `--limit @FILE` waited for a pipe for ever, and read a device without an end.
+#[test]
+fn what_is_no_readable_file_is_refused_by_name_wherever_one_is_wanted() {
+    let room = tempfile::tempdir().unwrap();
+    let dir = room.path();
+    // Root may read every file: then it is asked as somebody else, with a program and a folder that are theirs to use.
+    let program = dir.join("pitstop");
+    fs::copy(env!("CARGO_BIN_EXE_pitstop"), &program).unwrap();
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+    let host = "schema: 1\nhosts: { web1: {} }\n";
+    let look = format!(
+        "{HEAD}targets: {{ t: {{ hosts: [web1] }} }}\nphases:\n  - {{ phase: p, title: P, targets: t, precheck: [{{ name: N, run: uptime }}] }}\n"
+    );
+    for (name, text) in [
+        ("example.yml", look.as_str()),
+        ("inventory.yml", host),
+        ("closed", "x: 1\n"),
+        ("closed.yml", "x: 1\n"),
+    ] {
+        fs::write(dir.join(name), text).unwrap();
+    }
+    for ending in ["", ".yml"] {
+        let path = |name: &str| dir.join(format!("{name}{ending}"));
+        fs::set_permissions(path("closed"), fs::Permissions::from_mode(0)).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("endless")).unwrap();
+        fs::create_dir(path("folder")).unwrap();
+    }
+    let (list, set) = ("--limit", "--set-file");
+    let uses: [(&[&str], &str, &[&str]); 9] = [
+        (&["hosts", "-i"], "", &[]),
+        (&["plan", "example.yml", "-i"], "", &[]),
+        (&["plan"], "", &[]),
+        (&["run"], "", &["--dry"]),
+        (&["check"], "", &[]),
+        (&["fmt"], "", &[]),
+        (&["plan", "example.yml", list], "@", &[]),
+        (&["plan", "example.yml", set], "", &[]),
+        (&["plan", "example.yml", set], "x=", &[]),
+    ];
+    for (before, prefix, after) in uses {
+        for (file, says) in [
+            ("pipe", "it is no regular file but a pipe"),
+            ("folder", "folder"),
+            ("closed", "Permission denied"),
+            ("dangling", "a link to something that is not there"),
+            ("endless", "endless"),
+            ("/dev/zero", "/dev/zero"),
+        ] {
+            // A folder is searched by these two.
+            if file == "folder" && matches!(before[0], "check" | "fmt") {
+                continue;
+            }
+            for ending in ["", ".yml"].into_iter().take(if file.starts_with('/') { 1 } else { 2 }) {
+                let mut command = Command::new("sh");
+                let limits = format!("ulimit -t {SECONDS}; exec timeout 60 \"$0\" \"$@\"");
+                command
+                    .args(["-c", &limits])
+                    .arg(&program)
+                    .args(before)
+                    .arg(format!("{prefix}{file}{ending}"))
+                    .args(after);
+                if rustix::process::geteuid().is_root() {
+                    command.uid(65534).gid(65534);
+                }
+                let out = command
+                    .current_dir(dir)
+                    .stdin(std::process::Stdio::null())
+                    .env_clear()
+                    .env("PATH", "/usr/bin:/bin")
+                    .env("HOME", "/nonexistent")
+                    .output()
+                    .unwrap();
+                let text = String::from_utf8_lossy(&out.stderr).into_owned();
+                assert_eq!(out.status.code(), Some(2), "{before:?} {file}{ending}: {text}");
+                assert!(
+                    text.contains(says) && text.contains(file),
+                    "{before:?} {file}{ending}: {text}"
+                );
+            }
+        }
+    }
 }

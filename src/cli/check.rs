@@ -12,13 +12,14 @@ use clap::ValueEnum;
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Span, render};
 use crate::inventory::hosts;
-use crate::runbook::files::{Files as _, Folder};
+use crate::runbook::files::{Files as _, Folder, ReadError, why_not};
 use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::{Node, NodeKind};
 use crate::runbook::{change, check, policyfile, project as settings, testfile, yaml};
 
 use super::console::Console;
 use super::exit;
+use super::printed;
 use super::problem::Problem;
 use super::project::{self, Room};
 use super::screen::Tone;
@@ -132,8 +133,11 @@ fn room(console: &Console, near: Option<&Path>, diags: &mut Diagnostics) -> Resu
 
 /// Checks a file, or every file of ours below a folder; gives their number.
 fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result<usize, Problem> {
-    if !path.exists() {
-        let what = format!("there is no file or folder {}", path.display());
+    if let Err(e) = path.metadata() {
+        let what = match why_not(path, e) {
+            ReadError::Missing => format!("there is no file or folder {}", path.display()),
+            why => format!("cannot read {}: {why}", path.display()),
+        };
         return Err(Problem::wrong(
             what,
             "name a file, or a folder that holds some: pitstop check runbooks/",
@@ -297,7 +301,16 @@ fn settings_file(folder: &Folder, source: &std::sync::Arc<Source>, diags: &mut D
     };
     let inventory = match &settings.inventory {
         Some(InventoryFrom::Path(path)) => Some(path),
-        _ => None,
+        Some(InventoryFrom::Command(argv)) => {
+            // It may be made before a plan is: nothing is wrong yet.
+            let told = printed::no_program(argv, folder);
+            diags.extend(told.map(|d| Diagnostic {
+                severity: Severity::Warning,
+                ..d
+            }));
+            None
+        }
+        None => None,
     };
     for path in inventory.into_iter().chain(&settings.policy) {
         if !folder.root().join(&path.value).exists() {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::diag::{Diagnostics, render};
 use crate::disk;
 use crate::plan::page::count;
+use crate::runbook::files::read_regular;
 use crate::runbook::fmt;
 use crate::runbook::yaml::{self, Node, NodeKind};
 
@@ -64,7 +65,7 @@ pub fn fmt(args: &Args, console: &Console) -> Result<u8, Problem> {
     for path in &args.paths {
         if path.is_dir() {
             collect(path, &mut files)?;
-        } else if path.is_file() {
+        } else if path.symlink_metadata().is_ok() {
             files.insert(path.clone());
         } else {
             return Err(Problem::wrong(
@@ -115,8 +116,8 @@ fn told(tally: &Tally, args: &Args, console: &Console) -> u8 {
 
 fn one(file: &Path, args: &Args, console: &Console, tally: &mut Tally) -> Result<(), Problem> {
     let name = file.display().to_string();
-    let bytes =
-        std::fs::read(file).map_err(|e| Problem::wrong(format!("cannot read {name}: {e}"), "name a text file"))?;
+    let bytes = read_regular(file, yaml::MAX_BYTES)
+        .map_err(|e| Problem::wrong(format!("cannot read {name}: {e}"), "name a text file"))?;
     tally.files += 1;
     // A list of its own for each file: one that is wrong does not keep the others from being formatted.
     let mut found = Diagnostics::new();

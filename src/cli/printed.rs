@@ -4,6 +4,7 @@
 //! `inventory` does.
 
 use std::io::Read;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -23,6 +24,10 @@ const COMPLAINTS: usize = 4096;
 /// Runs it and reads what it printed. Only good without errors.
 pub(super) fn inventory(argv: &Spanned<Vec<String>>, folder: &Folder, diags: &mut Diagnostics) -> Option<Inventory> {
     let (program, arguments) = argv.value.split_first()?;
+    if let Some(d) = no_program(argv, folder) {
+        diags.push(d);
+        return None;
+    }
     let failed = |why: String| {
         Diagnostic::error(
             "PS0424",
@@ -48,7 +53,38 @@ pub(super) fn inventory(argv: &Spanned<Vec<String>>, folder: &Folder, diags: &mu
         .map_or("", |(dir, _)| dir);
     let own = program.contains('/') && !program.starts_with('/');
     let files: &dyn Files = folder;
-    ansible::printed(&source, own.then_some((files, base)), diags)
+    let mut inventory = ansible::printed(&source, own.then_some((files, base)), diags)?;
+    inventory.printed_by = Some(argv.value.clone());
+    Some(inventory)
+}
+
+/// A list of inventories where a command is wanted: its first word is a file of the project that is no program.
+pub(super) fn no_program(argv: &Spanned<Vec<String>>, folder: &Folder) -> Option<Diagnostic> {
+    let program = argv.value.first()?;
+    let about = std::fs::metadata(folder.root().join(program)).ok()?;
+    let is_program = about.is_file() && about.permissions().mode() & 0o111 != 0;
+    if is_program {
+        return None;
+    }
+    let kind = if about.is_dir() {
+        "a folder"
+    } else {
+        "a file that is no program"
+    };
+    let d = Diagnostic::error(
+        "PS0431",
+        format!("`{program}` is {kind}, and a list is a command"),
+        argv.span.clone(),
+        "its first word would be started as a program",
+    )
+    .help(format!(
+        "a file or folder is written without brackets: `inventory: {program}`"
+    ));
+    Some(if argv.value.len() > 1 {
+        d.help("there is one inventory: join files by groups in one of them, or put Ansible's into one folder and name that")
+    } else {
+        d.help(format!("if it is to be run: chmod +x {program}"))
+    })
 }
 
 fn run(program: &str, arguments: &[String], folder: &Folder) -> Result<Vec<u8>, String> {

@@ -15,7 +15,7 @@ use crate::inventory::{Inventory, hosts};
 use crate::plan::Plan;
 use crate::plan::bind::{BindInput, bind};
 use crate::runbook::change::{self, Change, Given};
-use crate::runbook::files::{Files, Folder, ReadError};
+use crate::runbook::files::{Files, Folder, ReadError, why_not};
 use crate::runbook::policyfile::{self, PolicyFile};
 use crate::runbook::project::{self, InventoryFrom, Project};
 use crate::runbook::{Runbook, check, yaml};
@@ -341,7 +341,7 @@ fn inside(folder: &Folder, file: &Path, typed: &Spanned<String>, diags: &mut Dia
     let whole = match file.canonicalize() {
         Ok(whole) => whole,
         Err(e) => {
-            diags.push(unreadable(&typed.value, &said(&e), &typed.span));
+            diags.push(unreadable(&typed.value, &why_not(file, e), &typed.span));
             return None;
         }
     };
@@ -376,13 +376,6 @@ fn no_project(why: &str, typed: &Spanned<String>) -> Diagnostic {
         "given here",
     )
     .help("the project is the folder with pitstop.yml: make one with `pitstop init`, or name it with --project")
-}
-
-fn said(e: &std::io::Error) -> ReadError {
-    match e.kind() {
-        std::io::ErrorKind::NotFound => ReadError::Missing,
-        _ => ReadError::Unreadable(e.to_string()),
-    }
 }
 
 fn unreadable(path: &str, error: &ReadError, at: &Span) -> Diagnostic {
@@ -469,7 +462,7 @@ fn typed_inventory(
         let folder = whole.parent().unwrap_or(&whole).to_path_buf();
         Ok((Folder::new(folder), name.unwrap_or_default()))
     };
-    let found = read().map_err(|e| said(&e));
+    let found = read().map_err(|e| why_not(file, e));
     let inventory = found.and_then(|(folder, path)| hosts::read_at(&folder, &path, diags));
     match inventory {
         Ok(inventory) => inventory.map(|mut inventory| {

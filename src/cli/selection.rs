@@ -3,6 +3,7 @@
 //! Owns: `--limit @FILE`, `--hosts-of RUN=STATE`, `--set-file`. Must not: know which hosts and parameters there are (`plan` says).
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::id::HostName;
 use crate::run::event::HostState;
 use crate::run::verdict::states;
 use crate::runbook::change::{self, Given, flags};
+use crate::runbook::files::{ReadError, read_regular};
 use crate::runbook::yaml;
 
 use super::console::Console;
@@ -164,9 +166,11 @@ pub fn set_file(text: &str, args: &mut ProjectArgs) -> Result<(), Problem> {
 fn read(file: &str, diags: &mut Diagnostics) -> Result<Option<Arc<Source>>, Problem> {
     let bytes = if file == "-" {
         let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut std::io::stdin().lock(), &mut bytes).map(|_| bytes)
+        let most = yaml::MAX_BYTES as u64 + 1;
+        let read = std::io::stdin().lock().take(most).read_to_end(&mut bytes);
+        read.map(|_| bytes).map_err(|e| ReadError::Unreadable(e.to_string()))
     } else {
-        std::fs::read(Path::new(file))
+        read_regular(Path::new(file), yaml::MAX_BYTES)
     };
     let bytes = bytes.map_err(|e| Problem::wrong(format!("cannot read {file}: {e}"), "name a text file"))?;
     Ok(yaml::source(file, &bytes, diags))

@@ -227,6 +227,7 @@ fn assemble(
     quarrels.report(groups, diags);
     let inventory = Inventory {
         name: source.name.clone(),
+        printed_by: None,
         hosts,
         by_name,
         groups: groups.iter().map(|g| g.name.value.clone()).zip(members).collect(),
@@ -518,6 +519,7 @@ pub(super) fn gathered(
     });
     let inventory = Inventory {
         name: name.to_owned(),
+        printed_by: None,
         groups: groups.collect(),
         hosts,
         by_name,

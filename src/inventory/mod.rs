@@ -29,6 +29,8 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Inventory {
     /// The file's name; the controller's lock per runbook and inventory is named after it.
     pub name: String,
+    /// The command of `pitstop.yml` that printed it; `None`: it was read from files.
+    pub printed_by: Option<Vec<String>>,
     hosts: Vec<Host>,
     by_name: HashMap<HostName, usize>,
     groups: BTreeMap<String, Vec<usize>>,

@@ -182,6 +182,7 @@ impl<'a, 'd> Binder<'a, 'd> {
             secrets,
             providers,
             notifiers,
+            inventory_command: self.input.inventory.printed_by.clone(),
             silences: self.silences(),
             notices,
             hosts: Vec::new(),

@@ -70,6 +70,9 @@ pub struct Plan {
     /// Commands that send messages, as `pitstop.yml` has them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub notifiers: BTreeMap<String, Vec<String>>,
+    /// The command of `pitstop.yml` that printed the inventory; none: it was read from files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory_command: Option<Vec<String>>,
     /// Monitoring that is kept quiet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silences: Vec<PlannedSilence>,

@@ -77,6 +77,47 @@ pub fn not_plain(path: &str) -> Option<&'static str> {
     }
 }
 
+/// The bytes of a regular file, `most` at the most. A pipe or a device is refused before it is opened: it might never end.
+///
+/// # Errors
+/// When it is something else, larger, or the machine says no.
+pub fn read_regular(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
+    let kind = std::fs::metadata(path).map_err(|e| why_not(path, e))?.file_type();
+    if !kind.is_file() {
+        let what = if kind.is_dir() {
+            "it is a folder"
+        } else {
+            "it is no regular file but a pipe, a socket or a device"
+        };
+        return Err(ReadError::Unreadable(what.to_owned()));
+    }
+    let file = std::fs::File::open(path).map_err(said)?;
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(said)?;
+    if bytes.len() > most {
+        Err(too_large(most))
+    } else {
+        Ok(bytes)
+    }
+}
+
+/// Why a path leads to no file.
+pub fn why_not(path: &Path, error: std::io::Error) -> ReadError {
+    let is_link = path.symlink_metadata().is_ok_and(|about| about.is_symlink());
+    if is_link && error.kind() == std::io::ErrorKind::NotFound {
+        return ReadError::Unreadable("it is a link to something that is not there".to_owned());
+    }
+    said(error)
+}
+
+fn said(error: std::io::Error) -> ReadError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => ReadError::Missing,
+        _ => ReadError::Unreadable(error.to_string()),
+    }
+}
+
 /// A project's folder on disk.
 #[derive(Clone, Debug)]
 pub struct Folder {
@@ -101,34 +142,19 @@ impl Files for Folder {
     }
 
     fn read_within(&self, path: &str, most: usize) -> Result<Vec<u8>, ReadError> {
-        let said = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound => ReadError::Missing,
-            _ => ReadError::Unreadable(e.to_string()),
-        };
         let root = self.root.canonicalize().map_err(said)?;
-        let whole = root.join(path).canonicalize().map_err(said)?;
+        let at = root.join(path);
+        let whole = at.canonicalize().map_err(|e| why_not(&at, e))?;
         if !whole.starts_with(&root) {
             return Err(ReadError::Outside);
         }
-        // A pipe would be waited for without an end.
-        if !std::fs::metadata(&whole).map_err(said)?.is_file() {
-            return Err(ReadError::Unreadable("it is no regular file".to_owned()));
-        }
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(whole).map_err(said)?;
-        let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
-        file.take(limit).read_to_end(&mut bytes).map_err(said)?;
-        if bytes.len() > most {
-            Err(too_large(most))
-        } else {
-            Ok(bytes)
-        }
+        read_regular(&whole, most)
     }
 
     fn list(&self, path: &str) -> Result<Vec<Listed>, ReadError> {
         let said = |e: std::io::Error| match e.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => ReadError::Missing,
-            _ => ReadError::Unreadable(e.to_string()),
+            std::io::ErrorKind::NotADirectory => ReadError::Missing,
+            _ => said(e),
         };
         let root = self.root.canonicalize().map_err(said)?;
         let whole = root.join(path).canonicalize().map_err(said)?;

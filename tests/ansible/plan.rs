@@ -11,11 +11,15 @@ fn said(files: &[(&str, &str)], arguments: &[&str]) -> (String, Option<i32>) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         if text.starts_with("#!") {
-            use std::os::unix::fs::PermissionsExt as _;
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+            executable(&path);
         }
     }
     pitstop(dir.path(), arguments)
+}
+
+fn executable(path: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn pitstop(dir: &Path, arguments: &[&str]) -> (String, Option<i32>) {
@@ -124,13 +128,53 @@ fn a_command_of_pitstop_yml_prints_the_inventory_and_check_does_not_run_it() {
         std::fs::create_dir_all(dir.path().join(path).parent().unwrap()).unwrap();
         std::fs::write(dir.path().join(path), text).unwrap();
     }
-    let (text, code) = pitstop(dir.path(), &["check"]);
-    assert_eq!(code, Some(0), "{text}");
-    assert!(!dir.path().join("ran").exists(), "check ran the command");
+    executable(&dir.path().join("inv/list"));
+    for check in [&["check"][..], &["check", "look.yml"], &["check", "pitstop.yml"]] {
+        let (text, code) = pitstop(dir.path(), check);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(!dir.path().join("ran").exists(), "{check:?} ran the command");
+    }
+    for page in [
+        &["plan", "look.yml"][..],
+        &["plan", "look.yml", "--format", "md"],
+        &["plan", "look.yml", "--format", "html"],
+    ] {
+        let (text, code) = pitstop(dir.path(), page);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains("./inv/list --list"), "{page:?}: {text}");
+    }
+    assert!(dir.path().join("ran").exists(), "a plan needs the inventory");
     let failing = ("inv/list", "#!/bin/sh\necho no luck >&2\nexit 3\n");
     let (text, code) = said(&[settings, failing, ("look.yml", &look)], &["plan", "look.yml"]);
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("error[PS0424]") && text.contains("no luck"), "{text}");
+}
+
+/// Was taken for a command, and `plan` said "Permission denied" of the first file.
+#[test]
+fn a_list_of_inventories_is_not_taken_for_a_command() {
+    let look = runbook("web", "uptime");
+    for list in ["[inv/a.yml, inv/b.yml]", "[inv/a.yml]", "[inv, inv/b.yml]"] {
+        let settings = format!("schema: 1\ninventory: {list}\n");
+        let files = [
+            ("pitstop.yml", settings.as_str()),
+            ("inv/a.yml", "all: { hosts: { a1: } }\n"),
+            ("inv/b.yml", "all: { hosts: { b1: } }\n"),
+            ("look.yml", &look),
+        ];
+        let (text, code) = said(&files, &["check"]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(
+            text.contains("warning[PS0431]") && text.contains("pitstop.yml:2:12"),
+            "{text}"
+        );
+        let (text, code) = said(&files, &["plan", "look.yml"]);
+        assert_eq!(code, Some(2), "{text}");
+        assert!(
+            text.contains("error[PS0431]") && text.contains("help: a file or folder is written without brackets"),
+            "{text}"
+        );
+    }
 }
 
 #[test]

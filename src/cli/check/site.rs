@@ -13,6 +13,7 @@ use crate::runbook::change::Change;
 use crate::runbook::expr::Template;
 use crate::runbook::files::{Files as _, Folder};
 use crate::runbook::policyfile::PolicyFile;
+use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::inside;
 use crate::runbook::{Action, Gate, Item, Phase, RolloutRef, Runbook, Step, Undo};
 
@@ -38,7 +39,14 @@ impl Site {
         let policy = project::policy(room, &mut wrong);
         let policy_known = !wrong.has_errors();
         let mut wrong = Diagnostics::new();
-        let inventory = project::inventory(&console.project_args(), room, &mut wrong);
+        let args = console.project_args();
+        // A command of `pitstop.yml` is not run to check a file: its inventory is not known then.
+        let printed = args.inventory.is_none() && matches!(room.settings.inventory, Some(InventoryFrom::Command(_)));
+        let inventory = if printed {
+            None
+        } else {
+            project::inventory(&args, room, &mut wrong)
+        };
         Self {
             folder: room.folder.clone(),
             is_project: room.found,

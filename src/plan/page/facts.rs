@@ -386,6 +386,16 @@ fn people(plan: &Plan) -> Section {
 /// What the plan may do beyond the hosts: local commands, secrets, providers.
 fn power(plan: &Plan) -> Section {
     let mut blocks = Vec::new();
+    if let Some(argv) = &plan.inventory_command {
+        blocks.push(Block::table(
+            "The inventory",
+            &["Printed by", "When"],
+            vec![vec![
+                code(argv.join(" ")),
+                "on the control machine, when the plan was made".into(),
+            ]],
+        ));
+    }
     let secrets: Vec<Vec<Cell>> = plan
         .secrets
         .iter()

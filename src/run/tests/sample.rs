@@ -284,6 +284,7 @@ pub fn plan(items: Vec<PlanItem>) -> Plan {
         secrets: BTreeMap::new(),
         providers: BTreeMap::new(),
         notifiers: BTreeMap::new(),
+        inventory_command: None,
         silences: Vec::new(),
         notices: Vec::new(),
         hosts: Vec::new(),

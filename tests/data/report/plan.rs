@@ -224,6 +224,7 @@ pub fn plan(t: &Texts) -> Plan {
             },
         )]),
         notifiers: BTreeMap::new(),
+        inventory_command: None,
         silences: Vec::new(),
         notices: Vec::new(),
         providers: BTreeMap::from([(
