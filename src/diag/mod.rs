@@ -3,9 +3,11 @@
 //! Owns: sources, spans, diagnostics, their collection. Must not: print (the renderers return text) or read files.
 
 pub mod codes;
+mod hide;
 pub mod render;
 
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A file that was read, or text that stands for one (`--set`, a test's literal).
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub struct Source {
     pub name: String,
     /// The whole text, byte order mark taken off.
     pub text: String,
+    /// What of it nobody is shown.
+    hidden: Mutex<Vec<Range<usize>>>,
 }
 
 impl Source {
@@ -22,7 +26,12 @@ impl Source {
         Arc::new(Self {
             name: name.into(),
             text: text.into(),
+            hidden: Mutex::default(),
         })
+    }
+
+    fn hidden(&self) -> Vec<Range<usize>> {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Line and column (both from 1, columns in characters) of a byte offset.
@@ -59,6 +68,12 @@ impl Span {
     /// Line and column of the start, from 1.
     pub fn line_col(&self) -> (usize, usize) {
         self.source.line_col(self.start)
+    }
+
+    /// A secret stands here: no excerpt of the source shows it from now on, whatever complaint it belongs to.
+    pub fn hide(&self) {
+        let mut hidden = self.source.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        hidden.push(self.start..self.end);
     }
 
     /// The text it covers.

@@ -111,7 +111,7 @@ fn lines(span: &Span) -> (usize, usize) {
 
 impl Excerpt<'_> {
     fn add_to<'g>(&self, group: Group<'g>) -> Group<'g> {
-        let text = self.source.text.get(self.from..self.to).unwrap_or("");
+        let text = &super::hide::shown(self.source, self.from, self.to);
         let (line, _) = self.source.line_col(self.from);
         if text.lines().any(|l| l.len() > LONGEST_LINE) {
             return self.labels.iter().fold(group, |group, (_, label)| {
@@ -122,7 +122,7 @@ impl Excerpt<'_> {
                     .element(Level::NOTE.message(format!("{}; the line is too long to be shown", shown(&label.text))))
             });
         }
-        let at = |offset: usize| self.source.text.get(self.from..offset).map_or(0, |t| shown(t).len());
+        let at = |offset: usize| shown(&super::hide::shown(self.source, self.from, offset)).len();
         let annotations = self.labels.iter().map(|(primary, label)| {
             let kind = if *primary {
                 AnnotationKind::Primary

@@ -9,7 +9,7 @@ use crate::inventory::name_fault;
 use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
-use crate::runbook::yaml::Node;
+use crate::runbook::yaml::{Node, NodeKind};
 
 /// The kind of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -211,13 +211,14 @@ fn become_(f: &mut Fields<'_>, layer: &mut Layer, diags: &mut Diagnostics) {
 
 /// `{secret: NAME}`. A password in clear is refused without repeating it.
 fn secret(node: &Node, diags: &mut Diagnostics) -> Option<Spanned<String>> {
-    if fields::text(node).is_ok() {
+    fields::hide_secret(node, &keys::PASSWORD);
+    if !matches!(node.kind, NodeKind::Map(_)) {
         diags.push(
             Diagnostic::error(
                 "PS0413",
                 "a password may not stand in an inventory",
-                Span::new(&node.span.source, node.span.start, node.span.start),
-                "it begins here",
+                node.span.clone(),
+                "it is shown to nobody",
             )
             .help("write `{ secret: NAME }` and declare NAME under `secrets` of the runbook")
             .help("the password that stood here has been in a file: change it"),

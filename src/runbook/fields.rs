@@ -24,7 +24,6 @@ pub struct Fields<'n> {
     head: Span,
     entries: &'n [Entry],
     asked: Vec<&'static str>,
-    later: Vec<&'static str>,
     missing: Vec<&'static str>,
     foreign: &'static [(&'static str, &'static str)],
     found: Vec<Diagnostic>,
@@ -52,7 +51,6 @@ impl<'n> Fields<'n> {
             head,
             entries,
             asked: Vec::new(),
-            later: Vec::new(),
             missing: shape.all().filter(|k| k.required && !has(k)).map(|k| k.name).collect(),
             foreign: &[],
             found: Vec::new(),
@@ -266,14 +264,6 @@ impl<'n> Fields<'n> {
         self.found.push(d.help(format!("write one of: {}", all.join(", "))));
     }
 
-    /// A key of the language that this build cannot honour yet: an error if it is written.
-    pub fn later(&mut self, key: &'static str) {
-        self.later.push(key);
-        if let Some(entry) = self.entry(key) {
-            self.found.push(not_built(&entry.key.span, &format!("`{key}`")));
-        }
-    }
-
     /// Reports every key that the table does not have and every one that is missing, and hands all complaints over. True if
     /// every key that is written was a known one.
     pub fn finish(mut self, diags: &mut Diagnostics) -> bool {
@@ -321,7 +311,7 @@ impl<'n> Fields<'n> {
         if let Some(near) = nearest(&key.value, self.known()) {
             return d.help(format!("did you mean `{near}`?"));
         }
-        let mut known: Vec<&str> = self.known().filter(|k| !self.later.contains(k)).collect();
+        let mut known: Vec<&str> = self.known().collect();
         known.sort_unstable();
         d.help(format!("{what} has the keys {}", known.join(", ")))
     }
@@ -338,17 +328,6 @@ fn first_line(key: &Span, value: &Span) -> Span {
     let whole = Span::new(&key.source, key.start, end);
     let line = whole.text().split(['\r', '\n']).next().unwrap_or("").trim_end().len();
     Span::new(&key.source, key.start, key.start + line)
-}
-
-/// A part of the language that this build cannot honour.
-pub fn not_built(span: &Span, what: &str) -> Diagnostic {
-    Diagnostic::error(
-        "PS0190",
-        format!("{what} is not built yet"),
-        span.clone(),
-        "this build cannot do it",
-    )
-    .help("it belongs to the language; it is refused here because it would otherwise be ignored")
 }
 
 /// `schema` of a file: required, and the one version there is.
@@ -368,6 +347,18 @@ pub fn schema(f: &mut Fields<'_>) {
             )
             .help("write `schema: 1`, or use the pitstop that the file was written for"),
         );
+    }
+}
+
+/// Where a secret's description is wanted and something else is written, that may be the secret: it is shown to nobody. A map
+/// keeps what the table knows.
+pub fn hide_secret(node: &Node, shape: &Shape) {
+    match &node.kind {
+        NodeKind::Map(entries) => entries
+            .iter()
+            .filter(|e| shape.key(&e.key.value).is_none())
+            .for_each(|e| e.value.span.hide()),
+        _ => node.span.hide(),
     }
 }
 
@@ -667,11 +658,11 @@ mod tests {
         assert!(f.bool("become").is_none());
         assert!(f.duration("timeout").is_none());
         assert!(f.texts("list").is_empty());
-        f.later("for_each");
+        f.node("for_each");
         f.finish(&mut diags);
         let mut codes: Vec<_> = diags.0.iter().map(|d| d.code).collect();
         codes.sort_unstable();
-        assert_eq!(codes, ["PS0102", "PS0102", "PS0105", "PS0106", "PS0109", "PS0190"]);
+        assert_eq!(codes, ["PS0102", "PS0102", "PS0105", "PS0106", "PS0109"]);
         let helps: Vec<_> = diags.0.iter().flat_map(|d| d.help.clone()).collect();
         assert!(helps.contains(&"did you mean `name`?".to_owned()), "{helps:?}");
         assert!(helps.contains(&"write true".to_owned()), "{helps:?}");

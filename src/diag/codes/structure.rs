@@ -442,8 +442,8 @@ phases:
     },
     Code {
         code: "PS0190",
-        title: "a part of the language that this build cannot honour",
-        text: "It is specified and not built yet. It is refused, because a key that is ignored is a promise that is broken.",
+        title: "a part of the language that a build cannot honour (retired)",
+        text: "Builds that read the whole language, as this one does, never give this code. What this build only plans is PS0229.",
         wrong: "",
         right: "",
     },

@@ -113,6 +113,7 @@ impl Cx<'_> {
     }
 
     pub(super) fn secret(&mut self, entry: &Entry) -> Option<SecretDecl> {
+        fields::hide_secret(&entry.value, &keys::SECRET);
         if let NodeKind::Scalar { .. } = entry.value.kind {
             let d = Diagnostic::error(
                 "PS0126",
