@@ -17,6 +17,13 @@ use crate::window::{Freeze, ical, zone};
 /// No run lasts longer, and every yearly freeze is met.
 const AHEAD: SignedDuration = SignedDuration::from_hours(400 * 24);
 
+/// More than a company has, and few enough to be read at every start.
+const MAX_CALENDARS: usize = 100;
+/// A year of holidays has some kilobytes.
+const MAX_BYTES: usize = 4 << 20;
+/// Of all calendars together, in the time that is looked ahead.
+const MAX_FREEZES: usize = 500_000;
+
 /// Calendars that were read.
 #[derive(Clone, Debug, Default)]
 pub struct Calendars {
@@ -34,13 +41,19 @@ pub fn read<'a>(
 ) -> Calendars {
     let mut out = Calendars::default();
     let zone = zone(timezone).unwrap_or(TimeZone::UTC);
+    let mut freezes = 0_usize;
     for path in paths {
         if out.files.contains_key(&path.value) {
             continue;
         }
+        if out.files.len() >= MAX_CALENDARS {
+            let message = format!("more than {MAX_CALENDARS} freeze calendars");
+            diags.push(too_much(message, path, "one too many"));
+            break;
+        }
         let bytes = match not_plain(path) {
             Some(why) => Err(why.to_owned()),
-            None => files.read(path).map_err(|e| e.to_string()),
+            None => files.read_within(path, MAX_BYTES).map_err(|e| e.to_string()),
         };
         let bytes = match bytes {
             Ok(bytes) => bytes,
@@ -75,9 +88,21 @@ pub fn read<'a>(
             }
         };
         let source = Source::new(path.value.as_str(), text.trim_start_matches('\u{feff}'));
-        out.read.extend(ical::read(&source, &zone, diags));
+        let calendar = ical::read(&source, &zone, diags);
+        freezes = freezes.saturating_add(calendar.as_ref().map_or(0, |c| c.most(AHEAD)));
+        if freezes > MAX_FREEZES {
+            let message = format!("the freeze calendars may hold more than {MAX_FREEZES} freezes within 400 days");
+            diags.push(too_much(message, path, "counted up to this one"));
+            break;
+        }
+        out.read.extend(calendar);
     }
     out
+}
+
+fn too_much(message: String, path: &Spanned<String>, label: &str) -> Diagnostic {
+    let d = Diagnostic::error("PS0436", message, path.span.clone(), label);
+    d.help("no event is left out to make room: put what freezes changes into a calendar of its own")
 }
 
 impl Calendars {
@@ -94,5 +119,45 @@ impl Calendars {
         let all = self.from(start);
         let touching = all.iter().filter(|f| f.from < end).count();
         all.into_iter().take(touching + 1).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Span;
+    use crate::runbook::files::ReadError;
+
+    /// Every path is a calendar with so many events that come daily.
+    struct Daily(usize);
+
+    impl Files for Daily {
+        fn read(&self, path: &str) -> Result<Vec<u8>, ReadError> {
+            let event = |n| {
+                format!(
+                    "BEGIN:VEVENT\r\nUID:{path}-{n}\r\nDTSTART;VALUE=DATE:20260101\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\n"
+                )
+            };
+            let events: String = (0..self.0).map(event).collect();
+            Ok(format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{events}END:VCALENDAR\r\n").into_bytes())
+        }
+    }
+
+    fn codes(calendars: usize, events: usize) -> Vec<&'static str> {
+        let at = Span::new(&Source::new("policy.yml", ""), 0, 0);
+        let paths: Vec<_> = (0..calendars)
+            .map(|n| Spanned::new(format!("{n}.ics"), at.clone()))
+            .collect();
+        let mut diags = Diagnostics::new();
+        read(&paths, "UTC", &Daily(events), &mut diags);
+        diags.0.iter().map(|d| d.code).collect()
+    }
+
+    #[test]
+    fn many_calendars_and_many_freezes_are_refused_and_none_is_left_out() {
+        assert_eq!(codes(MAX_CALENDARS, 1), [""; 0]);
+        assert_eq!(codes(MAX_CALENDARS + 1, 1), ["PS0436"]);
+        assert_eq!(codes(1, 1000), [""; 0]);
+        assert_eq!(codes(2, 1000), ["PS0436"]);
     }
 }

@@ -14,8 +14,8 @@ mod zones;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use self::event::Event;
 use self::line::Line;
@@ -82,6 +82,12 @@ fn unknown_zone(name: &str, span: Span) -> Diagnostic {
 }
 
 impl Calendar {
+    /// The number of freezes that a span of this length can have at the most.
+    pub fn most(&self, span: SignedDuration) -> usize {
+        let each = self.events.iter().map(|e| e.most(span));
+        each.fold(0, usize::saturating_add)
+    }
+
     /// Every freeze that touches a span of time, in order.
     pub fn freezes(&self, from: Timestamp, to: Timestamp) -> Vec<Freeze> {
         let mut moved: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();

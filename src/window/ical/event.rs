@@ -30,6 +30,7 @@ pub(super) struct Event {
     rule: Option<Rule>,
     until: Option<Timestamp>,
     also: Vec<When>,
+    /// In order.
     not: Vec<Timestamp>,
 }
 
@@ -110,7 +111,8 @@ impl<'a> Reading<'a> {
         let rule = self.rule(&start);
         let until = rule.as_ref().and_then(|(line, r)| self.until(line, r, &start));
         let also = self.times("RDATE", &start);
-        let not = self.times("EXDATE", &start).iter().filter_map(When::moment).collect();
+        let mut not: Vec<Timestamp> = self.times("EXDATE", &start).iter().filter_map(When::moment).collect();
+        not.sort_unstable();
         Some(Event {
             uid: self.one("UID").map(|l| l.value.trim().to_owned()),
             summary: summary
@@ -363,6 +365,16 @@ impl<'a> Reading<'a> {
 }
 
 impl Event {
+    /// How often it can come in a span of this length at the most: once a day, if it comes again at all.
+    pub fn most(&self, span: SignedDuration) -> usize {
+        let days = span.as_hours() / 24 + self.days.saturating_add(self.exact.as_hours() / 24) + 4;
+        let by_rule = self
+            .rule
+            .as_ref()
+            .map_or(1, |_| usize::try_from(days).unwrap_or(usize::MAX));
+        by_rule.saturating_add(self.also.len())
+    }
+
     /// Begin and end of each coming near a span of time.
     pub fn times(&self, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
         let mut starts = vec![self.start.clone()];
@@ -387,7 +399,7 @@ impl Event {
         starts.retain(until);
         starts.extend(self.also.iter().cloned());
         let both = starts.iter().filter_map(|w| {
-            let begin = w.moment().filter(|m| !self.not.contains(m))?;
+            let begin = w.moment().filter(|m| self.not.binary_search(m).is_err())?;
             let end = w.civil.checked_add(self.days.days()).ok()?;
             let end = w.zone.to_timestamp(end).ok()?.checked_add(self.exact).ok()?;
             Some((begin, end))
