@@ -5,10 +5,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::disk::Fault;
+use crate::runbook::keys;
 
 use super::console::Console;
 use super::exit;
 use super::problem::Problem;
+use super::schema;
 
 /// Make a project to start from: pitstop.yml, policy.yml, inventory.yml, a first runbook and its test
 #[derive(Debug, clap::Args)]
@@ -33,6 +35,9 @@ const FILES: [(&str, &str); 6] = [
     (".gitignore", ".pitstop/\n"),
 ];
 
+/// Where the schemas lie that the first line of each file names: beside the files, so that an editor fetches nothing.
+const SCHEMAS: &str = "schemas";
+
 /// Does it.
 pub fn init(args: &Args, console: &Console) -> Result<u8, Problem> {
     let there: Vec<&str> = FILES
@@ -49,11 +54,18 @@ pub fn init(args: &Args, console: &Console) -> Result<u8, Problem> {
     for (name, text) in FILES {
         write(&args.dir.join(name), text)?;
     }
+    for (kind, shape) in keys::FILES {
+        write(
+            &args.dir.join(format!("{SCHEMAS}/{kind}.json")),
+            &schema::text(kind, shape)?,
+        )?;
+    }
     let screen = &console.screen;
     screen.say(&format!("A project is in {}:", args.dir.display()));
     for (name, _) in FILES {
         screen.note(&format!("  {name}"));
     }
+    screen.note(&format!("  {SCHEMAS}/ (for editors)"));
     if args.dir != Path::new(".") {
         screen.note(&format!("next: cd {}", args.dir.display()));
     }

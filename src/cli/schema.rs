@@ -3,7 +3,7 @@
 //! Owns: how it is asked for. Must not: know the keys.
 
 use crate::diag::nearest;
-use crate::runbook::keys::FILES;
+use crate::runbook::keys::{FILES, Shape};
 use crate::runbook::schema::schema;
 
 use super::console::Console;
@@ -37,8 +37,13 @@ pub fn print(args: &Args, console: &Console) -> Result<u8, Problem> {
         let what = format!("there is no schema of `{}`", args.kind);
         return Err(Problem::wrong(what, help));
     };
+    console.screen.data(&text(name, shape)?);
+    Ok(exit::GOOD)
+}
+
+/// The schema of a kind of file as it is written.
+pub(super) fn text(name: &str, shape: &'static Shape) -> Result<String, Problem> {
     let text = serde_json::to_string_pretty(&schema(name, shape))
         .map_err(|e| Problem::fault(format!("cannot write the schema: {e}"), "this is a mistake in pitstop"))?;
-    console.screen.data(&format!("{text}\n"));
-    Ok(exit::GOOD)
+    Ok(format!("{text}\n"))
 }

@@ -20,6 +20,23 @@ fn a_new_project_checks_plans_runs_and_proves_itself() {
     let new = home.join("new");
     let go = |args: &[&str]| -> Done { room.command_in(&new, args).output().unwrap().into() };
     go(&["check"]).code(0).says("nothing is wrong");
+    // An editor finds the schema that each file names, and it is the one that this build prints.
+    for name in [
+        "pitstop.yml",
+        "policy.yml",
+        "inventory.yml",
+        "runbooks/hello.yml",
+        "runbooks/hello.test.yml",
+    ] {
+        let file = new.join(name);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let first = text.lines().next().unwrap();
+        let named = first.strip_prefix("# yaml-language-server: $schema=").unwrap();
+        let schema = file.parent().unwrap().join(named);
+        let kind = schema.file_stem().unwrap().to_str().unwrap();
+        let printed = go(&["schema", kind]).code(0).out;
+        assert_eq!(std::fs::read_to_string(&schema).unwrap(), printed, "{name}");
+    }
     go(&["plan", "runbooks/hello.yml"]).code(0).shows("Leave a note");
     go(&["run", "runbooks/hello.yml", "--dry"]).code(0);
     let ran = go(&["run", "runbooks/hello.yml", "--yes"])
