@@ -46,8 +46,11 @@ pub fn lacking(plan: &Plan) -> Vec<Lack> {
         ];
         lists.into_iter().flatten().map(|step| (format!("{}/", phase.id), step))
     });
+    let (mut as_root, mut as_other) = (false, false);
     for (phase, step) in own.chain(phases).filter(|(_, step)| step.skip.is_none()) {
         for step in with_undo(step) {
+            as_root |= step.become_user.as_deref() == Some("root");
+            as_other |= step.become_user.is_some();
             for what in of_step(step) {
                 add(what, Some(format!("{phase}{}", step.id)));
             }
@@ -56,6 +59,19 @@ pub fn lacking(plan: &Plan) -> Vec<Lack> {
     for host in &plan.hosts {
         for what in of_host(host) {
             add(what, Some(host.name.to_string()));
+        }
+        // Who never becomes another user is not held up by how that would be done.
+        if as_root && host.become_user.is_some() {
+            add(
+                "`become: { user: … }` of a host".to_owned(),
+                Some(host.name.to_string()),
+            );
+        }
+        if as_other && host.become_exact {
+            add(
+                "`become: { exact: true }` of a host".to_owned(),
+                Some(host.name.to_string()),
+            );
         }
     }
     if !plan.silences.is_empty() {
@@ -97,15 +113,9 @@ fn of_host(host: &PlannedHost) -> Vec<String> {
     let mut found = Vec::new();
     match host.transport {
         TransportKind::Winrm => found.push("`transport: winrm`".to_owned()),
-        TransportKind::Script => found.push("`transport: script`".to_owned()),
+        TransportKind::Script => found.push("`transport: script` outside of `pitstop test`".to_owned()),
         TransportKind::Ssh | TransportKind::Local if host.os == "windows" => found.push("`os: windows`".to_owned()),
         TransportKind::Ssh | TransportKind::Local => {}
-    }
-    if host.become_user.is_some() {
-        found.push("`become: { user: … }` of a host".to_owned());
-    }
-    if host.become_exact {
-        found.push("`become: { exact: true }` of a host".to_owned());
     }
     found
 }

@@ -276,16 +276,19 @@ fn settings(inventory: &Inventory, vars: &Map<String, Value>, found: &mut Vec<St
                 found.push(format!("{name}: {what} is {ours}, should be {theirs}"));
             }
         };
+        let way = text("ansible_connection").unwrap_or_default();
+        let winrm = way == "winrm";
         same(
             "address",
             host.address.clone(),
             text("ansible_host").unwrap_or_else(|| name.to_owned()),
         );
-        if !vars.keys().any(|k| k.ends_with("_args")) {
+        if winrm || !vars.keys().any(|k| k.ends_with("_args")) {
+            let usual = if winrm { "5986" } else { "22" };
             same(
                 "port",
                 host.port.unwrap_or(22).to_string(),
-                text("ansible_port").map_or("22".to_owned(), |p| p.parse::<u16>().unwrap().to_string()),
+                text("ansible_port").map_or(usual.to_owned(), |p| p.parse::<u16>().unwrap().to_string()),
             );
             same(
                 "user",
@@ -296,12 +299,12 @@ fn settings(inventory: &Inventory, vars: &Map<String, Value>, found: &mut Vec<St
         if let Some(key) = text("ansible_ssh_private_key_file") {
             same("identity", host.identity.first().cloned().unwrap_or_default(), key);
         }
-        let local = text("ansible_connection").as_deref() == Some("local");
-        same(
-            "local",
-            format!("{:?}", host.transport),
-            if local { "Local" } else { "Ssh" }.to_owned(),
-        );
+        let transport = match way.as_str() {
+            "local" => "Local",
+            "winrm" => "Winrm",
+            _ => "Ssh",
+        };
+        same("transport", format!("{:?}", host.transport), transport.to_owned());
     }
     count
 }

@@ -150,6 +150,105 @@ fn a_command_of_pitstop_yml_prints_the_inventory_and_check_does_not_run_it() {
     assert!(text.contains("error[PS0424]") && text.contains("no luck"), "{text}");
 }
 
+const WINDOWS: &str = "[windows]\nplain1 ansible_host=10.0.0.1\nhttp1 ansible_port=5985 ansible_winrm_transport=kerberos,ntlm\ncert1 ansible_winrm_transport=ssl ansible_winrm_cert_pem=c.pem ansible_winrm_cert_key_pem=k.pem ansible_winrm_ca_trust_path=ca.pem\n[windows:vars]\nansible_connection=winrm\nansible_user=svc\nansible_winrm_server_cert_validation=ignore\nansible_shell_type=powershell\nansible_ssh_common_args=\"-F other\"\n";
+
+#[test]
+fn hosts_over_winrm_keep_what_ansible_says_of_their_way() {
+    let look = runbook("windows", "uptime");
+    let (text, code) = said(
+        &[SETTINGS, ("hosts", WINDOWS), ("look.yml", &look)],
+        &["plan", "look.yml", "--format", "json"],
+    );
+    assert_eq!(code, Some(0), "{text}");
+    let plan: serde_json::Value = serde_json::from_str(text.lines().find(|l| l.starts_with('{')).unwrap()).unwrap();
+    let host = |name: &str| {
+        plan["hosts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|h| h["name"] == name)
+            .unwrap()
+    };
+    for (name, port, scheme, auth) in [
+        ("plain1", 5986, "https", "ntlm"),
+        ("http1", 5985, "http", "kerberos"),
+        ("cert1", 5986, "https", "certificate"),
+    ] {
+        let host = host(name);
+        assert_eq!(
+            (&host["transport"], &host["os"], &host["user"]),
+            (&"winrm".into(), &"windows".into(), &"svc".into()),
+            "{host}"
+        );
+        assert_eq!(
+            (&host["port"], &host["winrm"]["scheme"], &host["winrm"]["auth"]),
+            (&port.into(), &scheme.into(), &auth.into()),
+            "{host}"
+        );
+    }
+    let winrm = &host("cert1")["winrm"];
+    assert_eq!(
+        (&winrm["certificate"], &winrm["key"], &winrm["ca"]),
+        (&"c.pem".into(), &"k.pem".into(), &"ca.pem".into())
+    );
+    for (wrong, says) in [
+        ("ansible_winrm_transport=credssp", "cannot log in by `credssp`"),
+        ("ansible_winrm_path=/other", "`ansible_winrm_path` cannot be honoured"),
+        ("ansible_winrm_kerberos_hostname_override=x", "cannot be honoured"),
+        ("ansible_winrm_proxy=http://p", "cannot be honoured"),
+        ("ansible_winrm_scheme=ftp", "no scheme `ftp`"),
+        (
+            "ansible_winrm_scheme=http ansible_winrm_transport=basic",
+            "reads the password",
+        ),
+        ("ansible_winrm_cert_pem=c.pem", "a certificate needs its key"),
+        ("ansible_connection=psrp", "no connection `psrp`"),
+    ] {
+        let hosts = WINDOWS.replace("plain1 ", &format!("plain1 {wrong} "));
+        let (text, code) = said(
+            &[SETTINGS, ("hosts", &hosts), ("look.yml", &look)],
+            &["plan", "look.yml"],
+        );
+        assert_eq!(code, Some(2), "{wrong}: {text}");
+        assert!(text.contains(says) && text.contains("hosts:2:"), "{wrong}: {text}");
+    }
+}
+
+#[test]
+fn the_user_that_ansible_becomes_is_kept_and_what_cannot_be_is_refused() {
+    let look = runbook("web", "uptime");
+    let hosts = |vars: &str| format!("[web]\nw1 {vars}\n");
+    let plan = |vars: &str, format: &str| {
+        said(
+            &[SETTINGS, ("hosts", &hosts(vars)), ("look.yml", &look)],
+            &["plan", "look.yml", "--format", format],
+        )
+    };
+    let (text, code) = plan(
+        "ansible_become_user=app ansible_become_method=doas ansible_become_exe=/usr/bin/doas ansible_become_flags='-H -S -n'",
+        "json",
+    );
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("\"become_user\":\"app\"") && text.contains("\"become_method\":\"doas\""),
+        "{text}"
+    );
+    let (text, _) = plan("ansible_become_user=root", "json");
+    assert!(!text.contains("\"become_user\":\"root\""), "{text}");
+    for (wrong, says) in [
+        ("ansible_become_exe=/opt/dzdo", "calls sudo by its name"),
+        ("ansible_become_flags='-u other'", "flags `-u other`"),
+        (
+            "ansible_become_user='{{ who }}'",
+            "`ansible_become_user` cannot be known",
+        ),
+    ] {
+        let (text, code) = plan(wrong, "text");
+        assert_eq!(code, Some(2), "{wrong}: {text}");
+        assert!(text.contains("error[PS0420]") && text.contains(says), "{wrong}: {text}");
+    }
+}
+
 /// Was taken for a command, and `plan` said "Permission denied" of the first file.
 #[test]
 fn a_list_of_inventories_is_not_taken_for_a_command() {

@@ -5,6 +5,8 @@
 //! What would change where or as whom pitstop connects and cannot be honoured makes the host unusable: an error of the plan
 //! that needs it, and of no other, for a site's inventory holds switches and containers too.
 
+mod winrm;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -70,7 +72,6 @@ pub(super) fn host(
         notes,
     };
     settings.connection();
-    settings.ssh();
     settings.passwords();
     settings.becoming();
     let (mut layer, faults) = (settings.layer, settings.faults);
@@ -201,8 +202,13 @@ impl Settings<'_, '_> {
     }
 
     fn connection(&mut self) {
+        let connection = self.text(&["ansible_connection"]);
+        if let Some(connection) = connection.as_ref().filter(|c| short(c) == "winrm") {
+            return self.winrm(&connection.span);
+        }
         self.name(&["ansible_host", "ansible_ssh_host"], "address");
-        if let Some(connection) = self.text(&["ansible_connection"]) {
+        self.ssh();
+        if let Some(connection) = connection {
             match short(&connection) {
                 "ssh" | "smart" | "paramiko" | "paramiko_ssh" => {}
                 "local" => self.set("transport", Value::Text("local".to_owned()), &connection.span),
@@ -210,7 +216,7 @@ impl Settings<'_, '_> {
                     format!("pitstop has no connection `{other}`"),
                     &connection.span,
                     "how Ansible reaches this host",
-                    "pitstop reaches hosts over SSH and works on this machine; leave the host out of `targets`, or set `ansible_connection: ssh`",
+                    "pitstop knows ssh, winrm and local; leave the host out of `targets`, or set `ansible_connection: ssh`",
                 ),
             }
         }
@@ -280,21 +286,23 @@ impl Settings<'_, '_> {
         if let Some(jump) = &jump {
             self.named(jump, "jump");
         }
-        if let Some(port) = port {
-            match port.parse::<i64>().ok().filter(|p| (1..=65535).contains(p)) {
-                Some(p) => self.set("port", Value::Int(p), &port.span),
-                None => self.fault(
-                    format!("`{}` is no port", port.value),
-                    &port.span,
-                    "not usable",
-                    "write a number from 1 to 65535",
-                ),
-            }
-        }
+        port.iter().for_each(|port| self.port(port));
         for (key, list) in [("identity", identity), ("known_hosts", known_hosts)] {
             if let Some(at) = at.as_ref().filter(|_| !list.is_empty()) {
                 self.set(key, Value::List(list), at);
             }
+        }
+    }
+
+    fn port(&mut self, port: &Spanned<String>) {
+        match port.parse::<i64>().ok().filter(|p| (1..=65535).contains(p)) {
+            Some(p) => self.set("port", Value::Int(p), &port.span),
+            None => self.fault(
+                format!("`{}` is no port", port.value),
+                &port.span,
+                "not usable",
+                "write a number from 1 to 65535",
+            ),
         }
     }
 
@@ -324,7 +332,13 @@ impl Settings<'_, '_> {
         ];
         for (names, ours, key) in [
             (
-                &["ansible_password", "ansible_ssh_pass", "ansible_ssh_password"][..],
+                &[
+                    "ansible_password",
+                    "ansible_ssh_pass",
+                    "ansible_ssh_password",
+                    "ansible_winrm_pass",
+                    "ansible_winrm_password",
+                ][..],
                 "pitstop_password",
                 "password",
             ),
@@ -361,43 +375,65 @@ impl Settings<'_, '_> {
                 ),
             }
         }
-        for (names, help) in [
-            (
-                &["ansible_become"][..],
+        let become_ = self.last(&["ansible_become"]);
+        if let Some((name, datum)) = become_.filter(|(_, datum)| !is_no(datum)) {
+            self.notes.warn(
+                "PS0422",
+                format!("`{name}` is not taken over"),
+                &datum.span,
+                "steps run as the login user unless they say otherwise",
                 "a step says `become: true`, or `defaults: { become: true }` in the runbook",
-            ),
-            (
-                &["ansible_become_user", "ansible_sudo_user", "ansible_su_user"][..],
-                "a step names the user: `become: USER`",
-            ),
-            (
-                &["ansible_become_exe", "ansible_sudo_exe", "ansible_su_exe"][..],
-                "pitstop calls sudo, su or doas by name",
-            ),
-            (
-                &["ansible_become_flags", "ansible_sudo_flags", "ansible_su_flags"][..],
-                "pitstop has its own flags for sudo, su and doas",
-            ),
-        ] {
-            let Some((name, datum)) = self.last(names) else {
-                continue;
-            };
-            let nothing = match &datum.kind {
-                Kind::Bool(b) => !b,
-                Kind::Text(t) => matches!(t.to_lowercase().as_str(), "" | "no" | "false" | "0" | "root"),
-                Kind::Int(n) => *n == 0,
-                _ => false,
-            };
-            if !nothing {
-                let message = format!("`{name}` is not taken over");
-                self.notes.warn(
-                    "PS0422",
-                    message,
-                    &datum.span,
-                    "steps run as the login user unless they say otherwise",
-                    help,
-                );
-            }
+            );
         }
+        let user = self.text(&["ansible_become_user", "ansible_sudo_user", "ansible_su_user"]);
+        if let Some(user) = user.filter(|u| !matches!(u.trim(), "" | "root")) {
+            self.named(&user, "become.user");
+        }
+        let method = match self.layer.0.get(&(Part::Setting, "become.method".to_owned())) {
+            Some(Spanned {
+                value: Value::Text(method),
+                ..
+            }) => method.clone(),
+            _ => "sudo".to_owned(),
+        };
+        if let Some(exe) = self
+            .text(&["ansible_become_exe", "ansible_sudo_exe", "ansible_su_exe"])
+            .filter(|exe| !exe.is_empty() && exe.rsplit('/').next() != Some(method.as_str()))
+        {
+            self.fault(
+                format!("pitstop calls {method} by its name, not `{}`", exe.value),
+                &exe.span,
+                "how Ansible becomes another user here",
+                "delete it, or leave the host out of `targets`",
+            );
+        }
+        // Without a terminal, with the home of the other user, as a login: pitstop has its own way for each.
+        let harmless = |flags: &str| {
+            flags.split_whitespace().all(|f| {
+                f.strip_prefix('-')
+                    .is_some_and(|f| f.chars().all(|c| "HSniEkl".contains(c)))
+            })
+        };
+        if let Some(flags) = self
+            .text(&["ansible_become_flags", "ansible_sudo_flags", "ansible_su_flags"])
+            .filter(|flags| !harmless(flags))
+        {
+            self.fault(
+                format!("pitstop cannot honour the flags `{}` of {method}", flags.value),
+                &flags.span,
+                "they may change as whom a step runs",
+                "delete them, or leave the host out of `targets`",
+            );
+        }
+    }
+}
+
+/// Whatever Ansible takes for "no".
+fn is_no(datum: &Datum) -> bool {
+    match &datum.kind {
+        Kind::Bool(b) => !b,
+        Kind::Text(t) => matches!(t.to_lowercase().as_str(), "" | "no" | "false" | "0" | "off" | "n" | "f"),
+        Kind::Int(n) => *n == 0,
+        _ => false,
     }
 }

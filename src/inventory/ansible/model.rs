@@ -239,13 +239,15 @@ impl Model {
             return diags.push(d.help("take it out of one of the groups that hold it"));
         }
         let above = self.ancestors(&order);
-        let mut of_host = self.memberships(&above);
-        for (host, groups) in of_host.iter_mut().enumerate() {
+        let of_host = self.memberships(&above);
+        let mut left = HashSet::new();
+        for (host, groups) in of_host.iter().enumerate() {
             let elsewhere = groups.iter().any(|g| !matches!(*g, ALL | UNGROUPED));
             if groups.contains(&UNGROUPED) && elsewhere {
                 if let Some(ungrouped) = self.groups.get_mut(UNGROUPED)
                     && ungrouped.members.remove(&host)
                 {
+                    left.insert(host);
                     ungrouped.hosts.retain(|h| *h != host);
                 }
             } else if !groups.contains(&UNGROUPED) && !elsewhere {
@@ -263,7 +265,10 @@ impl Model {
         };
         let above = self.ancestors(&order);
         let of_host = self.memberships(&above);
-        for (host, groups) in self.hosts.iter_mut().zip(of_host) {
+        for (n, (host, mut groups)) in self.hosts.iter_mut().zip(of_host).enumerate() {
+            if left.contains(&n) {
+                leave(&mut groups, UNGROUPED, &above);
+            }
             host.groups = groups;
         }
     }
@@ -337,6 +342,21 @@ impl Model {
             groups.extend(group.children.iter().copied().filter(|c| seen.insert(*c)));
         }
         hosts
+    }
+}
+
+/// A host leaves a group as in Ansible: also where another of its groups lies below that one, and with the groups above it that
+/// none of the others lies below.
+fn leave(groups: &mut Vec<usize>, group: usize, above: &[Vec<usize>]) {
+    let Some(at) = groups.iter().position(|g| *g == group) else {
+        return;
+    };
+    groups.remove(at);
+    for old in above.get(group).into_iter().flatten().filter(|g| !matches!(**g, ALL)) {
+        let lies_below = |g: &usize| g != old && above.get(*g).is_some_and(|above| above.binary_search(old).is_ok());
+        if !groups.iter().any(lies_below) {
+            leave(groups, *old, above);
+        }
     }
 }
 
