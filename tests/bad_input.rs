@@ -183,13 +183,14 @@ fn every_documented_example_does_what_it_says() {
 }
 
 /// Codes that no text can show, each with the reason.
-const WITHOUT_EXAMPLE: [(&str, &str); 13] = [
+const WITHOUT_EXAMPLE: [(&str, &str); 14] = [
     ("PS0001", "bytes that are no text cannot be printed"),
     ("PS0002", "it takes 16 MiB, or 64 levels"),
     ("PS0003", "the character would act on the terminal that shows it"),
     ("PS0190", "nothing gives it any more"),
     ("PS0303", "check knows all names first, and gives PS0302"),
     ("PS0401", "retired"),
+    ("PS0436", "it takes a hundred calendars"),
     ("PS0451", "it takes a file of another owner or mode"),
     ("PS0481", "it takes 2 MiB"),
     ("PS0620", "check finds it first, as PS0211"),

@@ -245,7 +245,9 @@ fn what_is_no_regular_file_is_refused_and_never_waited_for() {
     assert!(refused(&dir, &["check", "--project", ".", "pipe.yml"]).contains("it is no regular file"));
     assert!(refused(&dir, &["plan", "--project", ".", "pipe.yml"]).contains("it is no regular file"));
     assert!(refused(&dir, &["check", "--project", ".", "link.yml"]).contains("outside the project"));
-    assert!(refused(&dir, &["check", "--project", ".", "broken.yml"]).contains("there is no file"));
+    assert!(
+        refused(&dir, &["check", "--project", ".", "broken.yml"]).contains("a link to something that is not there")
+    );
     assert!(refused(&dir, &["check", "--project", ".", "none.yml"]).contains("there is no file"));
     fs::write(
         dir.join("example.yml"),
@@ -440,7 +442,7 @@ fn what_is_no_readable_file_is_refused_by_name_wherever_one_is_wanted() {
     }
     for ending in ["", ".yml"] {
         let path = |name: &str| dir.join(format!("{name}{ending}"));
-        fs::set_permissions(path("closed"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(path("closed"), fs::Permissions::from_mode(0o000)).unwrap();
         rustix::fs::mkfifoat(rustix::fs::CWD, path("pipe"), rustix::fs::Mode::RUSR).unwrap();
         std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
         std::os::unix::fs::symlink("/dev/zero", path("endless")).unwrap();
@@ -498,6 +500,48 @@ fn what_is_no_readable_file_is_refused_by_name_wherever_one_is_wanted() {
                     "{before:?} {file}{ending}: {text}"
                 );
             }
+        }
+    }
+}
+
+/// PS0413 underlined the whole line, and with it the password; so did every other complaint about such a line.
+#[test]
+fn a_secret_that_stands_in_a_file_is_printed_nowhere() {
+    let inventory = |host: &str| ("inventory.yml", format!("schema: 1\nhosts:\n  web1: {host}\n"));
+    let runbook = |secrets: &str| ("example.yml", format!("{HEAD}secrets:\n  db: {secrets}\n{PHASES}"));
+    let cases = [
+        inventory("{ password: hunter22, prot: 1 }"),
+        inventory("{ prot: 1, become: { password: hunter22 } }"),
+        inventory("{ password: [hunter22] }"),
+        inventory("{ password: { value: hunter22 } }"),
+        inventory("{ password: { value: [a, { b: hunter22 }] } }"),
+        inventory("\n    password: |\n      first\n      hunter22\n    prot: 1"),
+        inventory("{ password: hunter22, password: hunter22b }"),
+        inventory("{ password: hunter22, x: [ }"),
+        inventory("\n    password: hunter22: x"),
+        inventory("\n    password: \"hunter22\\q\""),
+        runbook("hunter22"),
+        runbook("[hunter22]"),
+        runbook("{ value: hunter22 }"),
+        runbook("{ from: env, value: hunter22 }"),
+        runbook("|\n    first\n    hunter22"),
+        (
+            "inventory.ini",
+            "[web]\nw1 ansible_password=hunter22 ansible_port=x\n[web:vars\n".to_owned(),
+        ),
+        (
+            "hosts.yml",
+            "all:\n  hosts:\n    w1: { ansible_password: hunter22, ansible_port: x }\n  vars: [1]\n".to_owned(),
+        ),
+    ];
+    for (name, text) in cases {
+        let room = tempfile::tempdir().unwrap();
+        fs::write(room.path().join(name), &text).unwrap();
+        for format in ["human", "json", "sarif", "github"] {
+            let out = pitstop(room.path(), &["check", "--project", ".", "--format", format, name]);
+            let said = String::from_utf8_lossy(&[out.stdout, out.stderr].concat()).into_owned();
+            assert_eq!(out.status.code(), Some(2), "{text}\n{said}");
+            assert!(said.contains("PS0") && !said.contains("hunter22"), "{text}\n{said}");
         }
     }
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use clap::ValueEnum;
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Span, render};
-use crate::inventory::hosts;
-use crate::runbook::files::{Files as _, Folder, ReadError, why_not};
+use crate::inventory::{Inventory, Transport, hosts};
+use crate::runbook::files::{Files as _, Folder, ReadError, regular};
 use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::{Node, NodeKind};
 use crate::runbook::{change, check, policyfile, project as settings, testfile, yaml};
@@ -133,8 +133,10 @@ fn room(console: &Console, near: Option<&Path>, diags: &mut Diagnostics) -> Resu
 
 /// Checks a file, or every file of ours below a folder; gives their number.
 fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result<usize, Problem> {
-    if let Err(e) = path.metadata() {
-        let what = match why_not(path, e) {
+    if !path.is_dir()
+        && let Err(why) = regular(path)
+    {
+        let what = match why {
             ReadError::Missing => format!("there is no file or folder {}", path.display()),
             why => format!("cannot read {}: {why}", path.display()),
         };
@@ -224,7 +226,10 @@ fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagno
     match kind(path, &tree) {
         Kind::Runbook => runbook(site, folder, path, &mut found),
         Kind::Change => occasion(site, folder, &source, &mut found),
-        Kind::Inventory => drop(hosts::read(&source, &mut found)),
+        Kind::Inventory => {
+            let inventory = hosts::read(&source, &mut found);
+            inventory.iter().for_each(|i| unreachable(i, &mut found));
+        }
         Kind::Policy => {
             if let (Some(policy), false) = (policyfile::read(&source, &mut found), found.has_errors()) {
                 site.policy(&policy, &mut found);
@@ -264,6 +269,29 @@ fn inventory(folder: &Folder, path: &str, diags: &mut Diagnostics) {
                 diags.push(Diagnostic { severity, ..d });
             }
         }
+    }
+}
+
+/// Hosts that this build reaches in no plan: the first of each kind.
+fn unreachable(inventory: &Inventory, diags: &mut Diagnostics) {
+    let first = |way: Transport| inventory.hosts().iter().find(|h| h.transport == way);
+    if let Some(host) = first(Transport::Winrm) {
+        let d = Diagnostic::warning(
+            "PS0229",
+            "this build cannot perform `transport: winrm` yet",
+            host.name.span.clone(),
+            "a host of this kind",
+        );
+        diags.push(d.help("`run` and `approve` refuse a plan that has such a host"));
+    }
+    if let Some(host) = first(Transport::Script) {
+        let d = Diagnostic::warning(
+            "PS0435",
+            "a host with `transport: script` has answers in a test only",
+            host.name.span.clone(),
+            "no run can reach it",
+        );
+        diags.push(d.help("leave `transport` out: in `pitstop test` every host is answered from the test's file"));
     }
 }
 

@@ -23,6 +23,7 @@ mod structure;
 mod testing;
 mod trust;
 mod values;
+mod ways;
 
 /// A documented diagnostic code.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +52,7 @@ const GROUPS: &[&[Code]] = &[
     expressions::CODES,
     inventory::CODES,
     ansible::CODES,
+    ways::CODES,
     ssh_config::CODES,
     calendar::CODES,
     site::CODES,

@@ -11,7 +11,7 @@ use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
 use crate::id::HostName;
 use crate::inventory::layer::{self, Key, Layer, Part, Quarrel};
 use crate::inventory::sshconfig::Hop;
-use crate::inventory::{Host, Inventory, Os, Transport, Winrm, ansible, is_jump_address, name_fault};
+use crate::inventory::{Host, Inventory, Os, Transport, Winrm, ansible, is_jump_address, name_fault, ways};
 use crate::runbook::Value;
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::files::{Files, ReadError};
@@ -210,6 +210,7 @@ fn assemble(
         }
     }
     let mut quarrels = Quarrels::default();
+    let mut ways = ways::Ways::of(groups.len());
     let mut hosts = Vec::with_capacity(raw.len());
     for (h, in_groups) in raw.into_iter().zip(of_host) {
         let layers: Vec<(usize, &Layer)> = in_groups
@@ -219,12 +220,18 @@ fn assemble(
         let mut found = Vec::new();
         let merged = layer::merge(&h.layer, &layers, defaults, &mut found);
         found.into_iter().for_each(|q| quarrels.add(q, &h.name.value));
+        ways.look((&h.name, &h.layer), &in_groups, &merged, diags);
         let names = layers
             .iter()
             .filter_map(|(g, _)| groups.get(*g).map(|group| group.name.value.clone()));
         hosts.push(finished(&h, merged, names.collect()));
     }
     quarrels.report(groups, diags);
+    ways.tell(
+        groups.iter().map(|g| (g.name.value.as_str(), &g.layer)),
+        defaults,
+        diags,
+    );
     let inventory = Inventory {
         name: source.name.clone(),
         printed_by: None,
@@ -404,6 +411,7 @@ impl Quarrels {
 
 /// A host with every setting typed.
 fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
+    let transport = ways::transport(&merged);
     let mut settings: BTreeMap<String, Spanned<Value>> = BTreeMap::new();
     let (mut labels, mut vars) = (BTreeMap::new(), BTreeMap::new());
     for ((part, key), value) in merged.0 {
@@ -441,12 +449,6 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
     let int = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| match settings.remove(key).map(|v| v.value) {
         Some(Value::Int(n)) => Some(n),
         _ => None,
-    };
-    let transport = match text(&mut settings, "transport") {
-        Some(t) if t.value == "local" => Transport::Local,
-        Some(t) if t.value == "winrm" => Transport::Winrm,
-        Some(t) if t.value == "script" => Transport::Script,
-        _ => Transport::Ssh,
     };
     let os = match text(&mut settings, "os") {
         Some(os) if os.value == "windows" => Os::Windows,

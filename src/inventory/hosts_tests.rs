@@ -146,6 +146,21 @@ fn every_mistake_is_reported() {
             vec!["PS0110"],
         ),
         ("schema: 1\nhosts: { a: { transport: script } }\n", vec![]),
+        ("schema: 1\nhosts: { a: { key: k, domain: d } }\n", vec!["PS0432"; 2]),
+        (
+            "schema: 1\nhosts: { a: { transport: winrm, jump: b }, b: {} }\n",
+            vec!["PS0432"],
+        ),
+        ("schema: 1\ndefaults: { ca: c }\nhosts: { a: {} }\n", vec!["PS0432"]),
+        (
+            "schema: 1\ndefaults: { ca: c }\nhosts: { a: {}, b: { transport: winrm } }\n",
+            vec![],
+        ),
+        ("schema: 1\ndefaults: { ca: c }\n", vec![]),
+        (
+            "schema: 1\nhosts: { a: {}, b: { transport: winrm } }\ngroups: { g: { hosts: [a], ca: c }, h: { hosts: [a, b], ca: c } }\n",
+            vec!["PS0432"],
+        ),
         ("schema: 1\nhosts: { a: { transport: tcp } }\n", vec!["PS0110"]),
         ("schema: 1\nhosts: { a: { os: windos } }\n", vec!["PS0110"]),
         ("schema: 1\nhosts: { a: { port: 0 } }\n", vec!["PS0108"]),
@@ -180,7 +195,12 @@ fn every_mistake_is_reported() {
 #[test]
 fn a_password_in_clear_is_not_repeated_in_the_message() {
     let (_, diags) = read_all("schema: 1\nhosts: { a: { password: hunter2 } }\n");
-    assert!(!format!("{} {:?}", diags.0[0].message, diags.0[0].labels[0].span.text()).contains("hunter2"));
+    assert!(!crate::diag::render::human(&diags, false, 100).contains("hunter2"));
+    assert_eq!(
+        diags.0[0].labels[0].span.text(),
+        "hunter2",
+        "the value alone is underlined"
+    );
 }
 
 #[test]
@@ -223,4 +243,45 @@ fn windows_hosts_have_their_settings_and_defaults() {
         (c.shell.as_deref(), c.become_user.as_deref()),
         (Some("busybox sh"), Some("app"))
     );
+}
+
+#[test]
+fn settings_of_winrm_are_held_against_each_other() {
+    let of = |settings: &str| {
+        codes(&format!(
+            "schema: 1\nhosts: {{ a: {{ transport: winrm, {settings} }} }}\n"
+        ))
+    };
+    let pin = "01:".repeat(31) + "01";
+    for good in [
+        "user: u",
+        "auth: certificate, certificate: c, key: k",
+        "scheme: http, auth: ntlm, domain: D",
+        "scheme: http, auth: kerberos",
+        "auth: basic, ca: c",
+        "domain: D",
+        &format!("pin: \"{pin}\""),
+    ] {
+        assert_eq!(of(good), [""; 0], "{good}");
+    }
+    for wrong in [
+        "auth: certificate, certificate: c",
+        "auth: certificate, key: k",
+        "auth: certificate",
+        "certificate: c, key: k",
+        "auth: ntlm, certificate: c, key: k",
+        "scheme: http, ca: c",
+        "scheme: http, auth: basic",
+        "auth: basic, domain: D",
+    ] {
+        assert_eq!(of(wrong), ["PS0433"], "{wrong}");
+    }
+    assert_eq!(
+        of("scheme: http, auth: certificate, certificate: c, key: k"),
+        ["PS0433"]
+    );
+    assert_eq!(of(&format!("pin: \"{}\"", pin.replace('1', "x"))), ["PS0434"]);
+    // One line of `defaults` is told once, not for each of its hosts.
+    let shared = "schema: 1\ndefaults: { transport: winrm, certificate: c }\nhosts: { a: {}, b: {}, c: {} }\n";
+    assert_eq!(codes(shared), ["PS0433"]);
 }

@@ -10,6 +10,7 @@ pub mod hosts;
 mod layer;
 pub mod selector;
 pub mod sshconfig;
+mod ways;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -147,7 +148,7 @@ pub struct Winrm {
 }
 
 /// `transport`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Transport {
     /// SSH.
     Ssh,

@@ -77,11 +77,11 @@ pub fn not_plain(path: &str) -> Option<&'static str> {
     }
 }
 
-/// The bytes of a regular file, `most` at the most. A pipe or a device is refused before it is opened: it might never end.
+/// True to its name: neither a folder nor a pipe or a device, which might never end.
 ///
 /// # Errors
-/// When it is something else, larger, or the machine says no.
-pub fn read_regular(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
+/// When it is something else, or nothing.
+pub fn regular(path: &Path) -> Result<(), ReadError> {
     let kind = std::fs::metadata(path).map_err(|e| why_not(path, e))?.file_type();
     if !kind.is_file() {
         let what = if kind.is_dir() {
@@ -91,6 +91,15 @@ pub fn read_regular(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
         };
         return Err(ReadError::Unreadable(what.to_owned()));
     }
+    Ok(())
+}
+
+/// The bytes of a regular file, `most` at the most; anything else is refused before it is opened.
+///
+/// # Errors
+/// When it is none, larger, or the machine says no.
+pub fn read_regular(path: &Path, most: usize) -> Result<Vec<u8>, ReadError> {
+    regular(path)?;
     let file = std::fs::File::open(path).map_err(said)?;
     let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
