@@ -108,6 +108,6 @@ mod tests {
         assert_eq!(shown(&source, 0, source.text.len()), "a: ***\n***\n***\nb: 1\n");
         assert_eq!(shown(&source, 0, 3), "a: ");
         assert_eq!(shown(&source, 0, 5), "a: ***\n***\n***\n");
-        assert_eq!(shown(&source, 18, 22), "b: 1");
+        assert_eq!(shown(&source, 17, 21), "b: 1");
     }
 }
