@@ -76,13 +76,7 @@ pub fn terminal(plan: &Plan, console: &Console) -> Result<(), Problem> {
         };
         undo || matches!(s.call, Call::Manual { .. })
     };
-    let stages = |p: &crate::plan::PlannedPhase| {
-        let s = &p.stages;
-        [&s.precheck, &s.drain, &s.steps, &s.verify, &s.undrain, &s.cleanup]
-            .into_iter()
-            .flatten()
-            .any(manual)
-    };
+    let stages = |p: &crate::plan::PlannedPhase| p.stages.each().into_iter().flat_map(|(_, s)| s).any(manual);
     if !console.terminal() && plan.phases().any(stages) {
         return Err(Problem::refused(
             "the plan has steps that a person does, and there is no terminal",

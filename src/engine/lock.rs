@@ -144,10 +144,11 @@ impl Driver {
         let Some(phase) = self.setup.plan.phase(phase) else {
             return BTreeSet::new();
         };
-        let s = &phase.stages;
-        [&s.precheck, &s.drain, &s.steps, &s.verify, &s.undrain, &s.cleanup]
+        phase
+            .stages
+            .each()
             .into_iter()
-            .flatten()
+            .flat_map(|(_, steps)| steps)
             .filter(|step| step.place == Place::Own && !step.once)
             .filter_map(|step| step.become_user.clone())
             .collect()

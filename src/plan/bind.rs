@@ -456,19 +456,8 @@ fn runbook_phases(runbook: &Runbook) -> impl Iterator<Item = &Phase> {
 
 /// All steps of a phase, its undo steps included.
 fn phase_steps(phase: &Phase) -> impl Iterator<Item = &Step> {
-    let s = &phase.stages;
-    [
-        &phase.steady_state,
-        &s.precheck,
-        &s.drain,
-        &s.steps,
-        &s.verify,
-        &s.undrain,
-        &s.cleanup,
-    ]
-    .into_iter()
-    .flatten()
-    .flat_map(with_undo)
+    let of_stages = phase.stages.each().into_iter().flat_map(|(_, steps)| steps);
+    phase.steady_state.iter().chain(of_stages).flat_map(with_undo)
 }
 
 fn with_undo(step: &Step) -> impl Iterator<Item = &Step> {
@@ -488,19 +477,8 @@ fn all_steps(runbook: &Runbook) -> impl Iterator<Item = &Step> {
 
 /// The steps of a planned phase, each list in its order, undo steps behind the step they take back (not behind a skipped one).
 fn planned_steps(phase: &PlannedPhase) -> impl Iterator<Item = &PlannedStep> {
-    let s = &phase.stages;
-    [
-        &phase.steady_state,
-        &s.precheck,
-        &s.drain,
-        &s.steps,
-        &s.verify,
-        &s.undrain,
-        &s.cleanup,
-    ]
-    .into_iter()
-    .flatten()
-    .flat_map(|step| {
+    let of_stages = phase.stages.each().into_iter().flat_map(|(_, steps)| steps);
+    phase.steady_state.iter().chain(of_stages).flat_map(|step| {
         let undo: &[PlannedStep] = match &step.undo {
             crate::plan::PlannedUndo::Steps(list) => list,
             _ => &[],

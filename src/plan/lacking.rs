@@ -34,17 +34,9 @@ pub fn lacking(plan: &Plan) -> Vec<Lack> {
     let mut add = |what: String, place: Option<String>| found.entry(what).or_default().extend(place);
     let own = plan.steady_state.iter().map(|step| (String::new(), step));
     let phases = plan.phases().flat_map(|phase| {
-        let s = &phase.stages;
-        let lists = [
-            &phase.steady_state,
-            &s.precheck,
-            &s.drain,
-            &s.steps,
-            &s.verify,
-            &s.undrain,
-            &s.cleanup,
-        ];
-        lists.into_iter().flatten().map(|step| (format!("{}/", phase.id), step))
+        let of_stages = phase.stages.each().into_iter().flat_map(|(_, steps)| steps);
+        let all = phase.steady_state.iter().chain(of_stages);
+        all.map(|step| (format!("{}/", phase.id), step))
     });
     let (mut as_root, mut as_other) = (false, false);
     for (phase, step) in own.chain(phases).filter(|(_, step)| step.skip.is_none()) {

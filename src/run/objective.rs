@@ -186,16 +186,8 @@ fn start_names(plan: &Plan) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     visit(&plan.steady_state, &mut names);
     for p in plan.phases() {
-        let s = &p.stages;
-        for list in [
-            &p.steady_state,
-            &s.precheck,
-            &s.drain,
-            &s.steps,
-            &s.verify,
-            &s.undrain,
-            &s.cleanup,
-        ] {
+        visit(&p.steady_state, &mut names);
+        for (_, list) in p.stages.each() {
             visit(list, &mut names);
         }
     }

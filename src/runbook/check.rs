@@ -169,16 +169,8 @@ fn push<'r>(phase: Option<&'r Phase>, stage: Stage, steps: &'r [Step], out: &mut
 }
 
 /// The six stages of a phase in order.
-fn stages(phase: &Phase) -> [(Stage, &[Step]); 6] {
-    let s = &phase.stages;
-    [
-        (Stage::Precheck, &s.precheck),
-        (Stage::Drain, &s.drain),
-        (Stage::Steps, &s.steps),
-        (Stage::Verify, &s.verify),
-        (Stage::Undrain, &s.undrain),
-        (Stage::Cleanup, &s.cleanup),
-    ]
+fn stages(phase: &Phase) -> [(Stage, &Vec<Step>); 6] {
+    phase.stages.each()
 }
 
 fn phases(runbook: &Runbook) -> impl Iterator<Item = &Phase> {

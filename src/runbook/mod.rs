@@ -447,6 +447,20 @@ pub struct Stages<T> {
     pub cleanup: T,
 }
 
+impl<T> Stages<T> {
+    /// The six of them in the order they are taken: the one list of a phase's stages.
+    pub fn each(&self) -> [(Stage, &T); 6] {
+        [
+            (Stage::Precheck, &self.precheck),
+            (Stage::Drain, &self.drain),
+            (Stage::Steps, &self.steps),
+            (Stage::Verify, &self.verify),
+            (Stage::Undrain, &self.undrain),
+            (Stage::Cleanup, &self.cleanup),
+        ]
+    }
+}
+
 /// The name of a stage. `Steady` and `Undo` are not written as stages, but steps of theirs have keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -84,19 +84,8 @@ impl Site {
         if let Some(gate) = rollout.and_then(|r| r.gate.as_ref()) {
             self.gate(&format!("the gate in the rollout of `{}`", phase.id.value), gate, diags);
         }
-        let s = &phase.stages;
-        for step in [
-            &phase.steady_state,
-            &s.precheck,
-            &s.drain,
-            &s.steps,
-            &s.verify,
-            &s.undrain,
-            &s.cleanup,
-        ]
-        .into_iter()
-        .flatten()
-        {
+        let of_stages = phase.stages.each().into_iter().flat_map(|(_, steps)| steps);
+        for step in phase.steady_state.iter().chain(of_stages) {
             self.file(step, diags);
             if let Undo::Steps(undo) = &step.undo {
                 undo.iter().for_each(|step| self.file(step, diags));
