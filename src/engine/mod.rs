@@ -172,10 +172,8 @@ pub async fn resume(setup: Setup, records: Vec<Record>, how: Resume) -> Result<O
     driver.record(resumed).await?;
     driver.lock_all().await?;
     driver.recover().await?;
-    if driver.run.backwards.is_none() {
-        for event in reopenings(&driver.setup.plan, &driver.run) {
-            driver.record(event).await?;
-        }
+    for event in reopenings(&driver.setup.plan, &driver.run) {
+        driver.record(event).await?;
     }
     driver.drive().await
 }

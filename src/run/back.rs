@@ -3,7 +3,7 @@
 //! Owns: the order over phases, batches and hosts on the way back. Must not: walk a host's line (that is `line`).
 
 use super::event::{Event, Halt, HostState, Occasion};
-use super::line::LineNext;
+use super::line::{LineNext, Worked, worked};
 use super::next::{Decider, Part, busy_first, dedup};
 use super::{Batch, Line, PhaseRun, unwind};
 use crate::id::HostName;
@@ -12,6 +12,11 @@ use crate::plan::{OnFailure, PlannedPhase, Stage};
 impl<'a> Decider<'a> {
     /// Phases newest first; in a phase batch by batch in reverse, `parallel` hosts at a time.
     pub(super) fn backward(&self) -> Part {
+        // What a former process left under way comes to its end first. It may belong to any phase and batch, so until then nobody
+        // can say whose turn it is to go back.
+        if self.run.open.values().any(|o| o.left) {
+            return Part::Do(Vec::new());
+        }
         let mut reached = "";
         for phase in self.plan.phases().rev() {
             let Some(pr) = self.run.phases.get(&phase.id) else {
@@ -149,7 +154,8 @@ impl<'a> Decider<'a> {
 
 /// What `resume` says first about held hosts: they are looked at again, `verify` and then `undrain` if it passes.
 ///
-/// Not those that the run still takes back, and not after a partial undo: there only a person can say.
+/// Not those that the run still takes back, and not after a partial undo or where only some of `steps` began: there only a
+/// person can say.
 pub fn reopenings(plan: &crate::plan::Plan, run: &super::Run) -> Vec<Event> {
     let mut events = Vec::new();
     for phase in plan.phases() {
@@ -165,7 +171,9 @@ pub fn reopenings(plan: &crate::plan::Plan, run: &super::Run) -> Vec<Event> {
             let turned_anew = run.backwards.is_some() && session != Some(run.back_session) && !line.is_closed();
             let partial = line.turned.is_some()
                 && (!unwind::undone(phase, host, line) || unwind::owed(phase, host, line).no_return.is_some());
-            if turned_anew || partial {
+            // A proof that the host is good says nothing of steps that were never sent: it would be called done without them.
+            let half = line.turned.is_none() && worked(phase, pr, host, line) == Worked::Half;
+            if turned_anew || partial || half {
                 continue;
             }
             events.push(Event::Reopened {

@@ -163,6 +163,9 @@ impl Run {
         self.halted = None;
         self.ended = None;
         self.recheck_steady = true;
+        for open in self.open.values_mut() {
+            open.left = true;
+        }
         if back {
             self.backwards
                 .get_or_insert_with(|| "resumed with --rollback".to_owned());
@@ -397,6 +400,7 @@ impl Run {
                     boot: boot.clone(),
                     limit_ms: *limit_ms,
                     call: call.clone(),
+                    left: false,
                 };
                 self.open.insert(key.clone(), open);
             }

@@ -235,8 +235,18 @@ impl Walker<'_> {
         match self.proof(pass) {
             Some(next) => next,
             None if went_back => LineNext::End(HostState::RolledBack, self.turned_why()),
-            // It was held because something failed: good again, and never better than warned.
-            None => LineNext::End(HostState::Warned, String::new()),
+            None => match worked(self.phase, self.run, self.host, self.line) {
+                // It was held because something failed: good again, and never better than warned.
+                Worked::All => LineNext::End(HostState::Warned, String::new()),
+                Worked::Half => LineNext::End(
+                    HostState::Held,
+                    "verify passed, but not all of its steps were sent".to_owned(),
+                ),
+                Worked::Nothing => LineNext::End(
+                    HostState::RolledBack,
+                    "it is as it was: none of its steps was sent".to_owned(),
+                ),
+            },
         }
     }
 
@@ -324,6 +334,45 @@ impl Walker<'_> {
             now: self.now,
             ..Course::of_line(self.phase, self.host, self.line)
         }
+    }
+}
+
+/// How much of a host's `steps` was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worked {
+    /// None that changes something was sent.
+    Nothing,
+    /// Some.
+    Half,
+    /// Each one ended, well or badly, or was left out.
+    All,
+}
+
+/// How much of this host's `steps` was done.
+pub(super) fn worked(phase: &PlannedPhase, run: &PhaseRun, host: &HostName, line: &Line) -> Worked {
+    let over = |step: &PlannedStep| {
+        let course = if step.once {
+            Course::of_phase(phase, run, Timestamp::MAX)
+        } else {
+            Course::of_line(phase, host, line)
+        };
+        let walk = course.walk(Stage::Steps, step, 0);
+        !matches!(
+            walk,
+            Walk::Next(_)
+                | Walk::Bad {
+                    outcome: Outcome::Unreachable,
+                    ..
+                }
+        )
+    };
+    let sent = |(slot, run): (&Slot, &SlotRun)| slot.stage == Stage::Steps && run.begun > 0 && run.changes;
+    if phase.stages.steps.iter().all(over) {
+        Worked::All
+    } else if line.slots.iter().any(sent) {
+        Worked::Half
+    } else {
+        Worked::Nothing
     }
 }
 

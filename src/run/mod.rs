@@ -110,6 +110,8 @@ pub struct Open {
     pub limit_ms: u64,
     /// What it does, in words.
     pub call: String,
+    /// A former process left it open: its host is asked how it ended.
+    pub left: bool,
 }
 
 /// What an upload found before it.

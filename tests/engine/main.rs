@@ -128,6 +128,21 @@ fn resume_with_rollback_takes_back_what_was_done() {
 }
 
 #[test]
+fn resume_verifies_a_held_host_again_also_when_the_run_goes_back() {
+    let room = Room::new(&["a"]);
+    let good = room.path("good");
+    let runbook = rolling("", &format!("test -e {}", good.display()))
+        .replace("on_failure: rollback_host", "on_failure: rollback_run")
+        .replace("        when: \"not host.rolling_back\"\n", "");
+    let ran = room.run(&with_log(&room, &runbook));
+    assert_eq!((ran.exit(), ran.state("web", "a")), (1, Some(HostState::Held)));
+    std::fs::write(&good, "").unwrap();
+    let ran = room.resume(ran, false);
+    assert_eq!((ran.exit(), ran.state("web", "a")), (4, Some(HostState::RolledBack)));
+    assert_eq!(room.log(), ["out-a", "restart-a", "undo-a", "in-a"]);
+}
+
+#[test]
 fn a_dry_run_sends_nothing_that_changes() {
     let room = Room::new(&["a", "b"]);
     let ran = room.run_with(&with_log(&room, &rolling("", "true")), &[], true, None);
