@@ -321,6 +321,41 @@ fn a_bracket_is_closed_after_the_phases_last_host_has_gone_back_before_an_older_
     assert!(close < older, "{sent:?}");
 }
 
+#[test]
+fn a_held_host_of_a_run_that_goes_back_is_verified_again() {
+    let p = open("p", &["a"]).on_failure(OnFailure::RollbackRun);
+    let (mut sim, end) = run(one(p), Script::new().on("verify", Failed));
+    assert_eq!((sim.state("p", "a"), end), (HostState::Held, STUCK));
+    sim.world.fates.clear();
+    assert_eq!(sim.resume(false), ROLLED);
+    assert!(sim.of("a").ends_with("verify:2 undrain:2"), "{}", sim.of("a"));
+    clean(&sim);
+}
+
+#[test]
+fn a_step_that_was_left_open_in_another_phase_ends_before_its_host_goes_back() {
+    // Cleanup comes at the end of such a run: of an older phase, while the newer one is the first to go back.
+    let items = || {
+        let p = full("p", &["a"]).on_failure(OnFailure::RollbackRun);
+        vec![p.item(), full("q", &["a"]).on_failure(OnFailure::RollbackRun).item()]
+    };
+    let (whole, _) = run(plan(items()), Script::new());
+    let cleans = place(
+        &whole,
+        |e| matches!(e, Event::Intended { key, .. } if key.stage == Stage::Cleanup),
+    );
+    let mut sim = Sim::new(plan(items()), Script::new()).fault(Fault::Crash(cleans + 1));
+    assert_eq!(sim.start(), End::Crashed);
+    sim.resume(true);
+    clean(&sim);
+    let ended = place(
+        &sim,
+        |e| matches!(e, Event::Settled { key, .. } if key.stage == Stage::Cleanup),
+    );
+    let back = place(&sim, |e| matches!(e, Event::Intended { key, .. } if key.pass == 1));
+    assert!(ended < back, "{}", sim.story());
+}
+
 // --- Stopping ---
 
 #[test]
@@ -383,6 +418,7 @@ fn after_a_crash_at_any_event_of_a_rollback_it_goes_on_going_back() {
     for at in turned.unwrap()..whole.events.len() {
         let mut sim = Sim::new(two(OnFailure::RollbackRun), script()).fault(Fault::Crash(at));
         sim.start();
+        assert_eq!(Run::fold(&sim.events), sim.run);
         assert_eq!(sim.resume(false), ROLLED, "crash at {at}\n{}", sim.story());
         clean(&sim);
     }
@@ -467,6 +503,29 @@ fn a_resume_that_stops_before_the_held_host_was_looked_at_still_calls_it_held() 
     sim.emit(Event::Signalled { count: 1 });
     assert_eq!(sim.process(), STUCK);
     assert_eq!(sim.state("p", "h"), HostState::Held);
+}
+
+#[test]
+fn a_held_host_whose_steps_never_ran_is_not_called_good_by_its_verify() {
+    let p = || open("p", &["h"]).on_failure(OnFailure::Hold);
+    for bad in ["drain/0/h", "steps/a/0/h"] {
+        let outcome = if bad.starts_with("drain") { Failed } else { Unreachable };
+        let (mut sim, end) = run(one(p()), Script::new().on(bad, outcome));
+        assert_eq!((sim.state("p", "h"), end), (HostState::Held, STUCK));
+        sim.world.fates.clear();
+        assert_eq!(sim.resume(false), ROLLED, "{bad}: it is as it was");
+        assert!(sim.of("h").ends_with("verify:2 undrain:2"), "{}", sim.of("h"));
+        clean(&sim);
+    }
+    let (mut sim, _) = run(one(p()), Script::new().on("steps/a/0/h", Failed));
+    sim.world.fates.clear();
+    assert_eq!(sim.resume(false), STUCK, "half done: only a person can say");
+    assert_eq!(
+        (sim.state("p", "h"), sim.of("h").as_str()),
+        (HostState::Held, "pre drain a")
+    );
+    assert_eq!(sim.resume(true), ROLLED);
+    clean(&sim);
 }
 
 // --- A person decides ---

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::watch::Watch;
 use crate::id::HostName;
 use crate::plan::*;
 use crate::run::Run;
@@ -46,6 +47,8 @@ pub struct Checker {
     waits: BTreeSet<String>,
     /// How many items each list has, by phase, stage, step and host.
     lists: BTreeMap<(String, Stage, String, Option<HostName>), u32>,
+    /// What may begin after what.
+    watch: Watch,
     /// What was found.
     pub violations: Vec<String>,
 }
@@ -64,6 +67,7 @@ impl Checker {
             signalled: false,
             waits: BTreeSet::new(),
             lists: BTreeMap::new(),
+            watch: Watch::default(),
             violations: Vec::new(),
         }
     }
@@ -78,7 +82,9 @@ impl Checker {
         self.traces.entry((phase.to_owned(), host.clone())).or_default()
     }
 
-    pub fn see(&mut self, _before: &Run, e: &Stamped) {
+    pub fn see(&mut self, e: &Stamped) {
+        self.watch.see(&self.plan, e);
+        self.violations.append(&mut self.watch.violations);
         match &e.event {
             Event::Started { .. } => {}
             Event::Resumed { back, .. } => {
@@ -522,6 +528,12 @@ impl Checker {
 
     /// What must hold of the end that is told.
     pub fn ended(&mut self, plan: &Plan, run: &Run, exit: u8) {
+        let unsure = self.unsure.iter().any(|(_, _, slot)| slot.stage != Stage::Cleanup);
+        self.must(
+            !unsure || exit == 1,
+            "an unknown step that nobody settled is exit 1",
+            exit,
+        );
         let changed: Vec<(At, Option<HostState>)> = self
             .traces
             .iter()

@@ -4,9 +4,12 @@
 mod backward;
 mod between;
 mod check;
+mod compared;
 mod each;
 mod forward;
+mod oracle;
 mod properties;
 mod sample;
 mod sim;
 mod told;
+mod watch;

@@ -1,4 +1,4 @@
-//! A run without an engine: `next` is asked, a world answers, events are folded. Crashes and signals come where they are wished.
+//! A run without an engine: `next` is asked, a world answers, events are folded. Disturbances come where they are wished.
 //!
 //! Owns: the loop that the real engine has too, synchronous and in simulated time. Must not: decide anything that `next` decides.
 
@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::check::Checker;
+use super::compared::Compared;
 use crate::id::{Digest, HostName, RunId};
 use crate::plan::{Plan, Value};
 use crate::run::event::*;
@@ -142,6 +143,35 @@ impl World for Script {
 pub enum Fault {
     Crash(usize),
     Signal(usize),
+    /// The journal cannot be written: nothing starts any more, what is under way ends on its host unseen.
+    DiskFull(usize),
+    /// The clock jumps by so many seconds.
+    Clock(usize, i64),
+    /// Hosts go down with what runs there.
+    Reboot(usize),
+    /// The link is cut behind the latch: ends are learnt so many seconds later.
+    Delay(usize, i64),
+}
+
+/// What comes of a step that is under way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Landing {
+    Ends(Fate),
+    /// The host proves that it never began.
+    Never,
+}
+
+impl Fault {
+    fn when(&self) -> usize {
+        match *self {
+            Self::Crash(n)
+            | Self::Signal(n)
+            | Self::DiskFull(n)
+            | Self::Clock(n, _)
+            | Self::Reboot(n)
+            | Self::Delay(n, _) => n,
+        }
+    }
 }
 
 /// How a process ended.
@@ -162,8 +192,11 @@ pub struct Sim<W> {
     /// What was set aside by a signature.
     pub overrides: Vec<&'static str>,
     pub checker: Checker,
-    /// What is under way: fate and when it is over.
-    flying: Vec<(StepKey, Fate)>,
+    pub compared: Compared,
+    /// What is under way, and what will come of it.
+    flying: Vec<(StepKey, Landing)>,
+    /// The last process awaited what was under way without writing it down: all of it began.
+    unseen: bool,
     dry: bool,
 }
 
@@ -172,6 +205,7 @@ impl<W: World> Sim<W> {
         let now: Timestamp = "2026-12-06T01:00:00Z".parse().unwrap();
         Sim {
             checker: Checker::new(&plan),
+            compared: Compared::default(),
             plan,
             run: Run::default(),
             events: Vec::new(),
@@ -181,6 +215,7 @@ impl<W: World> Sim<W> {
             freezes: Vec::new(),
             overrides: Vec::new(),
             flying: Vec::new(),
+            unseen: false,
             dry: false,
         }
     }
@@ -201,7 +236,7 @@ impl<W: World> Sim<W> {
             at: self.now,
             event,
         };
-        self.checker.see(&self.run, &stamped);
+        self.checker.see(&stamped);
         self.run.apply(&stamped);
         self.events.push(stamped);
     }
@@ -227,9 +262,8 @@ impl<W: World> Sim<W> {
         self.process()
     }
 
-    /// Probes what is open, says so, goes on.
+    /// Asks for what is open and goes on, as the engine does: the answers come while others are at work.
     pub fn resume(&mut self, back: bool) -> End {
-        self.probe();
         self.begin_resume(back);
         self.process()
     }
@@ -241,28 +275,29 @@ impl<W: World> Sim<W> {
             back,
             overrides: Vec::new(),
         });
+        self.probe();
         for event in reopenings(&self.plan, &self.run) {
             self.emit(event);
         }
     }
 
-    pub fn probe(&mut self) {
-        let flying = std::mem::take(&mut self.flying);
+    fn probe(&mut self) {
+        let flown = std::mem::take(&mut self.flying);
         for (key, open) in self.run.open.clone() {
             if !open.changes {
                 self.emit(Event::CutOff { key });
                 continue;
             }
-            match self.world.probe(&key) {
-                Probe::Ended => {
-                    let fate = flying.iter().find(|(k, _)| *k == key).map(|(_, f)| *f);
-                    let fate = fate.unwrap_or(Outcome::Ok.into());
-                    self.settle(key, fate);
-                }
-                Probe::Never => self.emit(Event::NeverBegan { key }),
-                Probe::Lost => self.settle(key, Outcome::Unknown.into()),
-            }
+            let landing = match self.world.probe(&key) {
+                Probe::Ended => flown.iter().find(|(k, _)| *k == key).map(|(_, l)| *l),
+                Probe::Never if !self.unseen => Some(Landing::Never),
+                Probe::Never => None,
+                Probe::Lost => Some(Landing::Ends(Outcome::Unknown.into())),
+            };
+            self.flying
+                .push((key, landing.unwrap_or(Landing::Ends(Outcome::Ok.into()))));
         }
+        self.unseen = false;
     }
 
     pub fn decide(&mut self, phase: &str, host: &HostName, slot: Slot, word: &str) {
@@ -320,6 +355,7 @@ impl<W: World> Sim<W> {
                 self.emit((**event).clone());
                 continue;
             }
+            self.compared.decision(&self.plan, &self.run, &self.events, &list);
             if let Some(end) = self.work(list) {
                 return end;
             }
@@ -329,21 +365,36 @@ impl<W: World> Sim<W> {
 
     fn disturbed(&mut self) -> Option<End> {
         let at = self.events.len();
-        let due = |f: &Fault| matches!(f, Fault::Crash(n) | Fault::Signal(n) if at >= *n);
+        let due = |f: &Fault| f.when() <= at;
         let i = self.faults.iter().position(due)?;
-        match self.faults.remove(i) {
-            Fault::Crash(_) => {
-                let folded = Run::fold(&self.events);
-                assert_eq!(folded, self.run, "the fold tells another run\n{}", self.story());
-                self.run = folded;
-                Some(End::Crashed)
+        let fault = self.faults.remove(i);
+        match fault {
+            Fault::Crash(_) | Fault::DiskFull(_) => {
+                self.unseen = matches!(fault, Fault::DiskFull(_));
+                self.compared.ledger(&self.plan, &self.run, &self.events);
+                return Some(End::Crashed);
             }
             Fault::Signal(_) => {
                 let count = self.run.signals + 1;
                 self.emit(Event::Signalled { count });
-                None
+            }
+            Fault::Clock(_, seconds) => self.now += SignedDuration::from_secs(seconds),
+            Fault::Reboot(_) => {
+                for (key, landing) in &mut self.flying {
+                    if key.host.is_some() && self.run.open.get(key).is_some_and(|o| o.changes) {
+                        *landing = Landing::Ends(Outcome::Unknown.into());
+                    }
+                }
+            }
+            Fault::Delay(_, seconds) => {
+                for (_, landing) in &mut self.flying {
+                    if let Landing::Ends(fate) = landing {
+                        fate.ms += seconds.unsigned_abs() * 1000;
+                    }
+                }
             }
         }
+        None
     }
 
     fn ended(&mut self, waiting: bool) -> End {
@@ -353,6 +404,7 @@ impl<W: World> Sim<W> {
         };
         let (verdict, exit) = verdict(&self.plan, &self.run, also);
         let left = crate::run::ledger::left_behind(&self.plan, &self.run);
+        self.compared.ledger(&self.plan, &self.run, &self.events);
         self.checker.ended(&self.plan, &self.run, exit);
         self.emit(Event::Ended {
             verdict,
@@ -383,9 +435,13 @@ impl<W: World> Sim<W> {
         }
         let pick = self.world.pick(choices).min(choices - 1);
         if pick >= todo.len() {
-            let (key, fate) = self.flying.remove(pick - todo.len());
-            self.now += SignedDuration::from_millis(fate.ms as i64);
-            self.settle(key, fate);
+            match self.flying.remove(pick - todo.len()) {
+                (key, Landing::Ends(fate)) => {
+                    self.now += SignedDuration::from_millis(fate.ms as i64);
+                    self.settle(key, fate);
+                }
+                (key, Landing::Never) => self.emit(Event::NeverBegan { key }),
+            }
             return None;
         }
         // Half of the time all of the list begins at once, as an engine would have it.
@@ -453,9 +509,12 @@ impl<W: World> Sim<W> {
 
     fn perform(&mut self, key: StepKey) {
         let planned = self.plan.step(&key.phase, key.stage, &key.step);
-        let step = planned.unwrap_or_else(|| panic!("no such step: {key}")).clone();
+        let step = planned.unwrap_or_else(|| panic!("no such step: {key}"));
+        let (listed, has_when) = (step.for_each.is_some(), step.when.is_some());
+        let places = line::places(step, key.host.as_ref());
+        let (call, changes, limit_ms) = (step.name.clone(), !step.read_only, step.timeout_ms);
         let list = self.run.items(&key, key.stage, &key.step).map(<[Value]>::len);
-        if step.for_each.is_some() && list.is_none() {
+        if listed && list.is_none() {
             assert_eq!(key.nth, 0, "a list is asked at its first place");
             return match self.world.items(&key) {
                 0 => self.emit(Event::Skipped {
@@ -474,23 +533,23 @@ impl<W: World> Sim<W> {
         let mut fate = self.world.fate(&key);
         if fate.outcome == Outcome::Skipped {
             // A step is left out before its intent, and only one with a condition.
-            if step.when.is_some() && key.attempt == 1 {
+            if has_when && key.attempt == 1 {
                 return self.settle(key, fate);
             }
             fate.outcome = Outcome::Ok;
         }
-        assert!(key.nth < items * line::places(&step, key.host.as_ref()));
+        assert!(key.nth < items * places);
         let on = key.host.clone().unwrap_or_else(HostName::controller);
         self.emit(Event::Intended {
             key: key.clone(),
             on,
-            call: step.name.clone(),
-            changes: !step.read_only,
+            call,
+            changes,
             latched: true,
             boot: String::new(),
-            limit_ms: step.timeout_ms,
+            limit_ms,
         });
-        self.flying.push((key, fate));
+        self.flying.push((key, Landing::Ends(fate)));
     }
 
     /// The journal as lines, for people and for comparing.
