@@ -87,7 +87,8 @@ impl<'a> Decider<'a> {
             LineNext::Busy => Part::Do(Vec::new()),
             wish => Part::Do(Self::line_act(phase, host, wish).into_iter().collect()),
         };
-        if line.unknown_step().is_some() || line.is_closed() && line.reopened.is_some() {
+        let looked_at = line.is_closed() && line.reopened.is_some() && !self.run.unsure(host);
+        if line.unknown_step().is_some() || looked_at {
             return walk();
         }
         let nothing = !line.touched() || line.ended.is_some() && !line.changed();

@@ -140,6 +140,10 @@ impl<'a> Decider<'a> {
             let Some(line) = pr.lines.get(host).filter(|l| l.under_way()) else {
                 continue;
             };
+            // It was held, and of a step in another phase nobody can say any more whether it still runs.
+            if line.reopened.is_some() && line.unknown_step().is_none() && self.run.unsure(host) {
+                continue;
+            }
             // More than `parallel` are on their way only where `resume` or a person set several going again.
             if active >= phase.rollout.parallel {
                 break;

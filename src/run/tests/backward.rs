@@ -322,6 +322,31 @@ fn a_bracket_is_closed_after_the_phases_last_host_has_gone_back_before_an_older_
 }
 
 #[test]
+fn a_held_host_is_not_verified_again_while_a_step_of_another_phase_may_still_run_there() {
+    let items = || {
+        let p = full("p", &["a", "b"]).on_failure(OnFailure::RollbackRun);
+        let q = full("q", &["a", "b"]).batches(&[1]).on_failure(OnFailure::RollbackRun);
+        plan(vec![p.item(), q.item()])
+    };
+    let script = || Script {
+        probe: Some(Probe::Lost),
+        ..Script::new()
+            .on("q/verify/verify/0/b/0", Failed)
+            .on("q/verify/verify/0/b/1", Failed)
+    };
+    let whole = run(items(), script()).0.events.len();
+    let mut unsure = 0;
+    for at in 2..whole {
+        let mut sim = Sim::new(items(), script()).fault(Fault::Crash(at));
+        sim.start();
+        sim.resume(true);
+        unsure += usize::from(sim.run.unsure(&host("b")));
+        clean(&sim);
+    }
+    assert!(unsure > 5, "{unsure}");
+}
+
+#[test]
 fn a_held_host_of_a_run_that_goes_back_is_verified_again() {
     let p = open("p", &["a"]).on_failure(OnFailure::RollbackRun);
     let (mut sim, end) = run(one(p), Script::new().on("verify", Failed));

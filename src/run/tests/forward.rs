@@ -142,6 +142,23 @@ fn a_fresh_precheck_is_repeated_and_failing_then_refuses() {
 }
 
 #[test]
+fn a_repeated_precheck_passes_or_refuses_and_its_first_result_stays() {
+    let mut p = full("p", &["a"]);
+    p.stages.precheck.push(read("free").fresh());
+    let warned = Fate {
+        warned: true,
+        ..Fate::from(Ok)
+    };
+    let (sim, end) = run(one(p), Script::new().on("free/0/a/2", warned));
+    assert_eq!(
+        (sim.of("a").as_str(), end),
+        ("pre free free:2 drain a b verify undrain clean", DONE)
+    );
+    let kept = &sim.run.results[&("p".to_owned(), "free".to_owned())][&Some(host("a"))][&0];
+    assert!(!kept.1.warned, "the value of the repeat is not kept");
+}
+
+#[test]
 fn a_precheck_older_than_thirty_minutes_is_repeated_a_younger_one_is_not() {
     let slow = |ms| Fate { ms, ..Fate::from(Ok) };
     let p = || one(full("p", &["a", "b"]).batches(&[1]));
