@@ -140,7 +140,8 @@ pub fn me() -> String {
 /// Makes a key pair.
 pub fn keygen(path: &Path, kind: &str, passphrase: &str) {
     let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f"])
+        // One round: what a passphrase costs is not tested.
+        .args(["-q", "-a", "1", "-t", kind, "-N", passphrase, "-C", "test", "-f"])
         .arg(path)
         .status();
     assert!(made.unwrap().success(), "ssh-keygen {kind}");

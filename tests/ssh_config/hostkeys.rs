@@ -99,6 +99,9 @@ fn a_host_is_proven_by_a_certificate_of_an_authority_it_is_known_by() {
         let sshd = certified(&keys, kind, ca, &["-h", "-n", "a.example,127.0.0.1", "-V", "-5m:+1h"]);
         let line = format!("@cert-authority * {}", keys.public(ca));
         knowing(&sshd, &line, "").same_as_ssh();
+        if kind != "ed25519" {
+            continue;
+        }
         // By the name of the line: with the port, and without.
         let line = format!("@cert-authority [127.0.0.*]:{} {}", sshd.port, keys.public(ca));
         knowing(&sshd, &line, "").same_as_ssh();
