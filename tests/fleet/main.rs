@@ -9,6 +9,7 @@ mod common;
 mod control;
 mod crash;
 mod drive;
+mod durable;
 mod fleet;
 mod left;
 mod refused;
