@@ -1,18 +1,26 @@
-//! Sessions by host: opened when first needed, one per host for the whole run, opened anew when lost.
+//! Sessions by host: opened when first needed, one per host for the whole run, opened anew when lost. Where there are more
+//! hosts than descriptors, the one that nobody has used for longest is closed for the next.
 //!
-//! Owns: which session belongs to which host. Must not: run anything.
+//! Owns: which session belongs to which host, and how many are open. Must not: run anything.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::clock::Clock;
 use crate::http::{Client, Tls};
 use crate::id::HostName;
 use crate::transport::{ConnectError, Endpoint, Session, Transport};
+
+/// Descriptors that are not for hosts: the journal, locks, spools, the runtime's own.
+const DESCRIPTORS_KEPT: u64 = 32;
+/// Descriptors of one host: its connection, or the pipes of the control machine's lane, and the spools of its step.
+const DESCRIPTORS_OF_A_HOST: u64 = 4;
+/// How often it is looked for a place when all are in use.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// The engine's hands: every host of the plan, and the control machine.
 pub struct Hands {
@@ -21,12 +29,24 @@ pub struct Hands {
     pub clock: Arc<dyn Clock>,
     /// Who answers HTTP requests from the control machine.
     pub http: Client,
+    /// A permit for each session that may be open.
+    places: Arc<Semaphore>,
+    /// Counts uses, so that the session that was used longest ago is known.
+    uses: AtomicU64,
+}
+
+/// A session and its place.
+struct Held {
+    session: Arc<dyn Session>,
+    _place: OwnedSemaphorePermit,
 }
 
 struct Hand {
     transport: Arc<dyn Transport>,
     endpoint: Endpoint,
-    session: Mutex<Option<Arc<dyn Session>>>,
+    session: Mutex<Option<Held>>,
+    /// Number of its last use.
+    used: AtomicU64,
     /// It was logged into: something of ours may lie there.
     entered: AtomicBool,
 }
@@ -43,6 +63,8 @@ impl Hands {
             hosts: BTreeMap::new(),
             clock,
             http,
+            places: Arc::new(Semaphore::new(places())),
+            uses: AtomicU64::new(0),
         }
     }
 
@@ -54,6 +76,7 @@ impl Hands {
                 transport,
                 endpoint,
                 session: Mutex::new(None),
+                used: AtomicU64::new(0),
                 entered: AtomicBool::new(false),
             },
         );
@@ -70,21 +93,52 @@ impl Hands {
             help: "make the plan again: pitstop plan".to_owned(),
             transient: false,
         })?;
+        hand.used
+            .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         let mut slot = hand.session.lock().await;
-        if let Some(session) = &*slot {
-            return Ok(Arc::clone(session));
+        if let Some(held) = &*slot {
+            return Ok(Arc::clone(&held.session));
         }
+        let place = self.place().await;
         let session = hand.transport.connect(&hand.endpoint).await?;
         hand.entered.store(true, Ordering::Relaxed);
-        *slot = Some(Arc::clone(&session));
+        *slot = Some(Held {
+            session: Arc::clone(&session),
+            _place: place,
+        });
         Ok(session)
+    }
+
+    /// A place for one more session: a free one, or that of a session which nobody uses, or the first that comes free.
+    async fn place(&self) -> OwnedSemaphorePermit {
+        loop {
+            match Arc::clone(&self.places).try_acquire_owned() {
+                Ok(place) => return place,
+                Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
+            }
+            match self.idle() {
+                Some(held) => held.session.close().await,
+                None => self.clock.sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Takes the session away that was used longest ago, of those that nobody uses now.
+    fn idle(&self) -> Option<Held> {
+        let mut hands: Vec<&Hand> = self.hosts.values().collect();
+        hands.sort_by_key(|hand| hand.used.load(Ordering::Relaxed));
+        hands.into_iter().find_map(|hand| {
+            // A slot that is locked is about to be used.
+            let mut slot = hand.session.try_lock().ok()?;
+            slot.take_if(|held| Arc::strong_count(&held.session) == 1)
+        })
     }
 
     /// Forgets a session that was lost, unless somebody has opened a new one meanwhile.
     pub async fn lost(&self, host: &HostName, session: &Arc<dyn Session>) {
         let Some(hand) = self.hosts.get(host) else { return };
         let mut slot = hand.session.lock().await;
-        if slot.as_ref().is_some_and(|now| Arc::ptr_eq(now, session)) {
+        if slot.as_ref().is_some_and(|now| Arc::ptr_eq(&now.session, session)) {
             *slot = None;
         }
     }
@@ -115,23 +169,29 @@ impl Hands {
         self.hosts.iter().filter(entered).map(|(host, _)| host)
     }
 
-    /// Sessions that are open now.
-    pub async fn open(&self) -> Vec<(HostName, Arc<dyn Session>)> {
-        let mut list = Vec::new();
-        for (host, hand) in &self.hosts {
-            if let Some(session) = &*hand.session.lock().await {
-                list.push((host.clone(), Arc::clone(session)));
-            }
-        }
-        list
+    /// The host's session, if one is open now.
+    pub async fn open(&self, host: &HostName) -> Option<Arc<dyn Session>> {
+        let slot = self.hosts.get(host)?.session.lock().await;
+        slot.as_ref().map(|held| Arc::clone(&held.session))
     }
 
     /// Closes a host's session, if it has one.
     pub async fn close(&self, host: &HostName) {
         let Some(hand) = self.hosts.get(host) else { return };
-        let session = hand.session.lock().await.take();
-        if let Some(session) = session {
-            session.close().await;
+        let held = hand.session.lock().await.take();
+        if let Some(held) = held {
+            held.session.close().await;
         }
     }
+}
+
+/// How many sessions the process's descriptors allow at once.
+fn places() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        .current
+        .unwrap_or(u64::MAX);
+    let places = limit.saturating_sub(DESCRIPTORS_KEPT) / DESCRIPTORS_OF_A_HOST;
+    usize::try_from(places)
+        .unwrap_or(usize::MAX)
+        .clamp(2, Semaphore::MAX_PERMITS)
 }

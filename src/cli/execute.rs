@@ -40,6 +40,9 @@ use super::screen::Tone;
 use super::stored::Stored;
 use super::{owed, signals, views, words};
 
+/// More are of no use: ten thousand hosts need four each.
+const DESCRIPTORS: u64 = 65_536;
+
 /// What is to be run.
 pub struct Job {
     /// The plan.
@@ -165,6 +168,7 @@ pub fn execute(
         Arc::new(Nobody)
     };
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    raise_descriptors();
     let mut hands = Hands::new(Arc::clone(&clock), Tls::platform());
     let keys = job.passphrases;
     reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id, &job.ssh, keys)?;
@@ -218,6 +222,21 @@ pub fn execute(
     let outcome = done.map_err(engine_problem)?;
     shown?;
     Ok(outcome_code(&outcome))
+}
+
+/// As many descriptors as the machine lets us have, within reason: each host needs a few.
+fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let most = now.maximum.unwrap_or(u64::MAX).min(DESCRIPTORS);
+    if now.current.is_some_and(|current| current < most) {
+        let raised = Rlimit {
+            current: Some(most),
+            maximum: now.maximum,
+        };
+        // Where it is not allowed, sessions take turns.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
 }
 
 fn outcome_code(outcome: &Outcome) -> u8 {

@@ -479,7 +479,7 @@ impl Driver {
         let latch = LatchKey::of(&key.in_run(&self.setup.id));
         let hands = self.hands.clone();
         tokio::spawn(async move {
-            if let Some((_, session)) = hands.open().await.into_iter().find(|(h, _)| *h == on) {
+            if let Some(session) = hands.open(&on).await {
                 session.acknowledge(vec![latch]).await;
             }
         });

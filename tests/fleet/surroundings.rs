@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::books;
+use crate::common::sshd::me;
 use crate::drive::{calm, forget, refresh};
 use crate::fleet::{Fleet, code, records, words};
 
@@ -241,3 +242,55 @@ phases:
     assert_eq!(code(child.wait().unwrap()), 7, "{}", told());
     assert!(!fleet.path("begun").exists(), "{}", told());
 }
+
+/// Names of one machine: a session each, and descriptors for an eighth of them.
+#[test]
+fn more_hosts_than_descriptors_take_turns() {
+    let fleet = Fleet::start(1, "0");
+    let sshd = &fleet.hosts["h01"];
+    let host = |n: usize| {
+        format!(
+            "  n{n:03}: {{ address: 127.0.0.1, port: {}, user: {}, identity: \"{}\", known_hosts: \"{}\" }}\n",
+            sshd.port,
+            me(),
+            sshd.path("id").display(),
+            sshd.path("known_hosts").display()
+        )
+    };
+    let hosts: String = (0..CROWD).map(host).collect();
+    fleet.file("inventory.yml", &format!("schema: 1\nhosts:\n{hosts}"));
+    fleet.file(
+        "runbooks/crowd.yml",
+        "schema: 1
+runbook: crowd
+title: Ask each
+kind: check
+targets:
+  all: { select: \"host=n*\" }
+rollouts:
+  wide: { parallel: 120 }
+phases:
+  - phase: p
+    title: P
+    targets: all
+    rollout: wide
+    steps:
+      - name: Say something
+        run: echo here
+        read_only: true
+",
+    );
+    let out = fleet
+        .program("sh")
+        .args(["-c", "ulimit -n 96; \"$PITSTOP\" run runbooks/crowd.yml --yes"])
+        .output()
+        .unwrap();
+    assert_eq!(code(out.status), 0, "{}", words(&out));
+    let good = records(&fleet.journal())
+        .iter()
+        .filter(|r| r["event"]["type"] == "host_ended" && r["event"]["state"] == "ok")
+        .count();
+    assert_eq!(good, CROWD);
+}
+
+const CROWD: usize = 120;
