@@ -126,7 +126,8 @@ impl Hands {
     /// Takes the session away that was used longest ago, of those that nobody uses now.
     fn idle(&self) -> Option<Held> {
         let mut hands: Vec<&Hand> = self.hosts.values().collect();
-        hands.sort_by_key(|hand| hand.used.load(Ordering::Relaxed));
+        // Read once each: they grow while this sorts, and a sort whose keys move panics.
+        hands.sort_by_cached_key(|hand| hand.used.load(Ordering::Relaxed));
         hands.into_iter().find_map(|hand| {
             // A slot that is locked is about to be used.
             let mut slot = hand.session.try_lock().ok()?;

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::scope::Scopes;
 use super::step::Prepared;
-use super::task::Finished;
+use super::task::{BROKEN, Finished, sound};
 use super::{EngineError, Outcome, Setup, render};
 use crate::id::{Digest, HostName};
 use crate::inventory::facts::Facts;
@@ -272,7 +272,9 @@ impl Driver {
         let become_users = self.become_users(&phase);
         let (hands, send) = (self.hands.clone(), self.send.clone());
         tokio::spawn(async move {
-            let came = super::lock::enter(&hands, &host, lock, &become_users).await;
+            let to = host.clone();
+            let entering = async move { super::lock::enter(&hands, &to, lock, &become_users).await };
+            let came = sound(entering, Err(BROKEN.to_owned())).await;
             let _ = send.send(Message::Reached { phase, host, came });
         });
     }

@@ -9,7 +9,7 @@ use super::EngineError;
 use super::drive::{Busy, Driver, Message};
 use super::judge::{self, Span};
 use super::render::{self, Materials, Rendered};
-use super::task::{Finished, KEEP_MAX, Task};
+use super::task::{BROKEN, Finished, KEEP_MAX, Task, sound};
 use crate::action::{self, Done, End, Former, Job, Work};
 use crate::crash::{self, Moment};
 use crate::id::HostName;
@@ -93,7 +93,13 @@ impl Driver {
         let mut probe = self.bare_job(step, &key, first.clone());
         let needs_session = needs_session(&step.call);
         let (hands, send) = (self.hands.clone(), self.send.clone());
-        tokio::spawn(async move {
+        let broken = Prepared {
+            key: key.clone(),
+            on: first.clone(),
+            place: Err(BROKEN.to_owned()),
+            former: None,
+        };
+        let work = async move {
             let (mut on, mut place) = (first, Ok(Facts::default()));
             for host in hosts.into_iter().filter(|_| needs_session) {
                 place = match hands.session(&host).await {
@@ -114,7 +120,11 @@ impl Driver {
                 ),
                 _ => None,
             };
-            let _ = send.send(Message::Prepared(Box::new(Prepared { key, on, place, former })));
+            Prepared { key, on, place, former }
+        };
+        tokio::spawn(async move {
+            let prepared = sound(work, broken).await;
+            let _ = send.send(Message::Prepared(Box::new(prepared)));
         });
     }
 
@@ -357,7 +367,7 @@ impl Driver {
         tokio::spawn(async move {
             let work = tokio::spawn(async move { task.run(&job, &hands, recover).await });
             if work.await.is_err() {
-                let why = "pitstop itself failed while this step was under way".to_owned();
+                let why = BROKEN.to_owned();
                 let end = if changes {
                     End::Unknown { why, stopped: false }
                 } else {

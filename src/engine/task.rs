@@ -21,6 +21,15 @@ use crate::transport::{Sink, Stream};
 /// Most that is kept of one stream of one step.
 pub(super) const KEEP_MAX: u64 = 64 * 1024 * 1024;
 
+/// What is told of work that ended in a bug of ours.
+pub(super) const BROKEN: &str = "pitstop itself failed while this was under way";
+
+/// Does the work in a task of its own; if it panics, it has come to `otherwise`. The driver waits for each message that it
+/// started work for, so work that could end without one would hold the run for ever.
+pub(super) async fn sound<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static, otherwise: T) -> T {
+    tokio::spawn(work).await.unwrap_or(otherwise)
+}
+
 /// A step that ended.
 pub(super) struct Finished {
     pub key: StepKey,

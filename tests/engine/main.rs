@@ -86,6 +86,35 @@ fn a_canary_that_fails_verify_goes_back_and_nothing_else_starts() {
 }
 
 #[test]
+fn a_bug_of_ours_at_a_login_ends_that_host_or_that_step_and_not_the_run() {
+    let mut room = Room::new(&["a", "b"]);
+    room.cursed = Some("b");
+    let ran = room.run(&with_log(&room, &rolling("", "true")));
+    assert_eq!(ran.exit(), 3);
+    assert_eq!(ran.state("web", "b"), Some(HostState::Refused));
+
+    let mut room = Room::new(&["a"]);
+    room.cursed = Some("controller");
+    let ran = room.run(&with_log(
+        &room,
+        "schema: 1
+runbook: r
+title: Ask beside
+kind: check
+targets: { all: { select: \"group=all\" } }
+phases:
+  - phase: p
+    title: P
+    targets: all
+    steps:
+      - { name: Ask, run: \"true\", read_only: true, delegate_to: controller }
+",
+    ));
+    assert_eq!(ran.exit(), 3, "nothing was sent, and the host did not end well");
+    assert_ne!(ran.state("p", "a"), Some(HostState::Ok));
+}
+
+#[test]
 fn a_failing_precheck_touches_nothing_and_exits_3() {
     let room = Room::new(&["a", "b"]);
     std::fs::remove_dir(room.host_dir("b")).unwrap();

@@ -268,7 +268,7 @@ kind: check
 targets:
   all: { select: \"host=n*\" }
 rollouts:
-  wide: { parallel: 120 }
+  wide: { parallel: 64 }
 phases:
   - phase: p
     title: P
@@ -282,7 +282,7 @@ phases:
     );
     let out = fleet
         .program("sh")
-        .args(["-c", "ulimit -n 96; \"$PITSTOP\" run runbooks/crowd.yml --yes"])
+        .args(["-c", "ulimit -n 64; \"$PITSTOP\" run runbooks/crowd.yml --yes"])
         .output()
         .unwrap();
     assert_eq!(code(out.status), 0, "{}", words(&out));
@@ -293,4 +293,4 @@ phases:
     assert_eq!(good, CROWD);
 }
 
-const CROWD: usize = 120;
+const CROWD: usize = 64;
