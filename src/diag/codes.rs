@@ -3,7 +3,7 @@
 //! Owns: the table. A code is never used for a second meaning and never removed.
 //!
 //! `PS00xx` reading YAML · `PS01xx` shape and keys · `PS02xx` meaning · `PS03xx` expressions · `PS04xx` inventory ·
-//! `PS05xx` change, policy, project · `PS06xx` planning · `PS07xx` tests of runbooks
+//! `PS05xx` change, policy, project · `PS06xx` planning · `PS07xx` tests of runbooks, and what found no room before
 
 mod ansible;
 mod calendar;
@@ -11,6 +11,7 @@ mod choosing;
 mod expected;
 mod expressions;
 mod inventory;
+mod lasting;
 mod lists;
 mod meaning;
 mod moment;
@@ -64,6 +65,7 @@ const GROUPS: &[&[Code]] = &[
     choosing::CODES,
     testing::CODES,
     expected::CODES,
+    lasting::CODES,
 ];
 
 /// All codes, in order.

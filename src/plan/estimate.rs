@@ -88,6 +88,13 @@ pub fn batches(rollout: &PlannedRollout, hosts: usize) -> Vec<usize> {
     sizes
 }
 
+/// How often hosts begin one after another, if as many work at a time as may.
+pub fn rounds(phase: &PlannedPhase) -> u64 {
+    let parallel = phase.rollout.parallel.max(1) as usize;
+    let sizes = batches(&phase.rollout, phase.hosts.len());
+    sizes.into_iter().map(|hosts| hosts.div_ceil(parallel) as u64).sum()
+}
+
 /// The size of batch number `at` (from 0): the last one written repeats, at least one.
 pub fn batch_size(batches: &[Size], at: usize, hosts: usize) -> usize {
     let size = batches.get(at).or_else(|| batches.last());

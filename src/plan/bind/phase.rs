@@ -74,6 +74,7 @@ impl Binder<'_, '_> {
         };
         let changes = super::planned_steps(&planned).any(|s| !s.read_only && s.skip.is_none());
         planned.changes = changes;
+        self.lasting(phase, &planned);
         Some(planned)
     }
 

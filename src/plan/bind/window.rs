@@ -4,8 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Binder, millis};
 use crate::diag::{Diagnostic, Span, Spanned};
-use crate::plan::{Plan, PlannedFreeze, PlannedWindow, freeze};
-use crate::runbook::WindowSpec;
+use crate::plan::each::Items;
+use crate::plan::page::duration;
+use crate::plan::{Plan, PlannedFreeze, PlannedPhase, PlannedStep, PlannedWindow, estimate, freeze};
+use crate::runbook::{Phase, Step, WindowSpec};
 use crate::window::{BadStart, clock_change, parse_start, show, zone};
 
 impl Binder<'_, '_> {
@@ -108,6 +110,35 @@ impl Binder<'_, '_> {
             .push(d.help("its length is elapsed time; nothing needs to be done if that end is meant"));
     }
 
+    /// Rounds of hosts, each to its written limits, that do not fit into the window. Where one host alone does not,
+    /// `runbook::check` has told.
+    pub(super) fn lasting(&mut self, written: &Phase, planned: &PlannedPhase) {
+        let Some(window) = &self.input.runbook.window else {
+            return;
+        };
+        let (length, cutoff) = (millis(window.duration.value), millis(window.cutoff.unwrap_or_default()));
+        let host = written_ms(written, planned);
+        let rounds = estimate::rounds(planned);
+        let whole = host.saturating_mul(rounds);
+        let last = host.saturating_mul(rounds.saturating_sub(1));
+        if host > length || (whole <= length && last <= length.saturating_sub(cutoff)) {
+            return;
+        }
+        let d = Diagnostic::warning(
+            "PS0751",
+            format!("the phase `{}` may take longer than the window", written.id.value),
+            written.id.span.clone(),
+            format!(
+                "{rounds} rounds of hosts, each {} by the written limits: {}",
+                duration(host),
+                duration(whole)
+            ),
+        );
+        self.diags.push(d.also(window.duration.span.clone(), "this long is the window").help(
+            "raise `parallel` or the batches, shorten `timeout`, or make the window longer: hosts that no longer fit are not started",
+        ));
+    }
+
     /// What the freeze calendars of the policy and of the runbook say of the plan.
     pub(super) fn freezes(&mut self, plan: &mut Plan) {
         let own = self.input.runbook.window.iter().flat_map(|w| &w.not_during);
@@ -152,11 +183,32 @@ impl Binder<'_, '_> {
                     at.clone(),
                     when,
                 )
-                .help(format!("{} of it are left", crate::plan::page::duration(span_ms(left))))
+                .help(format!("{} of it are left", duration(span_ms(left))))
             };
             self.diags.push(d);
         }
     }
+}
+
+/// The most that the written limits let one host take, once it is started: defaults, steps with `when` and lists that are still
+/// to be found are no promise.
+fn written_ms(written: &Phase, planned: &PlannedPhase) -> u64 {
+    let (w, p) = (&written.stages, &planned.stages);
+    let limited =
+        |steps: &[Step], planned: &PlannedStep| steps.iter().any(|s| s.id.value == planned.id && s.timeout.is_some());
+    let sure = |s: &PlannedStep| {
+        let late = s.for_each.as_ref().is_some_and(|e| matches!(e.items, Items::Late(_)));
+        s.when.is_none() && !s.once && !late
+    };
+    [
+        (&w.drain, &p.drain),
+        (&w.steps, &p.steps),
+        (&w.verify, &p.verify),
+        (&w.undrain, &p.undrain),
+    ]
+    .into_iter()
+    .flat_map(|(written, planned)| planned.iter().filter(|s| sure(s) && limited(written, s)))
+    .fold(0, |sum, step| sum.saturating_add(estimate::step_ms(step)))
 }
 
 fn span_ms(d: SignedDuration) -> u64 {
