@@ -130,6 +130,22 @@ fn is_number(text: &str) -> bool {
         && digits.parse::<f64>().is_ok()
 }
 
+/// JSON as it was written, with every character that a screen would obey or hide as `\u....`: the same value. Such characters
+/// stand only inside strings.
+pub fn json(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\u{7f}' || is_tricky(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Writes out what a screen would obey or hide. CR before a newline goes away.
 fn visible(text: &str, several_lines: bool) -> String {
     let text = if text.contains("\r\n") {
@@ -205,6 +221,18 @@ mod tests {
     #[test]
     fn a_markdown_block_cannot_be_closed_from_inside() {
         assert_eq!(markdown_block("a\n````\nb"), "`````text\na\n````\nb\n`````\n");
+    }
+
+    #[test]
+    fn json_for_a_screen_holds_the_same_value_without_what_a_screen_obeys() {
+        let value = "a\u{7f}b\u{9b}31m\u{202e}c\u{2066}\u{feff}\u{e0041}\u{1f600}\u{e9}\n\u{1b}";
+        let written = serde_json::to_string_pretty(&[value]).unwrap();
+        let shown = json(&written);
+        assert_eq!(
+            shown,
+            "[\n  \"a\\u007fb\\u009b31m\\u202ec\\u2066\\ufeff\\udb40\\udc41\u{1f600}\u{e9}\\n\\u001b\"\n]"
+        );
+        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), [value]);
     }
 
     #[test]

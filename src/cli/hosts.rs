@@ -73,7 +73,10 @@ pub fn hosts(args: &Args, console: &Console) -> Result<u8, Problem> {
     }
     if args.json {
         let list: Vec<serde_json::Value> = chosen.iter().map(|h| as_json(h)).collect();
-        screen.data(&format!("{}\n", serde_json::to_string_pretty(&list)?));
+        screen.data(&format!(
+            "{}\n",
+            crate::text::json(&serde_json::to_string_pretty(&list)?)
+        ));
         return Ok(exit::GOOD);
     }
     let rows: Vec<Vec<String>> = chosen.iter().map(|h| row(h)).collect();

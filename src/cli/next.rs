@@ -89,7 +89,10 @@ pub fn next(file: &Path, count: u16, flags: &ChangeFlags, format: Format, consol
     }
     let head = format!("{}, {timezone}, {}", schedule.text(), duration(length));
     match format {
-        Format::Json => screen.data(&format!("{}\n", serde_json::to_string_pretty(&all)?)),
+        Format::Json => screen.data(&format!(
+            "{}\n",
+            crate::text::json(&serde_json::to_string_pretty(&all)?)
+        )),
         Format::Text => screen.data(&plain(&head, &all)),
         Format::Md => screen.data(&markdown(&head, &all)),
         Format::Html => {

@@ -62,7 +62,10 @@ pub fn owed(args: &Args, console: &Console) -> Result<u8, Problem> {
         }
     }
     if args.json {
-        screen.data(&format!("{}\n", serde_json::to_string_pretty(&list)?));
+        screen.data(&format!(
+            "{}\n",
+            crate::text::json(&serde_json::to_string_pretty(&list)?)
+        ));
     } else if rows.is_empty() {
         screen.note(&screen.paint(Tone::Good, "Nothing is owed."));
     } else {

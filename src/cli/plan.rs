@@ -283,9 +283,10 @@ fn diff(args: &Args, console: &Console) -> Result<u8, Problem> {
     let (a, b) = (any(a)?, any(b)?);
     let differences = page::diff(&a.plan, &b.plan);
     match args.format {
-        Format::Json => console
-            .screen
-            .data(&format!("{}\n", serde_json::to_string_pretty(&differences)?)),
+        Format::Json => console.screen.data(&format!(
+            "{}\n",
+            crate::text::json(&serde_json::to_string_pretty(&differences)?)
+        )),
         Format::Md => console.screen.data(&page::diff_markdown(&differences)),
         Format::Text => console.screen.data(&page::diff_text(&differences)),
         Format::Html => {

@@ -46,9 +46,10 @@ pub fn status(args: &Args, console: &Console) -> Result<u8, Problem> {
     }
     let stored = Stored::find(console, &args.run)?;
     if args.json {
-        console
-            .screen
-            .data(&format!("{}\n", serde_json::to_string_pretty(&as_json(&stored))?));
+        console.screen.data(&format!(
+            "{}\n",
+            crate::text::json(&serde_json::to_string_pretty(&as_json(&stored))?)
+        ));
         return Ok(exit::GOOD);
     }
     let screen = &console.screen;

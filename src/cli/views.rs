@@ -9,6 +9,7 @@ use crate::journal::store::RunFolder;
 use crate::plan::page::Page;
 use crate::report;
 use crate::report::record::ChangeRecord;
+use crate::text;
 
 use super::problem::Problem;
 
@@ -43,7 +44,7 @@ pub fn view(record: &ChangeRecord, format: Format) -> Result<String, Problem> {
     Ok(match format {
         Format::Html => report::html::html(record),
         Format::Md => report::after::markdown(record),
-        Format::Json => format!("{}\n", serde_json::to_string_pretty(record)?),
+        Format::Json => format!("{}\n", text::json(&serde_json::to_string_pretty(record)?)),
         Format::Junit => report::junit::junit(record)
             .map_err(|e| Problem::fault(format!("the record has no JUnit form: {e}"), "please report this bug"))?,
         Format::Csv => report::csv::csv(record),
