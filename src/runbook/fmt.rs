@@ -18,15 +18,17 @@ pub const WIDTH: usize = 110;
 
 /// The formatted text. `None`, with diagnostics, where the file cannot be read or the result would not be the same file.
 pub fn format(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<String> {
-    let lines = source.text.replace("\r\n", "\n").replace('\r', "\n");
     // Diagnostics point into what was written; the work is done on plain line ends.
     let before = yaml::read_written(source, diags)?;
     if diags.has_errors() {
         return None;
     }
-    let plain = Source::new(&source.name, lines);
-    let written = yaml::read_written(&plain, &mut Diagnostics::new())?;
-    let text = emit::emit(&plain.text, &written);
+    let text = if source.text.contains('\r') {
+        let plain = Source::new(&source.name, source.text.replace("\r\n", "\n").replace('\r', "\n"));
+        emit::emit(&plain.text, &yaml::read_written(&plain, &mut Diagnostics::new())?)
+    } else {
+        emit::emit(&source.text, &before)
+    };
     match changed(&before, &Source::new(&source.name, &text)) {
         None => Some(text),
         Some(why) => {
