@@ -75,6 +75,13 @@ impl HostName {
     }
 }
 
+/// A name is looked up by its text; both hash and compare alike.
+impl std::borrow::Borrow<str> for HostName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for HostName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -4,7 +4,7 @@
 
 mod site;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,6 +71,7 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
     let mut diags = Diagnostics::new();
     let here = [PathBuf::from(".")];
     let mut files = 0_usize;
+    let mut sites = Sites::new();
     if args.paths.is_empty() {
         let room = room(console, None, &mut diags)?;
         let root = room.folder.root().to_path_buf();
@@ -79,7 +80,7 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
         } else {
             &here[0]
         };
-        files += check_path(console, start, &mut diags)?;
+        files += check_path(console, start, &mut sites, &mut diags)?;
         if let Some(InventoryFrom::Path(path)) = &room.settings.inventory
             && !is_yaml(&path.value)
         {
@@ -88,7 +89,7 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
         }
     }
     for path in &args.paths {
-        files += check_path(console, path, &mut diags)?;
+        files += check_path(console, path, &mut sites, &mut diags)?;
     }
     diags.sort();
     let screen = &console.screen;
@@ -131,8 +132,11 @@ fn room(console: &Console, near: Option<&Path>, diags: &mut Diagnostics) -> Resu
     }
 }
 
+/// What each project says, read once however many of its files are named.
+type Sites = BTreeMap<PathBuf, Site>;
+
 /// Checks a file, or every file of ours below a folder; gives their number.
-fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result<usize, Problem> {
+fn check_path(console: &Console, path: &Path, sites: &mut Sites, diags: &mut Diagnostics) -> Result<usize, Problem> {
     if !path.is_dir()
         && let Err(why) = regular(path)
     {
@@ -147,7 +151,9 @@ fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result
     }
     let room = room(console, Some(path), diags)?;
     let folder = &room.folder;
-    let site = Site::of(console, &room);
+    let site = sites
+        .entry(folder.root().to_path_buf())
+        .or_insert_with(|| Site::of(console, &room));
     let Some(inside) = inside(folder, path) else {
         let what = format!(
             "{} lies outside the project {}",
@@ -157,7 +163,7 @@ fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result
         return Err(Problem::wrong(what, "name the project it belongs to: --project DIR"));
     };
     if !path.is_dir() {
-        let ours = one(&site, folder, &inside, true, diags);
+        let ours = one(site, folder, &inside, true, diags);
         return Ok(usize::from(ours));
     }
     let mut found = Vec::new();
@@ -170,7 +176,7 @@ fn check_path(console: &Console, path: &Path, diags: &mut Diagnostics) -> Result
     };
     let names = found.iter().filter_map(|file| self::inside(folder, file));
     let names = names.filter(|name| !name.starts_with(&whole));
-    Ok(names.filter(|name| one(&site, folder, name, false, diags)).count())
+    Ok(names.filter(|name| one(site, folder, name, false, diags)).count())
 }
 
 /// The path of a file in the project.

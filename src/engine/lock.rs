@@ -263,7 +263,7 @@ impl Driver {
         crash::here(Moment::GivenBack);
         let owing = self.owing();
         let here = self.run.locked.iter().filter(|(_, on_host)| !**on_host);
-        let free = here.filter(|(host, _)| !owing.contains(host));
+        let free = here.filter(|(host, _)| !owing.contains(*host));
         unlocked.extend(free.map(|(host, _)| Event::Unlocked { host: host.clone() }));
         self.record_all(unlocked).await
     }

@@ -262,7 +262,7 @@ impl Membership {
             .collect();
         let mut direct: Vec<Vec<Member>> = Vec::with_capacity(groups.len());
         for group in groups {
-            if hosts.contains_key(&HostName::new(group.name.value.as_str())) {
+            if hosts.contains_key(group.name.value.as_str()) {
                 let d = Diagnostic::error(
                     "PS0404",
                     format!("`{}` is a host and a group", group.name.value),
@@ -272,7 +272,7 @@ impl Membership {
                 diags.push(d.help("give one of them another name"));
             }
             let resolved = group.members.iter().filter_map(|m| {
-                let host = hosts.get(&HostName::new(m.value.as_str())).copied().map(Member::Host);
+                let host = hosts.get(m.value.as_str()).copied().map(Member::Host);
                 let found = host.or_else(|| by_name.get(m.value.as_str()).copied().map(Member::Group));
                 if found.is_none() {
                     diags.push(unknown_member(m, hosts, &by_name));

@@ -181,7 +181,7 @@ impl Inventory {
 
     /// Where the host stands in the file's order.
     pub fn position(&self, name: &str) -> Option<usize> {
-        self.by_name.get(&HostName::new(name)).copied()
+        self.by_name.get(name).copied()
     }
 
     /// The names of all groups.

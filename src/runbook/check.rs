@@ -18,6 +18,8 @@ mod undo;
 pub use across::{Hosts, Knows, reads_across};
 pub use declared::{Broken, bad_regex, broken_rule, not_allowed};
 
+use std::collections::HashMap;
+
 use crate::diag::{Diagnostic, Diagnostics, Label, Span};
 use crate::runbook::files::Files;
 use crate::runbook::{Fragment, Item, Kind, OnFailure, Phase, Rollout, RolloutRef, Runbook, Stage, Step, Undo, lower};
@@ -90,6 +92,19 @@ fn check(project: &dyn Files, runbook: &Runbook, lint: bool, diags: &mut Diagnos
     if lint && !diags.has_errors() {
         reads::unused(runbook, &all, &texts, diags);
     }
+}
+
+/// The steps that register a name, in the order of the file: several may, in phases of their own.
+type Registers<'r> = HashMap<&'r str, Vec<&'r At<'r>>>;
+
+fn registers<'r>(all: &'r [At<'r>]) -> Registers<'r> {
+    let mut found = Registers::new();
+    for at in all {
+        if let Some(name) = &at.step.register {
+            found.entry(name.value.as_str()).or_default().push(at);
+        }
+    }
+    found
 }
 
 /// A step and where it stands. Undo steps are of their own here.

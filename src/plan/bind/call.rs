@@ -46,7 +46,21 @@ impl Binder<'_, '_> {
 
     /// The call, chosen by operating system where all the step's hosts have one.
     pub(super) fn call_by_os(&mut self, step: &Step, place: Option<&Place>, site: Site<'_>) -> Option<Call> {
-        let systems = self.systems(place?, site);
+        let place = place?;
+        let asks = |part: &&Action| {
+            matches!(
+                part,
+                Action::BuiltIn {
+                    what: BuiltIn::Patch(_),
+                    ..
+                }
+            )
+        };
+        let by_os = matches!(step.action.value, Action::ByOs { .. });
+        if !by_os && !step.action.parts().iter().any(asks) {
+            return self.call(&step.action.value);
+        }
+        let systems = self.systems(place, site);
         if let Action::ByOs { linux, windows } = &step.action.value {
             for (os, part) in [(Os::Linux, linux), (Os::Windows, windows)] {
                 if let Some(host) = systems.iter().find(|(o, _)| *o == os).map(|(_, host)| host)

@@ -32,9 +32,9 @@ impl Binder<'_, '_> {
                 }
             };
         }
-        let reads = texts.iter().flat_map(|t| names::template_names(t));
-        let by_host = reads.into_iter().any(|(n, _)| n == "host" || n.starts_with("host."));
-        let mut scope = self.scope();
+        let reads: Vec<_> = texts.iter().flat_map(|t| names::template_names(t)).collect();
+        let by_host = reads.iter().any(|(n, _)| n == "host" || n.starts_with("host."));
+        let mut scope = self.scope(&reads);
         let items = if by_host && !step.once {
             let mut map = std::collections::BTreeMap::new();
             for name in site.hosts {

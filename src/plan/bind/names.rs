@@ -11,15 +11,18 @@ use crate::runbook::expr::{Expr, ExprError, Mode, Scope, Template};
 use crate::runbook::yaml::inside;
 
 impl Binder<'_, '_> {
-    /// Every name that has its value now, but for `host`.
-    pub(super) fn scope(&self) -> Scope {
+    /// The values that these paths may read now, but for `host`. `targets` is there only if it is read: it is every host of
+    /// every set.
+    pub(super) fn scope(&self, reads: &[(String, Range<usize>)]) -> Scope {
         let mut scope = Scope::new();
         scope.set("params", Value::Map(self.params.clone()));
-        let sets = self.targets.iter().map(|(set, hosts)| {
-            let names = hosts.iter().map(|h| Value::Text(h.to_string())).collect();
-            (set.clone(), Value::List(names))
-        });
-        scope.set("targets", Value::Map(sets.collect()));
+        if reads.iter().any(|(path, _)| path.split('.').next() == Some("targets")) {
+            let sets = self.targets.iter().map(|(set, hosts)| {
+                let names = hosts.iter().map(|h| Value::Text(h.to_string())).collect();
+                (set.clone(), Value::List(names))
+            });
+            scope.set("targets", Value::Map(sets.collect()));
+        }
         let mode = self.mode.clone().map_or(Value::None, Value::Text);
         scope.set("run", Value::Map(BTreeMap::from([("mode".to_owned(), mode)])));
         scope
@@ -31,7 +34,7 @@ impl Binder<'_, '_> {
             if t.is_plain() {
                 Ok(Value::Text(text.value.clone()))
             } else {
-                t.render_value(&self.scope())
+                t.render_value(&self.scope(&t.names()))
             }
         });
         result.map_err(|e| self.diags.push(not_now(text, &e))).ok()
@@ -42,7 +45,7 @@ impl Binder<'_, '_> {
         if Template::parse(text).is_ok_and(|t| t.is_plain()) {
             return Some(text.value.clone());
         }
-        let scope = self.scope();
+        let scope = self.scope(&template_names(text));
         self.text_in(text, &scope)
     }
 

@@ -59,7 +59,7 @@ impl Binder<'_, '_> {
             return None;
         }
         let mut map = BTreeMap::new();
-        let mut scope = self.scope();
+        let mut scope = self.scope(&reads);
         for name in site.hosts {
             if let Some(host) = self.input.inventory.host(name.as_str()) {
                 names::set_host(&mut scope, host);

@@ -150,9 +150,9 @@ struct Planned<'p, 'a> {
 }
 
 impl Knows for Planned<'_, '_> {
-    fn hosts(&self, phase: &Phase) -> Hosts {
+    fn hosts(&self, phase: &Phase) -> Hosts<'_> {
         let kept = self.kept.iter().find_map(|item| match item {
-            KeptItem::Phase(kept) if kept.phase.id.value == phase.id.value => Some(kept.hosts.clone()),
+            KeptItem::Phase(kept) if std::ptr::eq(kept.phase, phase) => Some(kept.hosts.as_slice()),
             KeptItem::Phase(_) | KeptItem::Gate(_) => None,
         });
         match kept {

@@ -209,7 +209,7 @@ impl Binder<'_, '_> {
         } else {
             vec![None]
         };
-        let mut scope = self.scope();
+        let mut scope = self.scope(&reads);
         for host in hosts {
             if let Some(h) = host {
                 names::set_host(&mut scope, h);

@@ -152,10 +152,9 @@ impl<'a> Binder<'a, '_> {
             self.skipped.insert(id.clone(), reason.to_owned());
             return None;
         }
-        let scope = self.scope();
         if let Some(when) = &phase.when
             && super::names::only_params(&super::names::condition_names(when))
-            && self.truth_in(when, &scope) == Some(false)
+            && self.truth_in(when, &self.scope(&[])) == Some(false)
         {
             self.skipped
                 .insert(id.clone(), format!("`when` is false: {}", when.value));

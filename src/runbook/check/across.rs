@@ -3,6 +3,7 @@
 //!
 //! Owns: this rule. Must not: know which names exist where (that is `expressions`).
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::{At, expressions};
@@ -12,14 +13,14 @@ use crate::runbook::yaml::inside;
 use crate::runbook::{Phase, Runbook, Stage, Step, TargetSet};
 
 /// What is known of the hosts of a phase.
-#[derive(Clone, Debug)]
-pub enum Hosts {
+#[derive(Clone, Copy, Debug)]
+pub enum Hosts<'h> {
     /// Nothing yet.
     Unclear,
     /// This many.
     Count(usize),
     /// These.
-    Are(Vec<HostName>),
+    Are(&'h [HostName]),
     /// The change leaves the phase out.
     LeftOut,
 }
@@ -27,7 +28,7 @@ pub enum Hosts {
 /// What the asker knows beyond the runbook.
 pub trait Knows {
     /// The hosts of a phase.
-    fn hosts(&self, phase: &Phase) -> Hosts;
+    fn hosts(&self, phase: &Phase) -> Hosts<'_>;
     /// Where the change leaves a step out, alone or with its phase.
     fn left_out(&self, phase: &Phase, step: &str) -> Option<Span>;
 }
@@ -41,7 +42,7 @@ pub fn reads_across(runbook: &Runbook, knows: &dyn Knows, diags: &mut Diagnostic
 pub(super) struct Written<'r>(pub &'r Runbook);
 
 impl Knows for Written<'_> {
-    fn hosts(&self, phase: &Phase) -> Hosts {
+    fn hosts(&self, phase: &Phase) -> Hosts<'_> {
         let Some(name) = &phase.targets else {
             return Hosts::Count(1);
         };
@@ -66,10 +67,10 @@ pub(super) struct Reader<'r> {
     pub step: Option<&'r Step>,
 }
 
-/// What is wrong with reading `path` here, if anything: no step that registers it has a result for whoever reads.
+/// What is wrong with reading `path` here, if anything: none of the steps that register it has a result for whoever reads.
 pub(super) fn fault(
     knows: &dyn Knows,
-    all: &[At<'_>],
+    sources: &[&At<'_>],
     reader: Reader<'_>,
     text: &Spanned<String>,
     path: &str,
@@ -79,12 +80,8 @@ pub(super) fn fault(
     if reader.phase.is_some_and(|p| matches!(knows.hosts(p), Hosts::LeftOut)) {
         return None;
     }
-    let sources: Vec<&At<'_>> = all
-        .iter()
-        .filter(|at| at.step.register.as_ref().is_some_and(|r| r.value == name))
-        .collect();
     let place = || inside(text, range.clone());
-    if let Some(d) = left_out(knows, &sources, reader, text, path, name) {
+    if let Some(d) = left_out(knows, sources, reader, text, path, name) {
         return Some(d.also(place(), "read here"));
     }
     let bad = sources.iter().find(|at| !readable(knows, at, reader))?;
@@ -125,10 +122,17 @@ fn readable(knows: &dyn Knows, source: &At<'_>, reader: Reader<'_>) -> bool {
             hosts.len() == 1
                 || reader.by_host
                     && reader.phase.is_some_and(|p| match knows.hosts(p) {
-                        Hosts::Are(readers) => readers.iter().all(|h| hosts.contains(h)),
+                        Hosts::Are(readers) => all_among(readers, hosts),
                         _ => true,
                     })
         }
+    }
+}
+
+fn all_among(some: &[HostName], hosts: &[HostName]) -> bool {
+    some == hosts || {
+        let hosts: HashSet<&HostName> = hosts.iter().collect();
+        some.iter().all(|h| hosts.contains(h))
     }
 }
 

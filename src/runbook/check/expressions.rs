@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use super::across::{self, Knows, Reader, Written};
 use super::reads::Text;
-use super::{At, phases, rollout_of, steps};
+use super::{At, Registers, phases, registers, rollout_of, steps};
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 use crate::runbook::builtin::BuiltIn;
 use crate::runbook::expr::{
@@ -32,6 +32,7 @@ pub(super) fn check<'d>(
         files: Some(files),
         runbook,
         all,
+        registers: registers(all),
         diags,
         knows: &written,
         only_across: false,
@@ -56,6 +57,7 @@ pub(super) fn only_across(runbook: &Runbook, knows: &dyn Knows, diags: &mut Diag
         files: None,
         runbook,
         all: &all,
+        registers: registers(&all),
         diags,
         knows,
         only_across: true,
@@ -80,6 +82,8 @@ struct Judge<'d, 'e> {
     files: Option<&'e dyn Files>,
     runbook: &'d Runbook,
     all: &'d [At<'d>],
+    /// Which of them register each name.
+    registers: Registers<'d>,
     diags: &'e mut Diagnostics,
     knows: &'e dyn Knows,
     only_across: bool,
@@ -157,6 +161,10 @@ impl<'d> Judge<'d, '_> {
 
     /// A phase's own conditions may read what its precheck and earlier phases registered.
     fn phase(&mut self, phase: &'d Phase) {
+        let last = rollout_of(self.runbook, phase).and_then(|r| r.last.as_ref());
+        if phase.when.is_none() && last.is_none() {
+            return;
+        }
         self.reader = Reader {
             phase: Some(phase),
             by_host: phase.targets.is_some(),
@@ -177,8 +185,6 @@ impl<'d> Judge<'d, '_> {
             }
         }
         known.host = phase.targets.is_some();
-        let rollout = rollout_of(self.runbook, phase);
-        let last = rollout.and_then(|r| r.last.as_ref());
         phase
             .when
             .iter()
@@ -370,10 +376,11 @@ impl<'d> Judge<'d, '_> {
         for (path, range) in names {
             let name = path.split('.').next().unwrap_or("").to_owned();
             let own = known.own.as_ref().is_some_and(|own| own.0.contains_key(&name));
+            let sources = self.registers.get(name.as_str()).map_or(&[][..], Vec::as_slice);
             if own || !known.registered.contains_key(&name) || told.contains(&name) {
                 continue;
             }
-            if let Some(d) = across::fault(self.knows, self.all, self.reader, text, &path, range) {
+            if let Some(d) = across::fault(self.knows, sources, self.reader, text, &path, range) {
                 self.diags.push(d);
                 told.insert(name);
             }

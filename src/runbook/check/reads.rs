@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{At, phases};
+use super::{At, phases, registers};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::runbook::expr::{Comparison, comparisons};
 use crate::runbook::{Action, Delegate, RolloutRef, Runbook, TargetSet};
@@ -37,38 +37,32 @@ impl Text<'_> {
 }
 
 pub(super) fn check(runbook: &Runbook, all: &[At<'_>], texts: &[Text<'_>], diags: &mut Diagnostics) {
+    let registers = registers(all);
     for text in texts {
         for (path, span, guarded) in &text.reads {
-            if let Some(reader) = text.at {
-                other_mode(runbook, all, reader, (path, *guarded), span, diags);
+            let name = path.split('.').next().unwrap_or("");
+            if let (Some(reader), Some(sources)) = (text.at, registers.get(name)) {
+                other_mode(runbook, sources, reader, (path, *guarded), span, diags);
             }
         }
     }
 }
 
-/// Where a name is registered. Several steps may register one name, in phases of their own.
-fn registered<'a, 'r>(all: &'a [At<'r>], path: &str) -> Vec<&'a At<'r>> {
-    let name = path.split('.').next().unwrap_or("");
-    let of = |at: &&At<'_>| at.step.register.as_ref().is_some_and(|r| r.value == name);
-    all.iter().filter(of).collect()
-}
-
 /// A step that a mode leaves out registers nothing in it.
 fn other_mode(
     runbook: &Runbook,
-    all: &[At<'_>],
+    sources: &[&At<'_>],
     reader: &At<'_>,
     (path, guarded): (&str, bool),
     span: &Span,
     diags: &mut Diagnostics,
 ) {
-    let sources = registered(all, path);
     let asks = |text: &Option<Spanned<String>>| {
         text.as_ref()
             .is_some_and(|t| t.value.contains("run.mode") || t.value.contains(".ran") || t.value.contains("defined"))
     };
     let careful = guarded || asks(&reader.step.when) || reader.phase.is_some_and(|p| asks(&p.when));
-    if sources.is_empty() || careful {
+    if careful {
         return;
     }
     let lacks = |mode: &&Spanned<String>| reader.active_in(mode) && !sources.iter().any(|at| at.active_in(mode));
@@ -90,7 +84,7 @@ fn other_mode(
         );
         return;
     }
-    conditional(&sources, reader, path, span, diags);
+    conditional(sources, reader, path, span, diags);
 }
 
 /// A step with `when` may not have run; then its result has no fields.
@@ -131,13 +125,10 @@ fn conditional(sources: &[&At<'_>], reader: &At<'_>, path: &str, span: &Span, di
 
 /// What is declared and read nowhere is mostly a misspelt name elsewhere, or a leftover.
 pub(super) fn unused(runbook: &Runbook, all: &[At<'_>], texts: &[Text<'_>], diags: &mut Diagnostics) {
-    let read: BTreeSet<&str> = texts
-        .iter()
-        .flat_map(|t| &t.reads)
-        .map(|(path, ..)| path.as_str())
-        .collect();
+    let read = || texts.iter().flat_map(|t| &t.reads).map(|(path, ..)| path.as_str());
     let first_two = |path: &str| path.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
-    let pairs: BTreeSet<String> = read.iter().map(|p| first_two(p)).collect();
+    let pairs: BTreeSet<String> = read().map(first_two).collect();
+    let tops: BTreeSet<&str> = read().filter_map(|path| path.split('.').next()).collect();
     let mut warn = |name: &Spanned<String>, what: &str, help: &str| {
         let message = format!("nothing uses the {what} `{}`", name.value);
         diags.push(Diagnostic::warning("PS0247", message, name.span.clone(), "declared here").help(help));
@@ -174,8 +165,7 @@ pub(super) fn unused(runbook: &Runbook, all: &[At<'_>], texts: &[Text<'_>], diag
     }
     for name in all.iter().filter_map(|at| at.step.register.as_ref()) {
         let all_hosts = format!("results.{}", name.value);
-        let mine = |p: &&str| *p == name.value || p.starts_with(&format!("{}.", name.value));
-        if !pairs.contains(&all_hosts) && !read.iter().any(mine) {
+        if !pairs.contains(&all_hosts) && !tops.contains(name.value.as_str()) {
             warn(
                 name,
                 "result",
