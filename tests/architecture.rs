@@ -411,6 +411,32 @@ fn the_top_of_the_repository_holds_what_was_agreed() {
     none(wrong, "nothing else lies at the top");
 }
 
+/// Name and version of each package of a lock file.
+fn locked(path: &str) -> Vec<(String, String)> {
+    let text = fs::read_to_string(root().join(path)).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let value = |line: &str, key: &str| Some(line.strip_prefix(key)?.trim_matches('"').to_owned());
+    lines
+        .windows(2)
+        .filter_map(|w| Some((value(w[0], "name = ")?, value(w[1], "version = ")?)))
+        .collect()
+}
+
+#[test]
+fn fuzzing_is_done_with_the_versions_that_the_product_has() {
+    const ITS_OWN: [&str; 4] = ["pitstop-fuzz", "libfuzzer-sys", "arbitrary", "jobserver"];
+    let product = locked("Cargo.lock");
+    let fuzzed = locked("tests/fuzz/Cargo.lock");
+    assert!(fuzzed.len() > 100, "only {} packages", fuzzed.len());
+    let others = fuzzed
+        .iter()
+        .filter(|p| !ITS_OWN.contains(&p.0.as_str()) && !product.contains(p));
+    none(
+        others.map(|(name, version)| format!("{name} {version}")).collect(),
+        "tests/fuzz/Cargo.lock follows Cargo.lock: cp Cargo.lock tests/fuzz/ && cargo fetch --manifest-path tests/fuzz/Cargo.toml",
+    );
+}
+
 #[test]
 fn this_test_sees_what_breaks_a_rule() {
     let file = |path: &str, text: &str| File {
