@@ -221,6 +221,13 @@ fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagno
         inventory(folder, path, diags);
         return true;
     }
+    if let (Some(source), Some((inventory, said))) = (&source, site.own(path))
+        && hosts::is_ours(&source.text)
+    {
+        diags.0.extend(said.0.iter().cloned());
+        unreachable(inventory, diags);
+        return true;
+    }
     let tree = source.as_ref().and_then(|source| yaml::read(source, &mut unread));
     let (Some(source), Some(tree)) = (source, tree) else {
         // Nobody knows what it was to be; what is wrong with its text is wrong in any case.
@@ -230,10 +237,18 @@ fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagno
     // What a file says is held against others only where it is sound itself.
     let mut found = Diagnostics::new();
     match kind(path, &tree) {
-        Kind::Runbook => runbook(site, folder, path, &mut found),
+        Kind::Runbook => {
+            found.0.append(&mut unread.0);
+            runbook(site, folder, path, &tree, &mut found);
+        }
         Kind::Change => occasion(site, folder, &source, &mut found),
         Kind::Inventory => {
-            let inventory = hosts::read(&source, &mut found);
+            let inventory = if hosts::is_ours(&source.text) {
+                found.0.append(&mut unread.0);
+                hosts::lower(&tree, &source, &mut found)
+            } else {
+                hosts::read(&source, &mut found)
+            };
             inventory.iter().for_each(|i| unreachable(i, &mut found));
         }
         Kind::Policy => {
@@ -244,7 +259,10 @@ fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagno
         Kind::Settings => settings_file(folder, &source, &mut found),
         Kind::Test => drop(testfile::read(&source, &mut found)),
         Kind::Playbook => found.push(playbook(&tree)),
-        Kind::Other if named && !is_steps(&tree) => runbook(site, folder, path, &mut found),
+        Kind::Other if named && !is_steps(&tree) => {
+            found.0.append(&mut unread.0);
+            runbook(site, folder, path, &tree, &mut found);
+        }
         // A list of steps is checked where a runbook includes it.
         Kind::Other => return false,
     }
@@ -301,8 +319,8 @@ fn unreachable(inventory: &Inventory, diags: &mut Diagnostics) {
     }
 }
 
-fn runbook(site: &Site, folder: &Folder, path: &str, diags: &mut Diagnostics) {
-    if let Some(runbook) = check::linted(folder, path, diags) {
+fn runbook(site: &Site, folder: &Folder, path: &str, root: &Node, diags: &mut Diagnostics) {
+    if let Some(runbook) = check::linted_tree(folder, path, root, diags) {
         site.runbook(&runbook, diags);
     }
 }

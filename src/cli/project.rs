@@ -25,7 +25,7 @@ use super::printed;
 
 const SETTINGS: &str = "pitstop.yml";
 const POLICY: &str = "policy.yml";
-const INVENTORY: &str = "inventory.yml";
+pub(super) const INVENTORY: &str = "inventory.yml";
 
 /// What flags and environment say about a project and a change.
 #[derive(Clone, Debug, Default)]

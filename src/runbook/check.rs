@@ -22,20 +22,28 @@ use std::collections::HashMap;
 
 use crate::diag::{Diagnostic, Diagnostics, Label, Span};
 use crate::runbook::files::Files;
+use crate::runbook::yaml::Node;
 use crate::runbook::{Fragment, Item, Kind, OnFailure, Phase, Rollout, RolloutRef, Runbook, Stage, Step, Undo, lower};
 
 /// Reads, lowers and checks a runbook. `None` if any error was found; `diags` has them all, in the order of the file.
 pub fn checked(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Option<Runbook> {
-    judged(project, path, false, diags)
+    let runbook = lower::runbook(project, path, diags);
+    judged(project, runbook, false, diags)
 }
 
 /// As [`checked`], and tells what is declared and used nowhere: of use to the author, not to who runs it.
 pub fn linted(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Option<Runbook> {
-    judged(project, path, true, diags)
+    let runbook = lower::runbook(project, path, diags);
+    judged(project, runbook, true, diags)
 }
 
-fn judged(project: &dyn Files, path: &str, lint: bool, diags: &mut Diagnostics) -> Option<Runbook> {
-    let runbook = lower::runbook(project, path, diags);
+/// As [`linted`], of a tree that was read.
+pub fn linted_tree(project: &dyn Files, path: &str, root: &Node, diags: &mut Diagnostics) -> Option<Runbook> {
+    let runbook = lower::tree(project, path, root, diags);
+    judged(project, runbook, true, diags)
+}
+
+fn judged(project: &dyn Files, runbook: Option<Runbook>, lint: bool, diags: &mut Diagnostics) -> Option<Runbook> {
     if let Some(runbook) = &runbook {
         check(project, runbook, lint, diags);
     }

@@ -48,16 +48,27 @@ struct Cx<'a> {
 
 /// Reads and lowers a runbook. It is only good if `diags` has no error afterwards; see [`crate::runbook::check::checked`].
 pub fn runbook(project: &dyn Files, path: &str, diags: &mut Diagnostics) -> Option<Runbook> {
-    let mut cx = Cx {
-        files: project,
-        diags,
-        open: vec![path.to_owned()],
-        fragment: None,
-        includes: Vec::new(),
-        steps_left: MAX_STEPS,
-    };
+    let mut cx = Cx::new(project, path, diags);
     let root = cx.read(path, None)?;
     cx.top(&root, path)
+}
+
+/// Lowers a runbook whose tree was read.
+pub fn tree(project: &dyn Files, path: &str, root: &Node, diags: &mut Diagnostics) -> Option<Runbook> {
+    Cx::new(project, path, diags).top(root, path)
+}
+
+impl<'a> Cx<'a> {
+    fn new(files: &'a dyn Files, path: &str, diags: &'a mut Diagnostics) -> Self {
+        Self {
+            files,
+            diags,
+            open: vec![path.to_owned()],
+            fragment: None,
+            includes: Vec::new(),
+            steps_left: MAX_STEPS,
+        }
+    }
 }
 
 impl Cx<'_> {

@@ -119,7 +119,7 @@ fn runbook(name: &str, shape: Shape) -> String {
          site: {{ select: \"group=site\" }}\n"
     );
     for rack in 0..RACKS {
-        let _ = writeln!(text, "  rack{rack:02}: {{ select: \"group=rack{rack:02} env=prod\" }}");
+        let _ = writeln!(text, "  rack{rack:02}: {{ select: \"group=rack{rack:02}\" }}");
     }
     text.push_str(
         "rollouts:\n  careful:\n    batches: [1, \"10%\", \"25%\"]\n    parallel: 10\n    soak: 1m\ndefaults:\n  timeout: 5m\nphases:\n",

@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 
 use data::{HOSTS, write_all};
 
-const RUNS: usize = 5;
+const RUNS: usize = 3;
 
 /// Starts a program and waits for it: wall seconds, CPU seconds, peak memory in KiB. In Python, for it is here with Ansible, and
 /// the standard library of Rust tells no child's memory. Its own memory is the least it can say: some 9 MiB.

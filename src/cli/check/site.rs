@@ -29,6 +29,8 @@ pub(super) struct Site {
     /// False where a policy is there and wrong.
     policy_known: bool,
     inventory: Option<Inventory>,
+    /// Where the inventory was read, and what was said of it.
+    read: (String, Diagnostics),
     providers: BTreeMap<String, Vec<String>>,
     notifiers: BTreeMap<String, Vec<String>>,
 }
@@ -47,15 +49,28 @@ impl Site {
         } else {
             project::inventory(&args, room, &mut wrong)
         };
+        let path = match &room.settings.inventory {
+            Some(InventoryFrom::Path(path)) => path.value.clone(),
+            _ => project::INVENTORY.to_owned(),
+        };
+        let sound = !wrong.has_errors();
         Self {
             folder: room.folder.clone(),
             is_project: room.found,
             policy: policy.filter(|_| policy_known),
             policy_known,
-            inventory: inventory.filter(|i| !wrong.has_errors() && !i.hosts().is_empty()),
+            inventory: inventory.filter(|i| sound && !i.hosts().is_empty()),
+            read: (path, wrong),
             providers: room.settings.providers.clone(),
             notifiers: room.settings.notifiers.clone(),
         }
+    }
+
+    /// The inventory at this path with what was said of it, if it is the project's own and good: it need not be read again.
+    pub(super) fn own(&self, path: &str) -> Option<(&Inventory, &Diagnostics)> {
+        let (own, said) = &self.read;
+        let inventory = self.inventory.as_ref()?;
+        (own == path && inventory.name == path).then_some((inventory, said))
     }
 
     /// What of a sound runbook this project can never do.
