@@ -3,8 +3,12 @@
 //! Owns: one escaper a format. Must not: know reports. A control character is never passed on, in no format:
 //! it is written out (`\x1b`, `\u{202e}`), so that a reader sees that it was there.
 
+mod host;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
+
+pub use host::HostText;
 
 /// For a terminal, several lines: newlines and tabs stay, every other control is written out.
 pub fn terminal(text: &str) -> String {

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use pitstop::runbook::Value;
-use pitstop::runbook::expr::{Mode, Scope, Shell, Template};
+use pitstop::runbook::expr::{Mode, Scope, Shell, Template, Val};
 
 /// Each would leave a trace where it is evaluated: a file CANARY, the number 1337, an element or a line of its own.
 const PAYLOADS: &[&str] = &[
@@ -122,7 +122,7 @@ fn scope(said: &str) -> Scope {
         ("answer", map("value")),
         ("item", text()),
     ] {
-        scope.set(name, value);
+        scope.set(name, Val::said(value));
     }
     scope
 }
@@ -206,6 +206,41 @@ fn nothing_that_a_host_says_is_evaluated_in_a_template_or_a_command() {
         SOURCES.len(),
         PAYLOADS.len()
     );
+}
+
+#[test]
+fn no_place_that_takes_our_own_text_bare_takes_what_a_host_said() {
+    // The places where the rule of `check` asks for no quotes: only the type of the text stands there.
+    let (mut refused, mut control) = (0, 0);
+    for (name, template) in [
+        ("host", "echo {{ host.name }}"),
+        ("run", "echo {{ run.mode }}"),
+        ("run", "echo {{ run.id | upper }}"),
+        ("run", "echo {{ 'x' ~ run.id }}"),
+        ("file", "echo {{ file }}"),
+        ("file", "echo {{ file if true else 'x' }}"),
+    ] {
+        let template = Template::parse(template).unwrap();
+        for said in PAYLOADS {
+            let fields = ["name", "id", "mode"].map(|f| (f.to_owned(), Value::Text((*said).to_owned())));
+            let value = match name {
+                "file" => Value::Text((*said).to_owned()),
+                _ => Value::Map(fields.into()),
+            };
+            let mut scope = Scope::new();
+            scope.set_trusted("file", "x");
+            scope.set(name, value.clone());
+            control += usize::from(template.render(&scope, Mode::Command(Shell::Sh)).is_ok());
+            scope.set(name, Val::said(value));
+            for shell in [Shell::Sh, Shell::Ps, Shell::Cmd] {
+                let why = template.render(&scope, Mode::Command(shell)).unwrap_err();
+                assert!(why.message.contains("unquoted"), "{said:?}: {}", why.message);
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!(control, 6 * PAYLOADS.len(), "the control: as our own text each goes in");
+    println!("{refused} refused by the type alone, {control} let in without it");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn conditions(
 ) -> Result<(), (Outcome, String)> {
     let no = |why: String| (Outcome::Failed, why);
     if let Some(parse) = step.parse {
-        result.value = Some(parsed(parse, &scopes.text(&result.stdout)).map_err(no)?);
+        result.value = Some(parsed(parse, scopes.text(&result.stdout).data()).map_err(no)?);
     }
     let bare = matches!(step.call, Call::Http { .. });
     if step.expect.is_none() && step.warn_unless.is_none() {

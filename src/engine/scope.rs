@@ -1,7 +1,7 @@
 //! The names that expressions of a step may use, and their values now.
 //!
 //! Owns: building a [`Scope`] from plan and run. Must not: evaluate anything.
-//! What hosts said goes in as plain values: data, never templates.
+//! Owns also: whose each value is. What hosts said goes in as [`crate::text::HostText`]: data, never templates.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,8 +12,9 @@ use crate::journal::output;
 use crate::plan::{Plan, PlannedStep, Stage, Value};
 use crate::run::event::{HostState, Kept, Outcome, StepKey, StepResult};
 use crate::run::{Run, line};
-use crate::runbook::expr::Scope;
+use crate::runbook::expr::{Scope, Val, Words};
 use crate::secret::Secret;
+use crate::text::HostText;
 
 /// Largest output that an expression may look at.
 const LOOK_MAX: u64 = 1024 * 1024;
@@ -32,14 +33,14 @@ impl Scopes<'_> {
     pub fn step(&self, phase: &str, host: Option<&HostName>) -> Scope {
         let mut scope = Scope::new();
         scope.set("params", Value::Map(self.plan.params.clone()));
-        let names = |hosts: &Vec<HostName>| Value::List(hosts.iter().map(|h| text(h.as_str())).collect());
+        let names = |hosts: &Vec<HostName>| Val::List(hosts.iter().map(|h| Val::ours(h.as_str())).collect());
         let targets = self
             .plan
             .targets
             .iter()
             .map(|(set, hosts)| (set.clone(), names(hosts)))
             .collect();
-        scope.set("targets", Value::Map(targets));
+        scope.set("targets", Val::Map(targets));
         scope.set("run", self.run_value());
         scope.set("marks", self.marks());
         for (name, secret) in self.secrets {
@@ -68,65 +69,66 @@ impl Scopes<'_> {
         let at = usize::try_from(line::item_of(step, key.host.as_ref(), key.nth)).ok();
         let items = self.run.items(key, stage, of);
         if let Some(item) = items.and_then(|list| list.get(at?)) {
-            scope.set("item", item.clone());
+            // Of the plan, or found on a host: the journal does not tell, so it counts as found.
+            scope.set("item", Val::said(item.clone()));
         }
         scope
     }
 
-    fn run_value(&self) -> Value {
-        let held: Vec<Value> = self.run.held_out().iter().map(|h| text(h.as_str())).collect();
+    fn run_value(&self) -> Val {
+        let held = self.run.held_out();
+        let held = held.iter().map(|h| Val::ours(h.as_str())).collect();
         map([
-            ("id", text(self.run.id.as_ref().map_or("", |id| id.as_str()))),
-            ("mode", self.plan.mode.as_ref().map_or(Value::None, |m| text(m))),
-            ("held_out", Value::List(held)),
+            ("id", Val::ours(self.run.id.as_ref().map_or("", |id| id.as_str()))),
+            ("mode", self.plan.mode.as_ref().map_or(Val::None, Val::ours)),
+            ("held_out", Val::List(held)),
         ])
     }
 
-    fn marks(&self) -> Value {
+    fn marks(&self) -> Val {
         let latest = |moments: &BTreeMap<Option<HostName>, jiff::Timestamp>| moments.values().max().copied();
-        let marks = self
-            .run
-            .marks
-            .iter()
-            .filter_map(|(name, moments)| {
-                Some((
-                    name.clone(),
-                    Value::Timestamp {
-                        timestamp: latest(moments)?,
-                    },
-                ))
-            })
-            .collect();
-        Value::Map(marks)
+        let marks = self.run.marks.iter();
+        Val::Map(
+            marks
+                .filter_map(|(name, moments)| Some((name.clone(), Val::Time(latest(moments)?))))
+                .collect(),
+        )
     }
 
-    fn host(&self, phase: &str, host: &HostName) -> Value {
+    fn host(&self, phase: &str, host: &HostName) -> Val {
         let planned = self.plan.host(host);
         let facts = self.run.facts.get(host).cloned().unwrap_or_default();
         let line = self.run.line(phase, host);
         let state = line.and_then(|l| l.ended).map_or("", HostState::as_str);
-        let labels = planned.map(|p| p.labels.iter().map(|(k, v)| (k.clone(), text(v))).collect());
-        let os = planned.map_or(facts.os.as_str(), |p| p.os.as_str());
+        let labels = planned.map(|p| p.labels.iter().map(|(k, v)| (k.clone(), Val::ours(v))).collect());
+        // A host of the plan has its system from the inventory, any other from itself.
+        let os = planned.map_or_else(|| said(&facts.os), |p| Val::ours(p.os.as_str()));
         map([
-            ("name", text(host.as_str())),
-            ("address", text(planned.map_or("localhost", |p| p.address.as_str()))),
-            ("labels", Value::Map(labels.unwrap_or_default())),
-            ("vars", Value::Map(planned.map(|p| p.vars.clone()).unwrap_or_default())),
-            ("os", text(os)),
-            ("family", text(&facts.family)),
-            ("distro", text(&facts.distro)),
-            ("version", text(&facts.version)),
-            ("kernel", text(&facts.kernel)),
-            ("virtual", text(&facts.virtual_)),
-            ("state", text(state)),
-            ("rolling_back", Value::Bool(line.is_some_and(|l| l.turned.is_some()))),
+            ("name", Val::ours(host.as_str())),
+            (
+                "address",
+                Val::ours(planned.map_or("localhost", |p| p.address.as_str())),
+            ),
+            ("labels", Val::Map(labels.unwrap_or_default())),
+            (
+                "vars",
+                Value::Map(planned.map(|p| p.vars.clone()).unwrap_or_default()).into(),
+            ),
+            ("os", os),
+            ("family", said(&facts.family)),
+            ("distro", said(&facts.distro)),
+            ("version", said(&facts.version)),
+            ("kernel", said(&facts.kernel)),
+            ("virtual", said(&facts.virtual_)),
+            ("state", Val::ours(state)),
+            ("rolling_back", Val::Bool(line.is_some_and(|l| l.turned.is_some()))),
         ])
     }
 
     /// Registered names: this host's own results as bare names, everybody's under `results`.
     fn results(&self, scope: &mut Scope, phase: &str, host: Option<&HostName>) {
-        let mut everybody: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        let mut own: BTreeMap<String, Value> = BTreeMap::new();
+        let mut everybody: BTreeMap<String, Vec<Val>> = BTreeMap::new();
+        let mut own: BTreeMap<String, Val> = BTreeMap::new();
         for (in_phase, stage, step, name) in self.registered() {
             // A list without results yet is an empty list: a steady state may read it from the start.
             let list = everybody.entry(name.clone()).or_default();
@@ -141,18 +143,18 @@ impl Scopes<'_> {
                 let mine = of.as_ref() == host || of.is_none() || whole_phase;
                 // A phase registers a name once; where two phases do, the current one's wins, then the later one's.
                 if mine && (in_phase == phase || !own.contains_key(&name) || self.later(&in_phase, phase)) {
-                    own.insert(name.clone(), Value::Map(value.clone()));
+                    own.insert(name.clone(), Val::Map(value.clone()));
                 }
                 if let Some(of) = of {
-                    value.insert("host".to_owned(), text(of.as_str()));
+                    value.insert("host".to_owned(), Val::ours(of.as_str()));
                 }
-                list.push(Value::Map(value));
+                list.push(Val::Map(value));
             }
         }
         scope.set_all(own);
         scope.set(
             "results",
-            Value::Map(everybody.into_iter().map(|(k, v)| (k, Value::List(v))).collect()),
+            Val::Map(everybody.into_iter().map(|(k, v)| (k, Val::List(v))).collect()),
         );
     }
 
@@ -204,7 +206,7 @@ impl Scopes<'_> {
         step: &PlannedStep,
         host: Option<&HostName>,
         places: &BTreeMap<u32, (Outcome, StepResult)>,
-    ) -> Option<BTreeMap<String, Value>> {
+    ) -> Option<BTreeMap<String, Val>> {
         let (_, (outcome, last)) = places.last_key_value()?;
         let rounds = self.run.steady.get(phase).map_or(0, Vec::len);
         let of = StepKey {
@@ -229,33 +231,33 @@ impl Scopes<'_> {
             let mut entry = self.result(*outcome, result);
             let at = usize::try_from(line::item_of(step, host, *nth)).ok();
             if let Some(item) = items.and_then(|list| list.get(at?)) {
-                entry.insert("item".to_owned(), item.clone());
+                entry.insert("item".to_owned(), Val::said(item.clone()));
             }
             if let Some(on) = render::place(step, host, *nth % hosts.max(1)).filter(|_| hosts > 1) {
-                entry.insert("on".to_owned(), text(on.as_str()));
+                entry.insert("on".to_owned(), Val::ours(on.as_str()));
             }
-            Value::Map(entry)
+            Val::Map(entry)
         };
         let good = |(outcome, _): &(Outcome, StepResult)| matches!(outcome, Outcome::Ok | Outcome::Skipped);
         let all = items.map_or(1, <[Value]>::len).saturating_mul(hosts as usize);
         let ran = places.values().any(|(outcome, _)| *outcome != Outcome::Skipped);
         let changed = places.values().any(|(o, r)| *o != Outcome::Skipped && r.changed);
-        fields.insert("ran".to_owned(), Value::Bool(ran));
-        fields.insert("changed".to_owned(), Value::Bool(changed));
+        fields.insert("ran".to_owned(), Val::Bool(ran));
+        fields.insert("changed".to_owned(), Val::Bool(changed));
         let ok = places.len() >= all && places.values().all(good);
-        fields.insert("ok".to_owned(), Value::Bool(ok));
+        fields.insert("ok".to_owned(), Val::Bool(ok));
         if items.is_some() && step.parse.is_some() {
-            let values = places.values().filter_map(|(_, r)| r.value.clone());
-            fields.insert("value".to_owned(), Value::List(values.collect()));
+            let values = places.values().filter_map(|(_, r)| r.value.clone().map(Val::said));
+            fields.insert("value".to_owned(), Val::List(values.collect()));
         }
-        fields.insert("items".to_owned(), Value::List(places.iter().map(entry).collect()));
+        fields.insert("items".to_owned(), Val::List(places.iter().map(entry).collect()));
         Some(fields)
     }
 
     /// The fields of a result. A step that did not run has `ran`, `changed` and `ok` false, and no other.
-    pub fn result(&self, outcome: Outcome, result: &StepResult) -> BTreeMap<String, Value> {
-        let flag = |b: bool| Value::Bool(b);
-        let mut fields: BTreeMap<String, Value> = BTreeMap::new();
+    pub fn result(&self, outcome: Outcome, result: &StepResult) -> BTreeMap<String, Val> {
+        let flag = |b: bool| Val::Bool(b);
+        let mut fields: BTreeMap<String, Val> = BTreeMap::new();
         fields.insert("ran".to_owned(), flag(outcome != Outcome::Skipped));
         fields.insert(
             "changed".to_owned(),
@@ -267,25 +269,23 @@ impl Scopes<'_> {
         fields.insert("ok".to_owned(), flag(outcome == Outcome::Ok));
         fields.insert(
             "rc".to_owned(),
-            result.rc.map_or(Value::None, |rc| Value::Int(i64::from(rc))),
+            result.rc.map_or(Val::None, |rc| Val::Int(i64::from(rc))),
         );
-        fields.insert("stdout".to_owned(), Value::Text(self.text(&result.stdout)));
-        fields.insert("stderr".to_owned(), Value::Text(self.text(&result.stderr)));
+        for (name, stream) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
+            fields.insert(name.to_owned(), Val::Text(Words::Host(self.text(stream))));
+        }
         fields.insert(
             "duration".to_owned(),
-            Value::Duration {
-                duration_ms: result.duration_ms,
-            },
+            Val::Span(i64::try_from(result.duration_ms).unwrap_or(i64::MAX)),
         );
-        if let Some(value) = &result.value {
-            fields.insert("value".to_owned(), value.clone());
-        }
-        fields.extend(result.more.clone());
+        let more = result.value.iter().map(|value| ("value", value));
+        let more = more.chain(result.more.iter().map(|(name, value)| (name.as_str(), value)));
+        fields.extend(more.map(|(name, value)| (name.to_owned(), Val::said(value.clone()))));
         fields
     }
 
     /// A stream's text without its trailing newlines: from the event if it is whole there, else from its file.
-    pub fn text(&self, kept: &Kept) -> String {
+    pub fn text(&self, kept: &Kept) -> HostText {
         let whole = match &kept.digest {
             None => kept.text.clone(),
             Some(_) => output::load(&self.output, kept, LOOK_MAX).map_or_else(
@@ -293,14 +293,14 @@ impl Scopes<'_> {
                 |bytes| String::from_utf8_lossy(&bytes).into_owned(),
             ),
         };
-        whole.trim_end_matches('\n').to_owned()
+        HostText::new(whole.trim_end_matches('\n'))
     }
 }
 
-fn text(s: &str) -> Value {
-    Value::Text(s.to_owned())
+fn said(fact: &str) -> Val {
+    Val::Text(Words::Host(HostText::new(fact)))
 }
 
-fn map<const N: usize>(entries: [(&str, Value); N]) -> Value {
-    Value::Map(entries.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+fn map<const N: usize>(entries: [(&str, Val); N]) -> Val {
+    Val::Map(entries.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
 }

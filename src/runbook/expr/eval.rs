@@ -1,114 +1,19 @@
 //! Nodes + scope → value.
 //!
-//! Owns: kinds, names, printing, the limit of work. Must not: parse a value, whatever it holds.
+//! Owns: names, printing, the limit of work. Must not: parse a value, whatever it holds.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-
-use jiff::Timestamp;
 
 use super::filter::Filter;
 use super::operator::{binary, negative};
 use super::parse::{Kind, Node, Op, Test};
+use super::val::Val;
 use super::{ErrorKind, ExprError, Scope, listed};
 use crate::diag::nearest;
-use crate::runbook::{Value, duration};
-use crate::secret::Secret;
+use crate::runbook::duration;
 
 /// Steps of work for one template or condition.
 const FUEL: usize = 50_000;
-
-/// A value under evaluation. Unlike [`Value`] a span of time may be negative, and it may be a secret.
-#[derive(Clone, Debug)]
-pub(super) enum Val {
-    None,
-    Bool(bool),
-    Int(i64),
-    /// Always finite.
-    Num(f64),
-    /// Milliseconds.
-    Span(i64),
-    Time(Timestamp),
-    Text(String),
-    List(Vec<Val>),
-    Map(BTreeMap<String, Val>),
-    Secret(Secret),
-}
-
-impl Val {
-    fn from_value(value: &Value) -> Self {
-        match value {
-            Value::None => Self::None,
-            Value::Bool(b) => Self::Bool(*b),
-            Value::Int(n) => Self::Int(*n),
-            Value::Number(n) if n.is_finite() => Self::Num(*n),
-            // Only our own code could put one in; no comparison with it would mean anything.
-            Value::Number(_) => Self::None,
-            Value::Duration { duration_ms } => Self::Span(i64::try_from(*duration_ms).unwrap_or(i64::MAX)),
-            Value::Timestamp { timestamp } => Self::Time(*timestamp),
-            Value::Text(t) => Self::Text(t.clone()),
-            Value::List(items) => Self::List(items.iter().map(Self::from_value).collect()),
-            Value::Map(map) => Self::Map(map.iter().map(|(k, v)| (k.clone(), Self::from_value(v))).collect()),
-        }
-    }
-
-    /// The value as it leaves the evaluator.
-    pub(super) fn into_value(self, range: &Range<usize>) -> Result<Value, ExprError> {
-        Ok(match self {
-            Self::None => Value::None,
-            Self::Bool(b) => Value::Bool(b),
-            Self::Int(n) => Value::Int(n),
-            Self::Num(n) => Value::Number(n),
-            Self::Span(ms) => Value::Duration {
-                duration_ms: u64::try_from(ms).map_err(|_| {
-                    let message = "the duration is negative: the moment subtracted is the later one";
-                    ExprError::new(ErrorKind::Kind, message, range.clone()).help("turn the two round, or add `| abs`")
-                })?,
-            },
-            Self::Time(timestamp) => Value::Timestamp { timestamp },
-            Self::Text(t) => Value::Text(t),
-            Self::List(items) => Value::List(
-                items
-                    .into_iter()
-                    .map(|i| i.into_value(range))
-                    .collect::<Result<_, _>>()?,
-            ),
-            Self::Map(map) => {
-                let entry = |(k, v): (String, Self)| Ok((k, v.into_value(range)?));
-                Value::Map(map.into_iter().map(entry).collect::<Result<_, ExprError>>()?)
-            }
-            Self::Secret(_) => return Err(secret_refused(range)),
-        })
-    }
-
-    /// Its kind with an article, for messages.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Bool(_) => "true or false",
-            Self::Int(_) | Self::Num(_) => "a number",
-            Self::Span(_) => "a duration",
-            Self::Time(_) => "a timestamp",
-            Self::Text(_) => "text",
-            Self::List(_) => "a list",
-            Self::Map(_) => "a map",
-            Self::Secret(_) => "a secret",
-        }
-    }
-
-    /// A number as a float.
-    pub(super) fn as_f64(&self) -> Option<f64> {
-        match self {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "mixed arithmetic is done in floats, as everywhere"
-            )]
-            Self::Int(n) => Some(*n as f64),
-            Self::Num(n) => Some(*n),
-            _ => None,
-        }
-    }
-}
 
 /// The text of a value. Lists, maps, none and secrets have none.
 pub(super) fn print(val: &Val, range: &Range<usize>) -> Result<String, ExprError> {
@@ -124,7 +29,7 @@ pub(super) fn print(val: &Val, range: &Range<usize>) -> Result<String, ExprError
         Val::Span(ms) if *ms < 0 => Ok(format!("-{}", duration::print(ms.unsigned_abs()))),
         Val::Span(ms) => Ok(duration::print(ms.unsigned_abs())),
         Val::Time(t) => Ok(t.to_string()),
-        Val::Text(t) => Ok(t.clone()),
+        Val::Text(t) => Ok(t.data().to_owned()),
         Val::None => refused("add `| default(…)`, or ask `is none` in `when`"),
         Val::List(_) => refused("add `| join(', ')` or `| json`; in a command `| sh` makes one word of each item"),
         Val::Map(_) => refused("name one of its fields, or add `| json`"),
@@ -166,7 +71,7 @@ impl<'s> Eval<'s> {
     pub(super) fn value(&mut self, node: &Node) -> Result<Val, ExprError> {
         self.burn(1, &node.range)?;
         let val = match &node.kind {
-            Kind::Literal(value) => Val::from_value(value),
+            Kind::Literal(value) => Val::from(value.clone()),
             Kind::Name(_) | Kind::Field(..) | Kind::Index(..) => match self.find(node)? {
                 Some(val) => val,
                 None => return Err(self.missing(node)),
@@ -248,7 +153,7 @@ impl<'s> Eval<'s> {
         }
         let size = match &val {
             Val::List(items) => items.len() / 8,
-            Val::Text(text) => text.len() / 4096,
+            Val::Text(text) => text.data().len() / 4096,
             _ => 0,
         };
         self.burn(size, range)?;
@@ -279,7 +184,7 @@ impl<'s> Eval<'s> {
             return Ok(Some(found));
         }
         if let Some(at) = self.place(node) {
-            let found = at.map(Val::from_value);
+            let found = at.cloned();
             if let Some(Val::List(items)) = &found {
                 self.burn(items.len() / 8, &node.range)?;
             }
@@ -294,7 +199,7 @@ impl<'s> Eval<'s> {
                 let key = self.value(index)?;
                 match (self.optional(of)?, key) {
                     (Some(Val::List(items)), Val::Int(n)) => Ok(nth(items, n)),
-                    (Some(Val::Map(mut map)), Val::Text(key)) => Ok(map.remove(&key)),
+                    (Some(Val::Map(mut map)), Val::Text(key)) => Ok(map.remove(key.data())),
                     (None, _) => Ok(None),
                     (Some(of), key) => {
                         let message = format!("{} cannot be asked for {}", of.kind(), key.kind());
@@ -307,11 +212,11 @@ impl<'s> Eval<'s> {
     }
 
     /// For a plain dotted path: what it leads to, if anything. `None`: it is no plain path.
-    fn place(&self, node: &Node) -> Option<Option<&'s Value>> {
+    fn place(&self, node: &Node) -> Option<Option<&'s Val>> {
         match &node.kind {
             Kind::Name(name) => Some(self.scope.names.get(name)),
             Kind::Field(of, field) => self.place(of).map(|at| match at {
-                Some(Value::Map(map)) => map.get(field),
+                Some(Val::Map(map)) => map.get(field),
                 _ => None,
             }),
             _ => None,

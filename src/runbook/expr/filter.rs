@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::eval::{Val, print, secret_refused};
+use super::eval::{print, secret_refused};
 use super::operator::{add, compare, contains, equal};
 use super::parse::{Kind, Node};
+use super::val::{Val, Whose};
 use super::{ErrorKind, ExprError, MAX_OUTPUT, Shell, quote};
 use crate::runbook::{Value, duration};
 
@@ -126,7 +127,8 @@ impl Filter {
         };
         match self {
             Self::Sh | Self::Ps | Self::Cmd => call.quoted(&val, self.shell().unwrap_or(Shell::Sh)),
-            Self::Raw | Self::Default => Ok(val),
+            Self::Default => Ok(val),
+            Self::Raw => Ok(call.raw(val)),
             Self::Json => call.json(val),
             Self::Int | Self::Float | Self::Abs | Self::Round => call.number(val),
             Self::Duration | Self::Timestamp => call.time(val),
@@ -163,7 +165,7 @@ impl Call<'_> {
 
     fn text_arg(&self, n: usize) -> Result<&str, ExprError> {
         match self.arg(n) {
-            Some(Val::Text(text)) => Ok(text),
+            Some(Val::Text(text)) => Ok(text.data()),
             Some(other) => Err(self.wrong(format!(
                 "the argument of `{}` must be text, this is {}",
                 self.filter.name(),
@@ -183,7 +185,22 @@ impl Call<'_> {
             Val::List(items) => items.iter().map(word).collect::<Result<Vec<_>, _>>()?.join(" "),
             other => word(other)?,
         };
-        limited(text, self.range)
+        // Quoted, it is a word of ours; that its quotes stay whole is `taint`'s.
+        limited(text, Whose::Ours, self.range)
+    }
+
+    /// The author's word that the text is meant to be read as a part of the command.
+    fn raw(&self, val: Val) -> Val {
+        match val {
+            Val::Text(words) => Val::ours(words.data()),
+            other => other,
+        }
+    }
+
+    /// Whose the text is that this filter makes of `val` and of its arguments.
+    fn whose(&self, val: &Val) -> Whose {
+        let args = self.args.iter().flatten().map(Val::whose);
+        args.fold(val.whose(), Ord::max)
     }
 
     fn json(&self, val: Val) -> Result<Val, ExprError> {
@@ -192,7 +209,7 @@ impl Call<'_> {
             let text = dump(&serde_json::Value::String(secret.expose().to_owned()))?;
             return Ok(Val::Secret(crate::secret::Secret::new(text)));
         }
-        limited(dump(&to_json(&val, self.range)?)?, self.range)
+        limited(dump(&to_json(&val, self.range)?)?, val.whose(), self.range)
     }
 
     fn number(&self, val: Val) -> Result<Val, ExprError> {
@@ -200,12 +217,12 @@ impl Call<'_> {
             (Filter::Int, Val::Int(n)) | (Filter::Round, Val::Int(n)) => Ok(Val::Int(n)),
             (Filter::Int, Val::Num(n)) => whole(n.trunc()).ok_or_else(|| self.wrong("the number is too large")),
             (Filter::Int, Val::Text(t)) => {
-                let number = t.trim().parse().map(Val::Int);
+                let number = t.data().trim().parse().map(Val::Int);
                 number.map_err(|_| self.wrong("`int` wants a whole number, this text is none"))
             }
             (Filter::Float, Val::Int(n)) => Ok(Val::Num(n as f64)),
             (Filter::Float, Val::Num(n)) => Ok(Val::Num(n)),
-            (Filter::Float, Val::Text(t)) => match t.trim().parse::<f64>() {
+            (Filter::Float, Val::Text(t)) => match t.data().trim().parse::<f64>() {
                 Ok(n) if n.is_finite() => Ok(Val::Num(n)),
                 _ => Err(self.wrong("`float` wants a number, this text is none")),
             },
@@ -237,7 +254,7 @@ impl Call<'_> {
     fn time(&self, val: Val) -> Result<Val, ExprError> {
         match (self.filter, val) {
             (Filter::Duration, Val::Span(ms)) => Ok(Val::Span(ms)),
-            (Filter::Duration, Val::Text(t)) => duration::parse(t.trim())
+            (Filter::Duration, Val::Text(t)) => duration::parse(t.data().trim())
                 .and_then(|d| i64::try_from(d.as_millis()).ok())
                 .map(Val::Span)
                 .ok_or_else(|| {
@@ -245,7 +262,7 @@ impl Call<'_> {
                         .help("durations look like `90s`, `10m`, `1h30m`, `2d`")
                 }),
             (Filter::Timestamp, Val::Time(t)) => Ok(Val::Time(t)),
-            (Filter::Timestamp, Val::Text(t)) => t.trim().parse::<Timestamp>().map(Val::Time).map_err(|_| {
+            (Filter::Timestamp, Val::Text(t)) => t.data().trim().parse::<Timestamp>().map(Val::Time).map_err(|_| {
                 self.wrong("this text is no moment").help(
                     "moments look like `2026-12-06T01:00:00Z` or `2026-12-06 02:00:00+01:00`, always with their offset",
                 )
@@ -258,11 +275,12 @@ impl Call<'_> {
         let Val::Text(text) = val else {
             return Err(self.wants("text", val));
         };
-        let list = |parts: Vec<&str>| Ok(Val::List(parts.into_iter().map(|p| Val::Text(p.to_owned())).collect()));
+        let (text, whose) = (text.data(), self.whose(val));
+        let list = |parts: Vec<&str>| Ok(Val::List(parts.into_iter().map(|p| whose.text(p.to_owned())).collect()));
         match self.filter {
-            Filter::Lower => limited(text.to_lowercase(), self.range),
-            Filter::Upper => limited(text.to_uppercase(), self.range),
-            Filter::Trim => limited(text.trim().to_owned(), self.range),
+            Filter::Lower => limited(text.to_lowercase(), whose, self.range),
+            Filter::Upper => limited(text.to_uppercase(), whose, self.range),
+            Filter::Trim => limited(text.trim().to_owned(), whose, self.range),
             Filter::Lines => list(text.lines().collect()),
             Filter::Split => match self.text_arg(0)? {
                 "" => list(text.split_whitespace().collect()),
@@ -278,15 +296,15 @@ impl Call<'_> {
                 if grown.saturating_add(text.len()) > MAX_OUTPUT.saturating_mul(2) {
                     return Err(too_long(self.range));
                 }
-                limited(text.replace(old, new), self.range)
+                limited(text.replace(old, new), whose, self.range)
             }
-            _ => matched(text, self.text_arg(0)?, self.range),
+            _ => matched(text, whose, self.text_arg(0)?, self.range),
         }
     }
 
     fn length(&self, val: &Val) -> Result<Val, ExprError> {
         let n = match val {
-            Val::Text(text) => text.chars().count(),
+            Val::Text(text) => text.data().chars().count(),
             Val::List(items) => items.len(),
             Val::Map(map) => map.len(),
             other => return Err(self.wants("text, a list or a map", other)),
@@ -331,6 +349,7 @@ impl Call<'_> {
                 .map(|sum| sum.unwrap_or(Val::Int(0))),
             Filter::Join => {
                 let with = self.text_arg(0)?;
+                let whose = items.iter().map(Val::whose).fold(self.whose(&Val::None), Ord::max);
                 let mut out = String::new();
                 for (n, item) in items.iter().enumerate() {
                     if n > 0 {
@@ -341,7 +360,7 @@ impl Call<'_> {
                         return Err(too_long(self.range));
                     }
                 }
-                Ok(Val::Text(out))
+                Ok(whose.text(out))
             }
             _ => {
                 let mut kept: Vec<Val> = Vec::new();
@@ -406,7 +425,7 @@ impl Call<'_> {
     }
 }
 
-fn matched(text: &str, pattern: &str, range: &Range<usize>) -> Result<Val, ExprError> {
+fn matched(text: &str, whose: Whose, pattern: &str, range: &Range<usize>) -> Result<Val, ExprError> {
     let regex = regex(pattern, range)?;
     if regex.captures_len() == 1 {
         return Ok(Val::Bool(regex.is_match(text)));
@@ -414,7 +433,7 @@ fn matched(text: &str, pattern: &str, range: &Range<usize>) -> Result<Val, ExprE
     let Some(found) = regex.captures(text) else {
         return Ok(Val::None);
     };
-    let group = |n| found.get(n).map_or(Val::None, |m| Val::Text(m.as_str().to_owned()));
+    let group = |n| found.get(n).map_or(Val::None, |m| whose.text(m.as_str().to_owned()));
     Ok(Val::List((1..regex.captures_len()).map(group).collect()))
 }
 
@@ -449,7 +468,7 @@ fn to_json(val: &Val, range: &Range<usize>) -> Result<serde_json::Value, ExprErr
         Val::Bool(b) => (*b).into(),
         Val::Int(n) => (*n).into(),
         Val::Num(n) => (*n).into(),
-        Val::Text(t) => t.clone().into(),
+        Val::Text(t) => t.data().into(),
         Val::Span(_) | Val::Time(_) => print(val, range)?.into(),
         Val::List(items) => items
             .iter()
@@ -472,11 +491,11 @@ pub(super) fn whole(n: f64) -> Option<Val> {
     fits.then_some(Val::Int(n as i64))
 }
 
-fn limited(text: String, range: &Range<usize>) -> Result<Val, ExprError> {
+fn limited(text: String, whose: Whose, range: &Range<usize>) -> Result<Val, ExprError> {
     if text.len() > MAX_OUTPUT {
         return Err(too_long(range));
     }
-    Ok(Val::Text(text))
+    Ok(whose.text(text))
 }
 
 pub(super) fn too_long(range: &Range<usize>) -> ExprError {

@@ -6,10 +6,10 @@
 use jiff::Timestamp;
 
 use super::check::{FieldKind, Known};
-use super::eval::Val;
 use super::filter::Filter;
 use super::operator::binary;
 use super::parse::{Kind, Node, Op};
+use super::val::Val;
 use super::{ErrorKind, ExprError};
 use crate::runbook::{ParamType, Value};
 
@@ -19,7 +19,7 @@ impl FieldKind {
         Some(match self {
             Self::Number => Val::Int(1),
             Self::Bool => Val::Bool(true),
-            Self::Text => Val::Text("x".to_owned()),
+            Self::Text => Val::ours("x"),
             Self::Duration => Val::Span(1000),
             Self::Time => Val::Time(Timestamp::UNIX_EPOCH),
             Self::List => Val::List(Vec::new()),

@@ -4,12 +4,13 @@
 //!
 //! The syntax is a small part of Jinja's. The evaluator is our own, so that kinds are exact (a duration is no number, text is
 //! never ordered against a number), every error has its byte range, and a secret stays one through every expression. What a
-//! host said is only ever a value in the scope: nothing that was rendered is read as a template again.
+//! host said is a text of its own kind ([`crate::text::HostText`]) through every filter, and only ever a value: nothing that
+//! was rendered is read as a template again.
 //!
-//! `split` text → pieces · `token`, `parse` piece → nodes · `eval` nodes + scope → value · `operator` what stands
-//! between two values · `filter` what stands behind `|` · [`quote`] the three shells' quoting · `place` where in a command
-//! a value stands · `taint` what must be quoted there · `kinds` which kind an expression gives · `reads` what it reads · `check` what can be judged
-//! before any value is known.
+//! `split` text → pieces · `token`, `parse` piece → nodes · `eval` nodes + scope → value · [`Val`] the values · `operator` what
+//! stands between two values · `filter` what stands behind `|` · [`quote`] the three shells' quoting · `place` where in a
+//! command a value stands · `taint` what must be quoted there · `kinds` which kind an expression gives · `reads` what it reads ·
+//! `check` what can be judged before any value is known.
 
 mod check;
 mod eval;
@@ -23,6 +24,7 @@ mod reads;
 mod split;
 mod taint;
 mod token;
+mod val;
 
 #[cfg(test)]
 mod check_tests;
@@ -36,8 +38,9 @@ use std::ops::Range;
 
 pub use check::{FieldKind, Fields, Known, Place, check_condition, check_template};
 pub use reads::{Comparison, Read, comparisons, reads};
+pub use val::{Val, Words};
 
-use self::eval::{Eval, Val};
+use self::eval::Eval;
 use self::parse::Node;
 use self::split::Piece;
 use super::Value;
@@ -129,7 +132,7 @@ pub enum Mode {
 /// The values that names stand for.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    names: BTreeMap<String, Value>,
+    names: BTreeMap<String, Val>,
     secrets: BTreeMap<String, Secret>,
     trusted: BTreeSet<String>,
 }
@@ -141,13 +144,13 @@ impl Scope {
     }
 
     /// Gives a top-level name (`params`, `host`, a registered name, a bare result field) its value.
-    pub fn set(&mut self, name: impl Into<String>, value: Value) -> &mut Self {
-        self.names.insert(name.into(), value);
+    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Val>) -> &mut Self {
+        self.names.insert(name.into(), value.into());
         self
     }
 
     /// Gives every entry of a map a top-level name: the result fields of a step for its own `expect`.
-    pub fn set_all(&mut self, fields: impl IntoIterator<Item = (String, Value)>) -> &mut Self {
+    pub fn set_all(&mut self, fields: impl IntoIterator<Item = (String, Val)>) -> &mut Self {
         self.names.extend(fields);
         self
     }
@@ -162,7 +165,7 @@ impl Scope {
     pub fn set_trusted(&mut self, name: impl Into<String>, text: impl Into<String>) -> &mut Self {
         let name = name.into();
         self.trusted.insert(name.clone());
-        self.set(name, Value::Text(text.into()))
+        self.set(name, Val::ours(text))
     }
 
     /// True if the value of a node is one that a command takes without quotes.
@@ -239,9 +242,13 @@ impl Template {
                 Piece::Text(range) => push(&mut out, self.text.get(range.clone()).unwrap_or(""), range)?,
                 Piece::Expr { node, range } => {
                     let value = eval.value(node)?;
-                    if let (Mode::Command(shell), Val::Text(_)) = (mode, &value) {
-                        // The same rule as before the run, now by the values themselves.
+                    if let (Mode::Command(shell), Val::Text(words)) = (mode, &value) {
+                        // The same rule as before the run, now by the values themselves; whatever the rule would let pass,
+                        // what a host said has no way in but the quotes.
                         taint::unquoted_in(node, Some(shell), &|n| scope.is_plain(n))?;
+                        if matches!(words, Words::Host(_)) {
+                            return Err(taint::unquoted(node, Some(shell)));
+                        }
                     }
                     push(&mut out, &eval::print(&value, &node.range)?, range)?;
                 }

@@ -7,9 +7,10 @@ use std::ops::Range;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::eval::{Val, print, secret_refused};
+use super::eval::{print, secret_refused};
 use super::filter::too_long;
 use super::parse::Op;
+use super::val::Val;
 use super::{ErrorKind, ExprError, MAX_OUTPUT};
 use crate::secret::Secret;
 
@@ -21,7 +22,7 @@ pub(super) fn equal(a: &Val, b: &Val) -> bool {
         (Val::Int(_) | Val::Num(_), Val::Int(_) | Val::Num(_)) => numbers(a, b) == Some(Ordering::Equal),
         (Val::Span(a), Val::Span(b)) => a == b,
         (Val::Time(a), Val::Time(b)) => a == b,
-        (Val::Text(a), Val::Text(b)) => a == b,
+        (Val::Text(a), Val::Text(b)) => a.data() == b.data(),
         (Val::List(a), Val::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b)),
         (Val::Map(a), Val::Map(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|((ka, a), (kb, b))| ka == kb && equal(a, b))
@@ -51,7 +52,7 @@ pub(super) fn compare(a: &Val, b: &Val, range: &Range<usize>) -> Result<Ordering
         (Val::Int(_) | Val::Num(_), Val::Int(_) | Val::Num(_)) => numbers(a, b),
         (Val::Span(a), Val::Span(b)) => Some(a.cmp(b)),
         (Val::Time(a), Val::Time(b)) => Some(a.cmp(b)),
-        (Val::Text(a), Val::Text(b)) => Some(a.cmp(b)),
+        (Val::Text(a), Val::Text(b)) => Some(a.data().cmp(b.data())),
         _ => None,
     };
     order.ok_or_else(|| {
@@ -83,8 +84,8 @@ pub(super) fn compare(a: &Val, b: &Val, range: &Range<usize>) -> Result<Ordering
 pub(super) fn contains(val: &Val, what: &Val, range: &Range<usize>) -> Result<bool, ExprError> {
     match (val, what) {
         (Val::List(items), what) => Ok(items.iter().any(|i| equal(i, what))),
-        (Val::Text(text), Val::Text(part)) => Ok(text.contains(part.as_str())),
-        (Val::Map(map), Val::Text(key)) => Ok(map.contains_key(key)),
+        (Val::Text(text), Val::Text(part)) => Ok(text.data().contains(part.data())),
+        (Val::Map(map), Val::Text(key)) => Ok(map.contains_key(key.data())),
         (val, what) => Err(ExprError::new(
             ErrorKind::Kind,
             format!("{} cannot contain {}", val.kind(), what.kind()),
@@ -138,6 +139,7 @@ fn join(a: &Val, b: &Val, range: &Range<usize>) -> Result<Val, ExprError> {
         Val::Secret(secret) => Ok(zeroize::Zeroizing::new(secret.expose().to_owned())),
         other => print(other, range).map(zeroize::Zeroizing::new),
     };
+    let whose = a.whose().max(b.whose());
     let (a, b) = (text(a)?, text(b)?);
     if a.len().saturating_add(b.len()) > MAX_OUTPUT {
         return Err(too_long(range));
@@ -146,7 +148,7 @@ fn join(a: &Val, b: &Val, range: &Range<usize>) -> Result<Val, ExprError> {
     Ok(if secret {
         Val::Secret(Secret::new(both))
     } else {
-        Val::Text(both)
+        whose.text(both)
     })
 }
 

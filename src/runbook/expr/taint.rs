@@ -72,7 +72,7 @@ fn right_quoter(filter: Filter, shell: Option<Shell>, node: &Node) -> Result<(),
     }
 }
 
-fn unquoted(node: &Node, shell: Option<Shell>) -> ExprError {
+pub(super) fn unquoted(node: &Node, shell: Option<Shell>) -> ExprError {
     let what = node
         .path()
         .map_or_else(|| "this value".to_owned(), |p| format!("`{p}`"));
