@@ -200,6 +200,7 @@ pub fn execute(
         operator: console.operator(),
         controller: controller(),
         freezes: job.freezes,
+        former_ms: BTreeMap::new(),
         approval_folders: folders,
         observer,
         signals,

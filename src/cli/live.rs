@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use crate::plan::Plan;
+use crate::plan::page::moment_in;
 use crate::run::Run;
 use crate::run::event::Stamped;
 
@@ -39,6 +40,8 @@ struct State {
     drawn: usize,
     last: Option<Instant>,
     paused: u32,
+    /// The question that what is typed stands behind.
+    prompt: Option<String>,
     over: bool,
 }
 
@@ -65,6 +68,7 @@ impl Live {
             drawn: 0,
             last: None,
             paused: 0,
+            prompt: None,
             over: false,
         })));
         if redraw {
@@ -114,11 +118,22 @@ impl Live {
         lock(&self.0).print(tone, text);
     }
 
-    /// A question; what is typed stands behind it.
+    /// A moment as the run's people read clocks, with its zone.
+    pub fn clock(&self, at: Timestamp) -> String {
+        moment_in(at, lock(&self.0).plan.zone(), "%H:%M %Z")
+    }
+
+    /// A question; what is typed stands behind it, also after lines that come meanwhile.
     pub fn prompt(&self, text: &str) {
         let mut state = lock(&self.0);
         state.clear();
         state.screen.write_err(text);
+        state.prompt = Some(text.to_owned());
+    }
+
+    /// A line was typed: the terminal stands at the beginning of the next one.
+    pub fn answered(&self) {
+        lock(&self.0).prompt = None;
     }
 
     /// No drawing until the guard is dropped.
@@ -130,6 +145,10 @@ impl Live {
         Paused(Arc::new(move || {
             let mut state = lock(&live.0);
             state.paused = state.paused.saturating_sub(1);
+            // Nobody answered: what comes next begins on a line of its own.
+            if state.prompt.take().is_some() {
+                state.screen.write_err("\n");
+            }
         }))
     }
 
@@ -154,7 +173,13 @@ impl State {
         } else {
             picture::ascii(text)
         };
+        if self.prompt.is_some() {
+            self.screen.write_err(if self.redraw { "\r\x1b[K" } else { "\n" });
+        }
         self.screen.say(&self.screen.paint(tone, &text));
+        if let Some(prompt) = &self.prompt {
+            self.screen.write_err(prompt);
+        }
         self.draw(true);
     }
 

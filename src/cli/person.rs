@@ -1,14 +1,15 @@
 //! The person at the terminal: questions, gates, manual steps, secrets.
 //!
 //! Owns: reading what is typed, on a thread of its own, so that waiting for a person never holds up an end. Must not: pass a
-//! gate unless its name was typed.
+//! gate unless its name was typed, or take for an answer what was typed before its question was shown.
 
 use std::io::{BufRead as _, Write as _};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{Mutex, mpsc};
 
-use crate::engine::gate::{Approver, Manual, Question};
+use crate::engine::gate::{Approver, Chosen, Manual, Question, Trouble};
+use crate::run::ask::Choice;
 use crate::text::{terminal, terminal_line};
 use crate::transport::Pending;
 
@@ -45,16 +46,58 @@ pub fn ask(screen: &Screen, question: &str) -> Option<String> {
 pub struct Terminal {
     live: Live,
     run: String,
+    /// One question at a time: what is typed answers the one that is on the screen.
+    turn: Mutex<()>,
 }
 
 impl Terminal {
     /// A person who sees this screen.
     pub fn new(live: Live, run: String) -> Self {
-        Self { live, run }
+        Self {
+            live,
+            run,
+            turn: Mutex::new(()),
+        }
     }
 
     async fn next_line(&self) -> Option<String> {
-        lines().lock().await.recv().await
+        let line = lines().lock().await.recv().await;
+        self.live.answered();
+        line
+    }
+
+    /// Forgets what was typed before the question could be read.
+    async fn forget_typed(&self) {
+        // What no thread has read yet lies with the terminal.
+        let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
+        let mut lines = lines().lock().await;
+        while lines.try_recv().is_ok() {}
+    }
+
+    fn show_trouble(&self, trouble: &Trouble) {
+        let live = &self.live;
+        let host = &trouble.host;
+        let outcome = trouble.outcome.as_str();
+        let (step, why) = (terminal_line(&trouble.step), terminal_line(&trouble.why));
+        live.say(Tone::Bad, &format!("{host}: {step} is {outcome}: {why}"));
+        if !trouble.said.is_empty() {
+            live.say(Tone::Plain, "  the last it said:");
+        }
+        for line in &trouble.said {
+            live.say(Tone::Dim, &format!("  | {}", terminal_line(line)));
+        }
+        let until = live.clock(trouble.until);
+        live.say(
+            Tone::Warn,
+            &format!("  Your word? Without one, at {until}: {}.", trouble.policy),
+        );
+        for (choice, does) in &trouble.choices {
+            live.say(Tone::Plain, &format!("    {:6}  {does}", key(*choice)));
+        }
+        live.say(
+            Tone::Plain,
+            "  Type the letter, and why: it is in the record. Meanwhile no further host starts.",
+        );
     }
 
     fn show(&self, question: &Question) {
@@ -100,6 +143,7 @@ impl Approver for Terminal {
                 // Signed answers come as files; the engine looks for them.
                 return std::future::pending().await;
             }
+            let _turn = self.turn.lock().await;
             let _paused = self.live.pause();
             loop {
                 self.live
@@ -119,6 +163,7 @@ impl Approver for Terminal {
 
     fn manual<'a>(&'a self, text: &'a str) -> Pending<'a, Manual> {
         Box::pin(async move {
+            let _turn = self.turn.lock().await;
             let _paused = self.live.pause();
             self.live.say(Tone::Warn, "To be done by hand:");
             for line in terminal(text).lines() {
@@ -140,6 +185,74 @@ impl Approver for Terminal {
             }
         })
     }
+
+    fn decides(&self) -> bool {
+        true
+    }
+
+    fn decide<'a>(&'a self, trouble: &'a Trouble) -> Pending<'a, Option<Chosen>> {
+        Box::pin(async move {
+            let _turn = self.turn.lock().await;
+            self.forget_typed().await;
+            let _paused = self.live.pause();
+            self.show_trouble(trouble);
+            let letters: Vec<&str> = trouble.choices.iter().map(|(c, _)| letter(*c)).collect();
+            loop {
+                self.live
+                    .prompt(&format!("  {} [{}] > ", trouble.host, letters.join("/")));
+                let typed = self.next_line().await?;
+                match chosen(&typed, trouble) {
+                    Ok(chosen) => return Some(chosen),
+                    Err(why) => self.live.say(Tone::Plain, &format!("  {why}")),
+                }
+            }
+        })
+    }
+}
+
+/// What is typed for a choice.
+fn letter(choice: Choice) -> &'static str {
+    match choice {
+        Choice::Rerun => "r",
+        Choice::Ok => "o",
+        Choice::Skip => "s",
+        Choice::Rollback => "b",
+        Choice::Hold => "h",
+        Choice::Policy => "p",
+    }
+}
+
+/// As it is shown: what needs a reason says so.
+fn key(choice: Choice) -> String {
+    let why = if needs_reason(choice) { " WHY" } else { "" };
+    format!("{}{why}", letter(choice))
+}
+
+/// A word that says more than the program can see is worth nothing without its reason.
+fn needs_reason(choice: Choice) -> bool {
+    matches!(choice, Choice::Skip | Choice::Ok)
+}
+
+fn chosen(typed: &str, trouble: &Trouble) -> Result<Chosen, String> {
+    let (word, reason) = typed.split_once(char::is_whitespace).unwrap_or((typed, ""));
+    let reason = reason.trim();
+    let known = trouble.choices.iter().find(|(c, _)| letter(*c) == word);
+    let Some((choice, _)) = known else {
+        let letters: Vec<String> = trouble.choices.iter().map(|(c, _)| key(*c)).collect();
+        return Err(format!("type one of: {}", letters.join(", ")));
+    };
+    if reason.is_empty() && needs_reason(*choice) {
+        return Err(format!("why? It is in the record: type `{word} WHY`"));
+    }
+    let reason = if reason.is_empty() {
+        "decided at the terminal"
+    } else {
+        reason
+    };
+    Ok(Chosen {
+        choice: *choice,
+        reason: reason.to_owned(),
+    })
 }
 
 /// Keeps the live screen from redrawing while a person types.

@@ -130,7 +130,19 @@ fn hosts(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Row> {
     for (phase, pr) in &run.phases {
         for (host, line) in &pr.lines {
             let at_work = line.began.is_some() && line.ended.is_none();
-            if at_work && !open.contains_key(&(phase.as_str(), Some(host))) {
+            let asked = line.asks().and_then(|s| Some((s, line.slots.get(s)?.asked?)));
+            if let Some((slot, until)) = asked {
+                let left = duration(millis(now, until) / 1000 * 1000);
+                rows.push(row(
+                    Tone::Warn,
+                    format!(
+                        "  {host:width$}  waits for your word on {}/{}, {left} left",
+                        slot.stage.as_str(),
+                        slot.step,
+                        host = host.as_str()
+                    ),
+                ));
+            } else if at_work && !open.contains_key(&(phase.as_str(), Some(host))) {
                 rows.push(row(
                     Tone::Dim,
                     format!("  {host:width$}  between steps", host = host.as_str()),

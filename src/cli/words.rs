@@ -148,6 +148,19 @@ pub fn line(plan: &Plan, stamped: &Stamped) -> Option<Line> {
             false => run(Tone::Bad, "the steady state is false".to_owned(), 0),
         },
         Event::Turned { host, why, .. } => at(host, Tone::Warn, format!("goes back: {}", terminal_line(why)), 0),
+        Event::Asked { host, slot, until, .. } => {
+            let until = clock(plan, *until);
+            at(
+                host,
+                Tone::Warn,
+                format!(
+                    "{}/{} waits for a person's word until {until}",
+                    slot.stage.as_str(),
+                    slot.step
+                ),
+                0,
+            )
+        }
         Event::Reopened { host, .. } => at(host, Tone::Plain, "is looked at again".to_owned(), 0),
         Event::HostEnded {
             host,
@@ -215,6 +228,16 @@ fn of_run(event: &Event) -> Option<Line> {
             };
             (Tone::Warn, text.to_owned(), 0)
         }
+        Event::Cleaning { operator, .. } => (
+            Tone::Strong,
+            format!("what is left of it is cleaned up by {}", terminal_line(operator)),
+            0,
+        ),
+        Event::Unanswered { host, slot, .. } => (
+            Tone::Warn,
+            format!("nobody answered about {host}/{}: what is written is done", slot.step),
+            0,
+        ),
         Event::Decided {
             host,
             slot,
@@ -224,11 +247,16 @@ fn of_run(event: &Event) -> Option<Line> {
             ..
         } => {
             let (by, reason) = (terminal_line(by), terminal_line(reason));
-            (
-                Tone::Warn,
-                format!("{by} says {host}/{} is {verdict}: {reason}", slot.step),
-                0,
-            )
+            let step = &slot.step;
+            let said = match verdict.as_str() {
+                "rollback" => format!("takes {host} back because of {step}"),
+                "hold" => format!("leaves {host} as it is because of {step}"),
+                "policy" => format!("lets the policy act on {host}/{step}"),
+                "rerun" => format!("has {host}/{step} run again"),
+                "skip" => format!("leaves out {host}/{step}"),
+                ended => format!("says {host}/{step} is {ended}"),
+            };
+            (Tone::Warn, format!("{by} {said}: {reason}"), 0)
         }
         Event::Forgiven { obligation, by, .. } => (
             Tone::Warn,

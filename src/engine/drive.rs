@@ -8,6 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use super::ask::Questions;
+use super::gate::Chosen;
 use super::scope::Scopes;
 use super::step::Prepared;
 use super::task::{BROKEN, Finished, sound};
@@ -15,7 +17,7 @@ use super::{EngineError, Outcome, Setup, render};
 use crate::id::{Digest, HostName};
 use crate::inventory::facts::Facts;
 use crate::run::Run;
-use crate::run::event::{Event, HostState, Stamped, StepKey};
+use crate::run::event::{Event, HostState, Slot, Stamped, StepKey};
 use crate::run::next::{Next, next};
 use crate::run::verdict::{Also, verdict};
 use crate::run::{ledger, objective};
@@ -38,6 +40,13 @@ pub(super) enum Message {
     Finished(Box<Finished>),
     /// Somebody typed an answer to a gate.
     Typed { gate: String, yes: bool },
+    /// Somebody decided on a step that did not end well, or nobody can.
+    Decided {
+        phase: String,
+        host: HostName,
+        slot: Slot,
+        chosen: Option<Chosen>,
+    },
 }
 
 /// A host that answered.
@@ -65,6 +74,8 @@ pub(super) struct Driver {
     pub cancel: watch::Sender<bool>,
     /// Gates that were shown to the person.
     pub shown: BTreeSet<String>,
+    /// Questions about steps that are on the screen.
+    pub questions: Questions,
     /// Nobody waits for a gate: the process ends with it open.
     pub leave_waiting: bool,
     /// The last process of this run was cut off: it may have left something on any host it was on.
@@ -86,6 +97,7 @@ impl Driver {
             receive,
             cancel: watch::Sender::new(false),
             shown: BTreeSet::new(),
+            questions: Questions::new(),
             leave_waiting: false,
             after_a_crash: false,
         }
@@ -150,6 +162,7 @@ impl Driver {
     async fn turn_until_done(&mut self) -> Result<(), EngineError> {
         loop {
             self.drain().await?;
+            self.close_questions();
             let todo = next(&self.setup.plan, &self.run, self.setup.clock.now());
             let mut until: Option<Timestamp> = None;
             let mut again = false;
@@ -175,6 +188,15 @@ impl Driver {
                     }
                     Next::Perform(key) => begin.push(key),
                     Next::AskGate { gate } => ask = Some(gate),
+                    Next::AskPerson {
+                        phase,
+                        host,
+                        slot,
+                        until: at,
+                    } => {
+                        until = Some(until.map_or(at, |u| u.min(at)));
+                        self.ask_about(phase, host, slot, at);
+                    }
                 }
             }
             for key in begin {
@@ -248,7 +270,7 @@ impl Driver {
             Message::Reached { phase, host, .. } => self.busy.remove(&Busy::Reach(phase.clone(), host.clone())),
             Message::Prepared(p) => self.busy.remove(&Busy::Step(p.key.clone())),
             Message::Finished(f) => self.busy.remove(&Busy::Step(f.key.clone())),
-            Message::Typed { .. } => false,
+            Message::Typed { .. } | Message::Decided { .. } => false,
         };
     }
 
@@ -259,6 +281,12 @@ impl Driver {
             Message::Prepared(prepared) => self.prepared(*prepared).await,
             Message::Finished(finished) => self.finished(*finished).await,
             Message::Typed { gate, yes } => self.typed(&gate, yes).await,
+            Message::Decided {
+                phase,
+                host,
+                slot,
+                chosen,
+            } => self.decided(phase, host, slot, chosen).await,
         }
     }
 
@@ -300,7 +328,7 @@ impl Driver {
             }
         };
         let mut events = Vec::new();
-        if self.run.facts.get(&host) != Some(&reached.facts) {
+        if self.run.facts.get(&host) != Some(&reached.facts) || !self.run.visited.contains(&host) {
             events.push(Event::Connected {
                 host: host.clone(),
                 facts: reached.facts,

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::approval::{self, Decision, Subject, Tally, Wanted};
-use crate::id::{Digest, RunId};
+use crate::id::{Digest, HostName, RunId};
 use crate::key::AllowedSigners;
 use crate::plan::{Plan, PlannedGate, Requirement};
-use crate::run::event::Answer;
+use crate::run::ask::Choice;
+use crate::run::event::{Answer, Outcome};
 use crate::transport::Pending;
 
 /// A question to the person at the terminal.
@@ -40,6 +41,36 @@ pub struct Manual {
     pub note: String,
 }
 
+/// A step of a host that did not end well, as a person is asked about it.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// The host.
+    pub host: HostName,
+    /// The step: stage, id and name.
+    pub step: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, one sentence.
+    pub why: String,
+    /// The last lines of what it said.
+    pub said: Vec<String>,
+    /// What may be answered, each with what it does here.
+    pub choices: Vec<(Choice, String)>,
+    /// What is done without an answer.
+    pub policy: String,
+    /// When that is.
+    pub until: Timestamp,
+}
+
+/// A person's decision on a step, with the reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// What.
+    pub choice: Choice,
+    /// Why.
+    pub reason: String,
+}
+
 /// A person, as the engine sees one. The third seam.
 pub trait Approver: Send + Sync {
     /// True if a person can answer here.
@@ -48,6 +79,14 @@ pub trait Approver: Send + Sync {
     fn ask<'a>(&'a self, question: &'a Question) -> Pending<'a, bool>;
     /// Shows a manual step and waits for its end.
     fn manual<'a>(&'a self, text: &'a str) -> Pending<'a, Manual>;
+    /// True if the person is asked about steps that do not end well, before the policy acts.
+    fn decides(&self) -> bool {
+        false
+    }
+    /// Asks about one; `None`: nobody can answer here any more. Only where `decides`.
+    fn decide<'a>(&'a self, _: &'a Trouble) -> Pending<'a, Option<Chosen>> {
+        Box::pin(std::future::ready(None))
+    }
 }
 
 /// Nobody: CI, cron.

@@ -3,6 +3,7 @@
 //! Owns: starting and resuming a run, and its end. Must not: decide what comes next (`run::next` does) or print.
 //! The driver is the journal's single writer; everything else sends it messages.
 
+mod ask;
 mod drive;
 mod each;
 pub mod gate;
@@ -63,6 +64,8 @@ pub struct Setup {
     pub controller: String,
     /// What the freeze calendars say now; only a start asks.
     pub freezes: Vec<crate::window::Freeze>,
+    /// How long the slowest host of each phase took in former runs, ms; only a start asks.
+    pub former_ms: BTreeMap<String, u64>,
     /// Where signed answers are looked for.
     pub approval_folders: Vec<std::path::PathBuf>,
     /// Is told of every event after it is durable.
@@ -138,6 +141,8 @@ pub async fn start(setup: Setup, dry: bool, approvals: Vec<Answer>) -> Result<Ou
         dry,
         approvals,
         freezes: setup.freezes.clone(),
+        former_ms: setup.former_ms.clone(),
+        attended: setup.approver.decides() && !dry,
     };
     let mut driver = Driver::new(setup, Run::default(), BTreeMap::new());
     driver.record(started).await?;
@@ -165,6 +170,7 @@ pub async fn resume(setup: Setup, records: Vec<Record>, how: Resume) -> Result<O
         controller: setup.controller.clone(),
         back: how.back,
         overrides: how.overrides,
+        attended: setup.approver.decides(),
     };
     let cut_off = run.ended.is_none();
     let mut driver = Driver::new(setup, run, openings);

@@ -210,7 +210,8 @@ impl Driver {
             Err(why) => return self.cannot_send(step, key, &why).await,
         };
         let mut events = Vec::new();
-        if needs_session(&step.call) && self.run.facts.get(&on) != Some(&facts) {
+        let known = self.run.facts.get(&on) == Some(&facts) && self.run.visited.contains(&on);
+        if needs_session(&step.call) && !known {
             events.push(Event::Connected {
                 host: on.clone(),
                 facts: facts.clone(),

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use super::key::{Slot, StepKey};
+pub use super::state::{HostState, Outcome, Verdict};
 use crate::id::{Digest, HostName, RunId};
 use crate::inventory::facts::Facts;
 use crate::plan::Value;
@@ -21,119 +22,6 @@ pub struct Stamped {
     pub at: Timestamp,
     /// The fact.
     pub event: Event,
-}
-
-/// How a step ended on a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// As it should.
-    Ok,
-    /// It said no, or its condition was false.
-    Failed,
-    /// Past its limit and proven stopped.
-    TimedOut,
-    /// Could not be sent.
-    Unreachable,
-    /// Sent, and nobody can say how it ended.
-    Unknown,
-    /// Not run.
-    Skipped,
-}
-
-impl Outcome {
-    /// The word of the glossary.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed_out",
-            Self::Unreachable => "unreachable",
-            Self::Unknown => "unknown",
-            Self::Skipped => "skipped",
-        }
-    }
-}
-
-/// How a host ended in a phase; `severity` orders them for the run's view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HostState {
-    /// Good.
-    Ok,
-    /// `when` of the phase was false: untouched and good.
-    NotNeeded,
-    /// Good, with a warning.
-    Warned,
-    /// Its turn never came.
-    NotStarted,
-    /// A precheck was false, or it could not be reached: untouched.
-    Refused,
-    /// A step failed in a phase that changes nothing.
-    Failed,
-    /// All that was owed is undone and verified.
-    RolledBack,
-    /// Changed or drained and not proven good: stays as it is, out of service where the phase drains.
-    Held,
-    /// An undo failed.
-    Broken,
-    /// Nobody can say.
-    Unknown,
-}
-
-impl HostState {
-    /// The word of the glossary.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::NotNeeded => "not_needed",
-            Self::Warned => "warned",
-            Self::NotStarted => "not_started",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::RolledBack => "rolled_back",
-            Self::Held => "held",
-            Self::Broken => "broken",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// True for `ok`, `warned` and `not_needed`.
-    pub fn is_good(self) -> bool {
-        matches!(self, Self::Ok | Self::Warned | Self::NotNeeded)
-    }
-}
-
-/// How a run ended, or why it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Every host good.
-    Done,
-    /// A precheck, a check or the steady state was false: nothing touched.
-    Failed,
-    /// Everything that was changed is back and verified.
-    RolledBack,
-    /// A person's decision is awaited.
-    Waiting,
-    /// Stopped by a person, a rejection or the window.
-    Stopped,
-    /// A person is needed.
-    Stuck,
-}
-
-impl Verdict {
-    /// The word of the glossary.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::RolledBack => "rolled_back",
-            Self::Waiting => "waiting",
-            Self::Stopped => "stopped",
-            Self::Stuck => "stuck",
-        }
-    }
 }
 
 /// Output of one stream, kept under its hash; redacted before it was hashed.
@@ -238,6 +126,12 @@ pub enum Event {
         /// What the freeze calendars said at the start.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         freezes: Vec<crate::window::Freeze>,
+        /// How long the slowest host of each phase took in former runs of this runbook, ms.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        former_ms: BTreeMap<String, u64>,
+        /// A person sits at the terminal and is asked before a policy acts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        attended: bool,
     },
     /// Somebody goes on with it.
     Resumed {
@@ -249,6 +143,16 @@ pub enum Event {
         back: bool,
         /// Signed overrides that let it go on outside the window.
         overrides: Vec<Answer>,
+        /// A person sits at the terminal and is asked before a policy acts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        attended: bool,
+    },
+    /// `owed --clean`: what has ended is closed and what is ours is removed from the hosts; nothing else begins.
+    Cleaning {
+        /// Who.
+        operator: String,
+        /// Where.
+        controller: String,
     },
     /// A host was logged into.
     Connected {
@@ -273,6 +177,11 @@ pub enum Event {
     },
     /// It was given back.
     Unlocked {
+        /// Which.
+        host: HostName,
+    },
+    /// The host was left clean: nothing that the run put there for itself is there any more (of its lock `Unlocked` tells).
+    LeftClean {
         /// Which.
         host: HostName,
     },
@@ -504,6 +413,26 @@ pub enum Event {
         /// First, second.
         count: u32,
     },
+    /// A step of a host did not end well, and the person at the terminal is asked before the policy acts.
+    Asked {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// The slot.
+        slot: Slot,
+        /// When the policy acts without an answer.
+        until: Timestamp,
+    },
+    /// Nobody answered: the policy acts.
+    Unanswered {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// The slot.
+        slot: Slot,
+    },
     /// A person's word on a step of a host.
     Decided {
         /// Phase.
@@ -512,7 +441,7 @@ pub enum Event {
         host: HostName,
         /// The slot.
         slot: Slot,
-        /// `ok`, `failed`, `rerun` or `skip`.
+        /// `ok`, `failed`, `rerun` or `skip`; at the terminal also `rollback`, `hold`, or `policy`: what is written is to be done.
         verdict: String,
         /// Why.
         reason: String,

@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use super::ask::Word;
 use super::event::{Answer, Event, GateEnd, HostState, Occasion, Outcome, Slot, Stamped, StepKey, StepResult};
 use super::{Batch, Captured, GateRun, GateState, Line, Lists, Open, PhaseRun, Round, Run, SlotEnd, SlotRun, Turn};
 use crate::id::{Digest, HostName};
@@ -22,8 +23,12 @@ impl Run {
                 dry,
                 approvals,
                 freezes,
+                former_ms,
+                attended,
                 ..
             } => {
+                self.former_ms.clone_from(former_ms);
+                self.attended = *attended;
                 self.overridden(approvals);
                 self.freezes.clone_from(freezes);
                 self.id = Some(run.clone());
@@ -36,14 +41,25 @@ impl Run {
                 operator,
                 back,
                 overrides,
+                attended,
                 ..
             } => {
                 self.operators.insert(operator.clone());
                 self.overridden(overrides);
+                self.attended = *attended;
                 self.resume(at, *back);
+            }
+            Event::Cleaning { operator, .. } => {
+                self.operators.insert(operator.clone());
+                (self.cleaning, self.attended) = (true, false);
+                self.another_process();
             }
             Event::Connected { host, facts } => {
                 self.facts.insert(host.clone(), facts.clone());
+                self.visited.insert(host.clone());
+            }
+            Event::LeftClean { host } => {
+                self.visited.remove(host);
             }
             Event::Locked { host, on_host } => {
                 self.locked.insert(host.clone(), *on_host);
@@ -80,6 +96,16 @@ impl Run {
             Event::Signalled { count } => self.signals = *count,
             Event::Forgiven { obligation, .. } => {
                 self.forgiven.insert(obligation.clone());
+            }
+            Event::Asked {
+                phase,
+                host,
+                slot,
+                until,
+            } => self.line_mut(phase, host).slots.entry(slot.clone()).or_default().asked = Some(*until),
+            Event::Unanswered { phase, host, slot } => {
+                let run = self.line_mut(phase, host).slots.entry(slot.clone()).or_default();
+                (run.asked, run.word) = (None, Some(Word::Policy));
             }
             Event::Decided {
                 phase,
@@ -159,13 +185,10 @@ impl Run {
 
     fn resume(&mut self, at: Timestamp, back: bool) {
         self.resumed = Some(at);
-        self.signals = 0;
         self.halted = None;
-        self.ended = None;
+        self.cleaning = false;
         self.recheck_steady = true;
-        for open in self.open.values_mut() {
-            open.left = true;
-        }
+        self.another_process();
         if back {
             self.backwards
                 .get_or_insert_with(|| "resumed with --rollback".to_owned());
@@ -188,6 +211,19 @@ impl Run {
             GateState::Open => g.expires > at,
             GateState::Passed | GateState::Closed(GateEnd::Rejected) => true,
         });
+    }
+
+    /// What the former process left is now for this one: what it had under way, and what it had asked.
+    fn another_process(&mut self) {
+        self.signals = 0;
+        self.ended = None;
+        for open in self.open.values_mut() {
+            open.left = true;
+        }
+        let lines = self.phases.values_mut().flat_map(|p| p.lines.values_mut());
+        for run in lines.flat_map(|l| l.slots.values_mut()) {
+            run.asked = None;
+        }
     }
 
     fn steady_asked(&mut self, scope: &str, round: u32, occasion: Occasion) {
@@ -389,7 +425,7 @@ impl Run {
                     slot.order = stamped.seq;
                 }
                 slot.open = Some(key.clone());
-                slot.end = None;
+                (slot.end, slot.asked, slot.word) = (None, None, None);
                 slot.on = Some(on.clone());
                 slot.changes = *changes;
                 let open = Open {
@@ -487,6 +523,13 @@ impl Run {
     fn decided(&mut self, at: Timestamp, phase: &str, host: &HostName, slot: &Slot, verdict: &str, reason: &str) {
         let line = self.line_mut(phase, host);
         let run = line.slots.entry(slot.clone()).or_default();
+        run.asked = None;
+        run.word = Word::of(verdict);
+        // What follows is decided, not how it ended. Only what goes back must have ended: the person says that it failed.
+        let unknown = run.end.as_ref().is_some_and(|e| e.outcome == Outcome::Unknown);
+        if run.word.is_some() && !(run.word == Some(Word::Back) && unknown) {
+            return;
+        }
         let open = run.open.take();
         let end = |outcome| SlotEnd {
             outcome,
@@ -498,7 +541,7 @@ impl Run {
         };
         run.end = match verdict {
             "ok" => Some(end(Outcome::Ok)),
-            "failed" => Some(end(Outcome::Failed)),
+            "failed" | "rollback" => Some(end(Outcome::Failed)),
             "skip" => Some(end(Outcome::Skipped)),
             _ => None,
         };
@@ -536,7 +579,7 @@ impl Line {
                     .as_ref()
                     .is_some_and(|e| !matches!(e.outcome, Outcome::Ok | Outcome::Skipped | Outcome::Unknown))
             {
-                run.end = None;
+                (run.end, run.word) = (None, None);
                 run.tries = 0;
             }
         }

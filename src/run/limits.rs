@@ -40,7 +40,8 @@ pub(super) fn window_closed(plan: &Plan, run: &Run, phase: &PlannedPhase, now: T
             return Some("the window's cut-off is reached: no further host starts".to_owned());
         }
     };
-    let slowest = run.slowest_ms.get(&phase.id).copied().unwrap_or(0);
+    let of = |times: &std::collections::BTreeMap<String, u64>| times.get(&phase.id).copied().filter(|ms| *ms > 0);
+    let slowest = of(&run.slowest_ms).or_else(|| of(&run.former_ms)).unwrap_or(0);
     let reserve = estimate::reserve_ms(plan.window.as_ref(), phase);
     let span = SignedDuration::from_millis(i64::try_from(slowest.saturating_add(reserve)).unwrap_or(i64::MAX));
     let back = now.checked_add(span).unwrap_or(Timestamp::MAX);

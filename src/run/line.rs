@@ -12,15 +12,13 @@
 //! Nothing is stored about the position: it is the first step of these lists that has no end. So going on after a crash is the
 //! same walk over the same slots.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use jiff::Timestamp;
 
+pub use super::course::{Course, Standing, Walk, item_of, items, listed_by, places, standing};
 use super::event::{HostState, Outcome, Slot, StepKey};
-use super::{Line, Lists, PhaseRun, SlotRun, unwind};
+use super::{Line, PhaseRun, SlotRun, unwind};
 use crate::id::HostName;
-use crate::plan::{OnFailure, Place, PlannedPhase, PlannedStep, Retry, Stage, Value, item_words};
+use crate::plan::{OnFailure, Place, PlannedPhase, PlannedStep, Stage};
 
 /// Pass of the prechecks that are repeated when a host's turn has come.
 pub const RECHECK_PASS: u32 = 2;
@@ -40,35 +38,18 @@ pub enum LineNext {
     Judge,
     /// Prechecked; waits for its batch.
     Ready,
+    /// A person is asked before the policy acts, until then.
+    Ask(Slot, Timestamp),
+    /// The question is open until then.
+    Asked(Slot, Timestamp),
+    /// Nobody answered it in time.
+    Unanswered(Slot),
     /// Its own failure turns it round.
     Turn(String),
     /// It ends so.
     End(HostState, String),
     /// It has ended.
     Over,
-}
-
-/// How a list of steps stands.
-#[derive(Debug)]
-pub enum Walk {
-    /// All ended well.
-    Done,
-    /// This comes next.
-    Next(LineNext),
-    /// One failed for good.
-    Bad {
-        /// Which.
-        step: String,
-        /// How.
-        outcome: Outcome,
-        /// Why.
-        why: String,
-    },
-    /// Nobody can say how one ended.
-    Unknown {
-        /// Which.
-        step: String,
-    },
 }
 
 /// A host's line with all that is needed to walk it.
@@ -83,6 +64,8 @@ pub struct Walker<'a> {
     pub line: &'a Line,
     /// A dry run sends nothing that changes.
     pub dry: bool,
+    /// A person sits at the terminal and may decide before the policy acts.
+    pub attended: bool,
     /// Now, for retries that are due.
     pub now: Timestamp,
 }
@@ -97,7 +80,7 @@ impl Walker<'_> {
             return LineNext::Busy;
         }
         if let Some(slot) = self.line.unknown_step() {
-            return unknown(&slot.step);
+            return self.unless_decided(Some(slot), unknown(&slot.step));
         }
         match (self.line.reopened, &self.line.turned) {
             (Some(pass), turned) => self.again(pass, turned.is_some()),
@@ -114,7 +97,7 @@ impl Walker<'_> {
             Walk::Done => {}
             Walk::Next(next) => return next,
             Walk::Bad { step, why, .. } => return LineNext::End(HostState::Refused, said(&step, "precheck", &why)),
-            Walk::Unknown { step } => return LineNext::End(HostState::Unknown, step),
+            Walk::Unknown { step, .. } => return LineNext::End(HostState::Unknown, step),
         }
         if self.phase.when.is_some() {
             match self.line.needed {
@@ -139,21 +122,27 @@ impl Walker<'_> {
             Walk::Bad { step, why, .. } => {
                 return LineNext::End(HostState::Refused, said(&step, "repeated precheck", &why));
             }
-            Walk::Unknown { step } => return LineNext::End(HostState::Unknown, step),
+            Walk::Unknown { step, .. } => return LineNext::End(HostState::Unknown, step),
         }
         for stage in [Stage::Drain, Stage::Steps, Stage::Verify] {
             match self.stage(stage, 0) {
                 Walk::Done => {}
                 Walk::Next(next) => return next,
-                Walk::Bad { step, why, .. } => return self.failed(&said(&step, stage.as_str(), &why)),
-                Walk::Unknown { step } => return unknown(&step),
+                Walk::Bad { step, slot, why, .. } => {
+                    let wish = self.failed(&said(&step, stage.as_str(), &why));
+                    return self.unless_decided(slot.as_ref(), wish);
+                }
+                Walk::Unknown { step, slot } => return self.unless_decided(slot.as_ref(), unknown(&step)),
             }
         }
         match self.stage(Stage::Undrain, 0) {
             Walk::Done => LineNext::End(self.good(), String::new()),
             Walk::Next(next) => next,
-            Walk::Bad { step, why, .. } => LineNext::End(HostState::Held, said(&step, "undrain", &why)),
-            Walk::Unknown { step } => unknown(&step),
+            Walk::Bad { step, slot, why, .. } => {
+                let wish = LineNext::End(HostState::Held, said(&step, "undrain", &why));
+                self.unless_decided(slot.as_ref(), wish)
+            }
+            Walk::Unknown { step, slot } => self.unless_decided(slot.as_ref(), unknown(&step)),
         }
     }
 
@@ -186,13 +175,11 @@ impl Walker<'_> {
             match self.stage(Stage::Drain, 1) {
                 Walk::Done => {}
                 Walk::Next(next) => return next,
-                Walk::Bad { step, why, .. } => {
-                    return LineNext::End(
-                        HostState::Held,
-                        said(&step, "drain on the way back, nothing was undone", &why),
-                    );
+                Walk::Bad { step, slot, why, .. } => {
+                    let why = said(&step, "drain on the way back, nothing was undone", &why);
+                    return self.unless_decided(slot.as_ref(), LineNext::End(HostState::Held, why));
                 }
-                Walk::Unknown { step } => return unknown(&step),
+                Walk::Unknown { step, slot } => return self.unless_decided(slot.as_ref(), unknown(&step)),
             }
         }
         let way = unwind::owed(self.phase, self.host, self.line);
@@ -210,11 +197,15 @@ impl Walker<'_> {
                     step: id,
                     outcome: Outcome::Unreachable,
                     why,
+                    ..
                 } if step.place == Place::Own => {
                     passed_over = Some(said(&id, "undo", &why));
                 }
-                Walk::Bad { step, why, .. } => return LineNext::End(HostState::Broken, said(&step, "undo", &why)),
-                Walk::Unknown { step } => return unknown(&step),
+                Walk::Bad { step, slot, why, .. } => {
+                    let wish = LineNext::End(HostState::Broken, said(&step, "undo", &why));
+                    return self.unless_decided(slot.as_ref(), wish);
+                }
+                Walk::Unknown { step, slot } => return self.unless_decided(slot.as_ref(), unknown(&step)),
             }
         }
         if let Some(why) = passed_over {
@@ -261,10 +252,11 @@ impl Walker<'_> {
             match self.stage(stage, pass) {
                 Walk::Done => {}
                 Walk::Next(next) => return Some(next),
-                Walk::Bad { step, why, .. } => {
-                    return Some(LineNext::End(HostState::Held, said(&step, stage.as_str(), &why)));
+                Walk::Bad { step, slot, why, .. } => {
+                    let wish = LineNext::End(HostState::Held, said(&step, stage.as_str(), &why));
+                    return Some(self.unless_decided(slot.as_ref(), wish));
                 }
-                Walk::Unknown { step } => return Some(unknown(&step)),
+                Walk::Unknown { step, slot } => return Some(self.unless_decided(slot.as_ref(), unknown(&step))),
             }
         }
         None
@@ -374,192 +366,6 @@ pub(super) fn worked(phase: &PlannedPhase, run: &PhaseRun, host: &HostName, line
     } else {
         Worked::Nothing
     }
-}
-
-/// Where steps are walked: for whom, and what is told of them.
-#[derive(Clone, Copy)]
-pub struct Course<'a> {
-    /// The phase; empty: the run's own steady state.
-    pub phase: &'a str,
-    /// The host; `None`: `once` and steady state.
-    pub host: Option<&'a HostName>,
-    /// The steps' attempts.
-    pub slots: &'a BTreeMap<Slot, SlotRun>,
-    /// The items of those with `for_each`.
-    pub lists: &'a Lists,
-    /// Now, for retries that are due.
-    pub now: Timestamp,
-}
-
-impl<'a> Course<'a> {
-    /// A host's own, with nothing due by time.
-    pub fn of_line(phase: &'a PlannedPhase, host: &'a HostName, line: &'a Line) -> Self {
-        Self {
-            phase: &phase.id,
-            host: Some(host),
-            slots: &line.slots,
-            lists: &line.lists,
-            now: Timestamp::MIN,
-        }
-    }
-
-    /// That of a phase's `once` steps.
-    pub fn of_phase(phase: &'a PlannedPhase, run: &'a PhaseRun, now: Timestamp) -> Self {
-        Self {
-            phase: &phase.id,
-            host: None,
-            slots: &run.once,
-            lists: &run.lists,
-            now,
-        }
-    }
-
-    /// How a step stands, over all its items and the whole delegated set.
-    pub fn walk(&self, stage: Stage, step: &PlannedStep, pass: u32) -> Walk {
-        let hosts = places(step, self.host);
-        match items(step, stage, self.lists) {
-            Some(items) => {
-                let all = hosts.saturating_mul(u32::try_from(items.len()).unwrap_or(u32::MAX));
-                self.walk_places(stage, step, pass, 0..all)
-            }
-            // Its list is not asked yet: that is what its first place does, or leaves the whole step out.
-            None if step.for_each.is_some() => self.walk_places(stage, step, pass, 0..hosts.min(1)),
-            None => self.walk_places(stage, step, pass, 0..hosts),
-        }
-    }
-
-    /// How an undo step stands that takes back one item.
-    pub fn walk_item(&self, stage: Stage, step: &PlannedStep, pass: u32, item: u32) -> Walk {
-        let hosts = places(step, self.host);
-        let first = item.saturating_mul(hosts);
-        self.walk_places(stage, step, pass, first..first.saturating_add(hosts))
-    }
-
-    fn walk_places(&self, stage: Stage, step: &PlannedStep, pass: u32, nths: std::ops::Range<u32>) -> Walk {
-        for nth in nths {
-            let slot = Slot {
-                stage,
-                step: step.id.clone(),
-                nth,
-                pass,
-            };
-            let run = self.slots.get(&slot);
-            let perform = || {
-                Walk::Next(LineNext::Perform(StepKey {
-                    phase: self.phase.to_owned(),
-                    stage,
-                    step: step.id.clone(),
-                    nth,
-                    host: self.host.cloned(),
-                    pass,
-                    attempt: run.map_or(0, |r| r.attempts) + 1,
-                }))
-            };
-            match standing(run, step) {
-                Standing::Fresh => return perform(),
-                Standing::Open => return Walk::Next(LineNext::Busy),
-                Standing::Good => {}
-                Standing::RetryAt(at) if at <= self.now => return perform(),
-                Standing::RetryAt(at) => return Walk::Next(LineNext::Wait(at)),
-                Standing::Bad(outcome, why) => {
-                    return Walk::Bad {
-                        step: self.place_words(stage, step, nth),
-                        outcome,
-                        why,
-                    };
-                }
-                Standing::Unknown => return Walk::Unknown { step: step.id.clone() },
-            }
-        }
-        Walk::Done
-    }
-
-    /// A step's id, with its item where it has several.
-    fn place_words(&self, stage: Stage, step: &PlannedStep, nth: u32) -> String {
-        let Some(items) = items(step, stage, self.lists) else {
-            return step.id.clone();
-        };
-        let item = usize::try_from(item_of(step, self.host, nth)).unwrap_or(usize::MAX);
-        format!("{} ({})", step.id, item_words(items.get(item), item, items.len()))
-    }
-}
-
-/// The items of a step: its own list, or for an undo step that of the step which it takes back.
-pub fn items<'l>(step: &PlannedStep, stage: Stage, lists: &'l Lists) -> Option<&'l [Value]> {
-    let (stage, id) = listed_by(stage, &step.id);
-    lists.get(&(stage, id.to_owned())).map(Vec::as_slice)
-}
-
-/// Whose list the items of a step are: its own, or for an undo step (`STEP/N`) that of the step which it takes back.
-pub fn listed_by(stage: Stage, id: &str) -> (Stage, &str) {
-    match (stage, id.rsplit_once('/')) {
-        (Stage::Undo, Some((of, _))) => (Stage::Steps, of),
-        _ => (stage, id),
-    }
-}
-
-/// Which item the place `nth` of a step is for, from 0.
-pub fn item_of(step: &PlannedStep, host: Option<&HostName>, nth: u32) -> u32 {
-    nth / places(step, host).max(1)
-}
-
-/// How many places an item of a step (or the step, if it has no items) is done at, one after another.
-pub fn places(step: &PlannedStep, host: Option<&HostName>) -> u32 {
-    let n = match &step.place {
-        Place::Own | Place::OneOf(_) => 1,
-        Place::Hosts(list) => list.len(),
-        Place::ByHost(map) => host.and_then(|h| map.get(h)).map_or(0, Vec::len),
-    };
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
-/// How a slot stands.
-pub enum Standing {
-    /// Not begun.
-    Fresh,
-    /// Under way.
-    Open,
-    /// Nothing more to do.
-    Good,
-    /// Failed, and tried again then.
-    RetryAt(Timestamp),
-    /// Failed for good.
-    Bad(Outcome, String),
-    /// Nobody can say.
-    Unknown,
-}
-
-/// How a slot stands: a failure is repeated while `retry` allows, an unknown never.
-pub fn standing(run: Option<&SlotRun>, step: &PlannedStep) -> Standing {
-    let Some(run) = run else { return Standing::Fresh };
-    if run.open.is_some() {
-        return Standing::Open;
-    }
-    let Some(end) = &run.end else { return Standing::Fresh };
-    match end.outcome {
-        Outcome::Ok | Outcome::Skipped => Standing::Good,
-        // A step that changes nothing cannot have left anything half done: cut off, it has failed like any other.
-        Outcome::Unknown if !step.read_only => Standing::Unknown,
-        bad => {
-            if run.tries < step.retry.attempts && !end.by_person {
-                return Standing::RetryAt(end.at.saturating_add(delay(&step.retry, run.tries)).unwrap_or(end.at));
-            }
-            if step.may_fail.is_some() {
-                Standing::Good
-            } else {
-                Standing::Bad(bad, end.why.clone())
-            }
-        }
-    }
-}
-
-fn delay(retry: &Retry, tries: u32) -> Duration {
-    let mut ms = retry.delay_ms;
-    for _ in 1..tries.min(64) {
-        ms = ms.saturating_mul(u64::from(retry.backoff_percent.max(100))) / 100;
-    }
-    // A wait longer than a day is a mistake of the exponent, not a wish.
-    Duration::from_millis(ms.min(86_400_000))
 }
 
 fn stops_before(step: &PlannedStep) -> LineNext {

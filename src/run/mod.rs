@@ -2,8 +2,10 @@
 //!
 //! Owns: [`Run`] and what can be read off it; `fold` changes it. Must not: do I/O, read a clock, decide (that is [`next`]).
 
+pub mod ask;
 mod back;
 mod cleanup;
+mod course;
 pub mod event;
 mod fold;
 mod gate;
@@ -15,6 +17,7 @@ pub mod moment;
 pub mod next;
 pub mod objective;
 mod rollout;
+mod state;
 mod steady;
 #[cfg(test)]
 mod tests;
@@ -85,6 +88,14 @@ pub struct Run {
     pub ended: Option<(Verdict, u8)>,
     /// The slowest host of each phase so far, ms from its beginning to its end.
     pub slowest_ms: BTreeMap<String, u64>,
+    /// The slowest host of each phase in former runs, as the start of this one was told.
+    pub former_ms: BTreeMap<String, u64>,
+    /// A person sits at the terminal of this process and is asked before a policy acts.
+    pub attended: bool,
+    /// `owed --clean`: what has ended is closed, nothing else begins.
+    pub cleaning: bool,
+    /// Hosts on which something may lie that the run put there for itself.
+    pub visited: BTreeSet<HostName>,
 }
 
 /// A step's results by host (`None`: `once` and steady state), there by item and host of a delegated set.
@@ -251,6 +262,10 @@ pub struct SlotRun {
     pub open: Option<StepKey>,
     /// How the last attempt ended.
     pub end: Option<SlotEnd>,
+    /// A person is asked about that end, until then.
+    pub asked: Option<Timestamp>,
+    /// What is to follow that end, as a person said.
+    pub word: Option<ask::Word>,
     /// Where it was done.
     pub on: Option<HostName>,
     /// True if it changes something.
@@ -374,6 +389,17 @@ impl Line {
     /// True while a step of it is under way.
     pub fn busy(&self) -> bool {
         self.slots.values().any(|r| r.open.is_some())
+    }
+
+    /// The step about which a person is asked now.
+    pub fn asks(&self) -> Option<&Slot> {
+        self.slots.iter().find(|(_, r)| r.asked.is_some()).map(|(slot, _)| slot)
+    }
+
+    /// True if a person said to leave this host as it is.
+    pub fn held_by_word(&self) -> bool {
+        let held = |r: &SlotRun| r.word == Some(ask::Word::Hold);
+        self.ended.is_some() && self.slots.values().any(held)
     }
 
     /// The changing step of which nobody can say how it ended: it may still run.

@@ -10,7 +10,7 @@
 use jiff::Timestamp;
 
 pub use super::back::reopenings;
-use super::event::{Event, Halt, Occasion, Stamped, StepKey};
+use super::event::{Event, Halt, Occasion, Slot, Stamped, StepKey};
 use super::line::{LineNext, Walker};
 use super::{Line, PhaseRun, Run};
 use crate::id::HostName;
@@ -54,6 +54,17 @@ pub enum Next {
         /// Its id.
         gate: String,
     },
+    /// A person is asked about a step, until then.
+    AskPerson {
+        /// Phase.
+        phase: String,
+        /// Host.
+        host: HostName,
+        /// The step.
+        slot: Slot,
+        /// When the policy acts without an answer.
+        until: Timestamp,
+    },
     /// Nothing before then.
     Sleep {
         /// When.
@@ -77,18 +88,14 @@ pub fn next(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Next> {
     // First signal: nothing new starts, undo included; what runs may finish.
     let part = if run.signals > 0 {
         Part::Over
+    } else if run.cleaning {
+        // What has ended stays as it is and is closed.
+        d.clean_all()
     } else if run.backwards.is_some() {
         d.backward()
     } else {
         d.forward()
     };
-    d.or_finish(part)
-}
-
-/// As [`next`], for `owed --clean`: what has ended stays as it is and is closed; nothing else begins.
-pub fn cleaning(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Next> {
-    let d = Decider { plan, run, now };
-    let part = if run.signals > 0 { Part::Over } else { d.clean_all() };
     d.or_finish(part)
 }
 
@@ -108,6 +115,8 @@ pub fn goes_on(plan: &Plan, run: &Run, now: Timestamp, back: bool) -> bool {
         controller: String::new(),
         back,
         overrides: Vec::new(),
+        // A question that would be asked at a terminal is something to do.
+        attended: true,
     };
     tell(&mut run, resumed);
     for event in reopenings(plan, &run) {
@@ -199,6 +208,7 @@ impl<'a> Decider<'a> {
             host,
             line,
             dry: self.run.dry,
+            attended: self.run.attended,
             now: self.now,
         }
     }
@@ -211,6 +221,19 @@ impl<'a> Decider<'a> {
             LineNext::Wait(until) => Some(Next::Sleep { until }),
             LineNext::Reach => Some(Next::Reach { phase, host }),
             LineNext::Judge => Some(Next::Judge { phase, host }),
+            LineNext::Ask(slot, until) => Some(Next::Record(Box::new(Event::Asked {
+                phase,
+                host,
+                slot,
+                until,
+            }))),
+            LineNext::Asked(slot, until) => Some(Next::AskPerson {
+                phase,
+                host,
+                slot,
+                until,
+            }),
+            LineNext::Unanswered(slot) => Some(Next::Record(Box::new(Event::Unanswered { phase, host, slot }))),
             LineNext::Turn(why) => Some(Next::Record(Box::new(Event::Turned {
                 phase,
                 host,

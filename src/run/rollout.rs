@@ -160,6 +160,10 @@ impl<'a> Decider<'a> {
         let Some(batch) = pr.batches.last().filter(|b| !b.settled && self.run.halted.is_none()) else {
             return Part::Over;
         };
+        // A person is asked about a host: what is said of it decides whether others may start.
+        if pr.lines.values().any(|l| l.asks().is_some()) {
+            return Part::Over;
+        }
         let active = pr.lines.values().filter(|l| l.under_way()).count();
         if active >= usize::try_from(phase.rollout.parallel).unwrap_or(usize::MAX) {
             return Part::Over;
@@ -253,7 +257,9 @@ impl<'a> Decider<'a> {
                 text,
             });
         }
-        (phase.on_failure == OnFailure::RollbackRun && self.anything_touched()).then(|| Event::TurnedBack {
+        // Who said to leave a host as it is did not mean the whole run to go back over it.
+        let left = pr.lines.values().any(Line::held_by_word);
+        (phase.on_failure == OnFailure::RollbackRun && !left && self.anything_touched()).then(|| Event::TurnedBack {
             why: format!("too many hosts of phase {} failed", phase.id),
         })
     }

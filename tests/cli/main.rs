@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod across;
+mod asks;
 mod decide;
 mod each;
 mod layout;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::room::Room;
 
 /// A person at a terminal that `script` made, who types only after having read.
-struct Person {
+pub struct Person {
     keys: ChildStdin,
     shown: Receiver<Vec<u8>>,
     seen: String,
@@ -18,7 +18,7 @@ struct Person {
 }
 
 impl Person {
-    fn starts(room: &Room, args: &str) -> Self {
+    pub fn starts(room: &Room, args: &str) -> Self {
         Self::starts_in_shell(room, &format!("exec pitstop {args}"))
     }
 
@@ -60,7 +60,7 @@ impl Person {
 
     /// Waits until this is on the screen, behind what was waited for before.
     #[track_caller]
-    fn sees(&mut self, text: &str) {
+    pub fn sees(&mut self, text: &str) {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
             if let Some(at) = self.seen[self.read..].find(text) {
@@ -75,12 +75,12 @@ impl Person {
         }
     }
 
-    fn types(&mut self, text: &str) {
+    pub fn types(&mut self, text: &str) {
         self.keys.write_all(text.as_bytes()).unwrap();
     }
 
     /// Its exit code and everything that was on the screen.
-    fn ends(mut self) -> (i32, String) {
+    pub fn ends(mut self) -> (i32, String) {
         let code = self.program.wait().unwrap().code().unwrap();
         while let Ok(bytes) = self.shown.recv_timeout(Duration::from_secs(30)) {
             self.seen.push_str(&String::from_utf8_lossy(&bytes));

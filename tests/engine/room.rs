@@ -192,6 +192,7 @@ impl Room {
             operator: "tess".to_owned(),
             controller: "here".to_owned(),
             freezes: Vec::new(),
+            former_ms: Default::default(),
             approval_folders: Vec::new(),
             observer: Box::new(move |stamped, _| {
                 if when.as_ref().is_some_and(|w| w(&stamped.event)) {

@@ -126,6 +126,7 @@ fn setup(fleet: &Fleet, plan: &Plan, folder: &RunFolder, id: &RunId, journal: Jo
         operator: "olga".to_owned(),
         controller: "here".to_owned(),
         freezes: Vec::new(),
+        former_ms: Default::default(),
         approval_folders: Vec::new(),
         observer: Box::new(|_, _| {}),
         signals,

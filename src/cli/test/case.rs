@@ -269,6 +269,8 @@ impl Stage {
             controller: HostName::controller().to_string(),
             // A freeze would refuse the start of a test; what a calendar says today is not a matter of the runbook.
             freezes: Vec::new(),
+            // Nor is what other runs took.
+            former_ms: Default::default(),
             approval_folders: vec![self.folder.approvals()],
             observer: self.signals.observer(self.began, clock, send, killed),
             signals,

@@ -107,6 +107,13 @@ impl<'p> Gather<'p> {
         self.before = Some((at, matches!(e.event, Event::Ended { .. })));
     }
 
+    /// What the former process told of its end holds no more.
+    fn goes_on(&mut self) {
+        self.record.outcome.verdict = None;
+        self.record.outcome.exit = None;
+        self.record.left_behind.clear();
+    }
+
     fn run_event(&mut self, at: Timestamp, event: &Event) {
         match event {
             Event::Started {
@@ -131,6 +138,7 @@ impl<'p> Gather<'p> {
                 controller,
                 back,
                 overrides,
+                ..
             } => {
                 let (since, orderly) = self.before.unwrap_or((at, false));
                 self.operator(operator, controller, at);
@@ -145,9 +153,11 @@ impl<'p> Gather<'p> {
                 for a in overrides {
                     self.answer("", a, at);
                 }
-                self.record.outcome.verdict = None;
-                self.record.outcome.exit = None;
-                self.record.left_behind.clear();
+                self.goes_on();
+            }
+            Event::Cleaning { operator, controller } => {
+                self.operator(operator, controller, at);
+                self.goes_on();
             }
             Event::SteadyAsked { phase, round, occasion } => self.record.steady.push(SteadyRecord {
                 phase: phase.clone(),
@@ -445,7 +455,8 @@ impl<'p> Gather<'p> {
                 }
                 self.record.deviations.push(Deviation {
                     code: DeviationCode::ManualOverride,
-                    weighs: true,
+                    // Who lets the policy act has only hastened it.
+                    weighs: verdict != "policy",
                     phase: phase.clone(),
                     host: Some(host.clone()),
                     step: slot.step.clone(),

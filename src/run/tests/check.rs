@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::asked::Asked;
 use super::watch::Watch;
 use crate::id::HostName;
 use crate::plan::*;
@@ -49,6 +50,8 @@ pub struct Checker {
     lists: BTreeMap<(String, Stage, String, Option<HostName>), u32>,
     /// What may begin after what.
     watch: Watch,
+    /// What a person was asked, and what came of the answer.
+    people: Asked,
     /// What was found.
     pub violations: Vec<String>,
 }
@@ -68,6 +71,7 @@ impl Checker {
             waits: BTreeSet::new(),
             lists: BTreeMap::new(),
             watch: Watch::default(),
+            people: Asked::default(),
             violations: Vec::new(),
         }
     }
@@ -85,8 +89,11 @@ impl Checker {
     pub fn see(&mut self, e: &Stamped) {
         self.watch.see(&self.plan, e);
         self.violations.append(&mut self.watch.violations);
+        self.people.see(&self.plan, e);
+        self.violations.append(&mut self.people.violations);
         match &e.event {
             Event::Started { .. } => {}
+            Event::Cleaning { .. } => self.signalled = false,
             Event::Resumed { back, .. } => {
                 self.halted = false;
                 self.signalled = false;
@@ -166,6 +173,9 @@ impl Checker {
         else {
             return;
         };
+        if matches!(verdict.as_str(), "hold" | "policy") {
+            return;
+        }
         self.unsure.remove(&(host.clone(), phase.clone(), slot.clone()));
         let t = self.trace(phase, host);
         let stays = slot.stage == Stage::Cleanup || t.state.is_some_and(|s| s.is_good() || s == HostState::RolledBack);

@@ -47,7 +47,9 @@ impl Compared {
     /// What a run that goes back does next.
     pub fn decision(&mut self, plan: &Plan, run: &Run, events: &[Stamped], list: &[Next]) {
         let Some(order) = self.order else { return };
-        if run.backwards.is_none() || run.signals > 0 || !run.open.is_empty() {
+        // While a person is asked about a host, the others wait for the answer; the oracle hears of neither.
+        let asks = list.iter().any(|n| matches!(n, Next::AskPerson { .. }));
+        if run.backwards.is_none() || run.signals > 0 || !run.open.is_empty() || asks {
             return;
         }
         let told: BTreeSet<Due> = Oracle::new(plan, events, order)

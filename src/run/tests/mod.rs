@@ -1,6 +1,7 @@
 //! Tests of the pure core: tables that name the sentences of the semantics, and random runs under fixed promises.
 #![expect(missing_docs, reason = "tests and their tools")]
 
+mod asked;
 mod backward;
 mod between;
 mod check;

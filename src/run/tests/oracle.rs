@@ -189,10 +189,15 @@ impl<'a> Oracle<'a> {
                 let story = self.story(phase, Some(host));
                 let spot = (slot.stage, slot.step.clone(), slot.nth, slot.pass);
                 let told = story.spots.entry(spot).or_default();
+                // What follows is decided there, not how it ended; but who takes back what nobody knows says that it failed.
+                let follows = matches!(verdict.as_str(), "rollback" | "hold" | "policy");
+                if follows && !(verdict == "rollback" && told.unknown()) {
+                    return;
+                }
                 told.open = false;
                 let outcome = match verdict.as_str() {
                     "ok" => Some(Outcome::Ok),
-                    "failed" => Some(Outcome::Failed),
+                    "failed" | "rollback" => Some(Outcome::Failed),
                     "skip" => Some(Outcome::Skipped),
                     _ => None,
                 };

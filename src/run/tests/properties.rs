@@ -12,6 +12,7 @@ use super::sim::*;
 use crate::id::HostName;
 use crate::plan::*;
 use crate::run::Run;
+use crate::run::ask::Choice;
 use crate::run::event::*;
 use crate::run::next::goes_on;
 
@@ -140,6 +141,9 @@ impl World for Chance {
     }
     fn probe(&mut self, _: &StepKey) -> Probe {
         self.dice.of(&[Probe::Ended, Probe::Ended, Probe::Never, Probe::Lost])
+    }
+    fn choice(&mut self, _: &HostName, _: &Slot, may: &[Choice]) -> Option<Choice> {
+        (!self.dice.one_in(4)).then(|| self.dice.of(may))
     }
     fn pick(&mut self, of: usize) -> usize {
         self.dice.roll(of)
@@ -309,6 +313,8 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
         blind: BTreeSet::new(),
     };
     let mut sim = Sim::new(plan, world);
+    let mut sits = Dice::new(seed ^ 0x0005_EA7E_D000);
+    sim.attended = sits.one_in(3);
     for item in &mut sim.plan.items {
         if let PlanItem::Phase(p) = item {
             spoil(p);
@@ -340,6 +346,7 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
             people(&mut sim, &mut d);
         }
         let back = d.one_in(4);
+        sim.attended = sim.attended && !sits.one_in(3);
         let told = sim.events.len();
         let foreseen = goes_on(&sim.plan, &sim.run, sim.now, back);
         end = sim.resume(back);
@@ -398,7 +405,7 @@ fn every_promise_holds(quarter: u64) {
     }
     // Promise → how often it was broken, and the first seed.
     let mut broken: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-    let (mut runs, mut ledgers, mut decisions) = (0u64, 0, 0);
+    let (mut runs, mut ledgers, mut decisions, mut asked) = (0u64, 0, 0, 0);
     let kept = KEPT.lines().filter(|l| quarter == 0 && !l.starts_with('#'));
     let kept: Vec<u64> = kept.map(|l| l.split(' ').next().unwrap().parse().unwrap()).collect();
     for seed in kept.into_iter().chain(seeds(quarter)) {
@@ -407,6 +414,8 @@ fn every_promise_holds(quarter: u64) {
             Ok(Ok(sim)) => {
                 ledgers += sim.compared.ledgers;
                 decisions += sim.compared.decisions;
+                let question = |e: &&Stamped| matches!(e.event, Event::Asked { .. });
+                asked += sim.events.iter().filter(question).count();
                 continue;
             }
             Ok(Err(why)) => why,
@@ -416,7 +425,9 @@ fn every_promise_holds(quarter: u64) {
         let promise = first.split(": ").next().unwrap_or_default().to_owned();
         broken.entry(promise).or_insert((0, seed)).0 += 1;
     }
-    println!("{runs} runs; compared with the oracle: {ledgers} ledgers, {decisions} decisions");
+    println!(
+        "{runs} runs; a person was asked {asked} times; compared with the oracle: {ledgers} ledgers, {decisions} decisions"
+    );
     assert!(
         broken.is_empty(),
         "broken promise → (how often, first seed): {broken:#?}\nPITSTOP_SEED=N tells the story; keep the seed in tests/data/seeds.txt"

@@ -10,6 +10,7 @@ use super::check::Checker;
 use super::compared::Compared;
 use crate::id::{Digest, HostName, RunId};
 use crate::plan::{Plan, Value};
+use crate::run::ask::{Choice, choices};
 use crate::run::event::*;
 use crate::run::next::{Next, next, reopenings};
 use crate::run::verdict::{Also, verdict};
@@ -72,6 +73,10 @@ pub trait World {
     fn probe(&mut self, _key: &StepKey) -> Probe {
         Probe::Ended
     }
+    /// What a person says about a step that did not end well; `None`: nothing.
+    fn choice(&mut self, _host: &HostName, _slot: &Slot, _may: &[Choice]) -> Option<Choice> {
+        None
+    }
     /// How many items a list has.
     fn items(&mut self, _key: &StepKey) -> usize {
         3
@@ -91,6 +96,8 @@ pub struct Script {
     pub last: Vec<String>,
     pub items: Option<usize>,
     pub words: BTreeMap<String, Word>,
+    /// What a person says about a step: each is said once, in this order.
+    pub choices: Vec<(String, Choice)>,
     pub probe: Option<Probe>,
 }
 
@@ -102,6 +109,12 @@ impl Script {
     /// `"a h1"`: step keys are `PHASE/STAGE/STEP/NTH/HOST/PASS/ATTEMPT`; every word must be a part between slashes (or joined parts).
     pub fn on(mut self, words: &str, fate: impl Into<Fate>) -> Self {
         self.fates.push((words.to_owned(), fate.into()));
+        self
+    }
+
+    /// A person says this of a step, by its id.
+    pub fn says(mut self, step: &str, choice: Choice) -> Self {
+        self.choices.push((step.to_owned(), choice));
         self
     }
 
@@ -129,6 +142,12 @@ impl World for Script {
     }
     fn items(&mut self, _: &StepKey) -> usize {
         self.items.unwrap_or(3)
+    }
+    fn choice(&mut self, _: &HostName, slot: &Slot, may: &[Choice]) -> Option<Choice> {
+        let at = self.choices.iter().position(|(step, _)| *step == slot.step)?;
+        let (_, choice) = self.choices.remove(at);
+        assert!(may.contains(&choice), "{choice:?} is not offered, only {may:?}");
+        Some(choice)
     }
     fn word(&mut self, gate: &str) -> Word {
         self.words.get(gate).copied().unwrap_or(Word::Yes)
@@ -191,6 +210,10 @@ pub struct Sim<W> {
     pub freezes: Vec<crate::window::Freeze>,
     /// What was set aside by a signature.
     pub overrides: Vec<&'static str>,
+    /// How long hosts took in former runs, by phase.
+    pub former_ms: BTreeMap<String, u64>,
+    /// A person sits at the terminal, and is asked about steps that do not end well.
+    pub attended: bool,
     pub checker: Checker,
     pub compared: Compared,
     /// What is under way, and what will come of it.
@@ -214,6 +237,8 @@ impl<W: World> Sim<W> {
             faults: Vec::new(),
             freezes: Vec::new(),
             overrides: Vec::new(),
+            former_ms: BTreeMap::new(),
+            attended: false,
             flying: Vec::new(),
             unseen: false,
             dry: false,
@@ -258,6 +283,8 @@ impl<W: World> Sim<W> {
                 })
                 .collect(),
             freezes: self.freezes.clone(),
+            former_ms: self.former_ms.clone(),
+            attended: self.attended && !self.dry,
         });
         self.process()
     }
@@ -268,12 +295,23 @@ impl<W: World> Sim<W> {
         self.process()
     }
 
+    /// `owed --clean`.
+    pub fn tidy(&mut self) -> End {
+        self.emit(Event::Cleaning {
+            operator: "ops".to_owned(),
+            controller: "here".to_owned(),
+        });
+        self.probe();
+        self.process()
+    }
+
     pub fn begin_resume(&mut self, back: bool) {
         self.emit(Event::Resumed {
             operator: "ops".to_owned(),
             controller: "here".to_owned(),
             back,
             overrides: Vec::new(),
+            attended: self.attended,
         });
         self.probe();
         for event in reopenings(&self.plan, &self.run) {
@@ -502,6 +540,14 @@ impl<W: World> Sim<W> {
                 }
                 Word::Absent => return Some(self.ended(true)),
             },
+            Next::AskPerson { phase, host, slot, .. } => {
+                let line = self.run.line(&phase, &host).unwrap();
+                let may = choices(line, &slot);
+                match self.world.choice(&host, &slot, &may) {
+                    Some(choice) => self.decide(&phase, &host, slot, choice.verdict()),
+                    None => self.now += SignedDuration::from_mins(7),
+                }
+            }
             Next::Record(_) | Next::Sleep { .. } | Next::Finish => unreachable!(),
         }
         None

@@ -109,15 +109,15 @@ impl Watch {
                 verdict,
                 ..
             } => {
-                let last = match verdict.as_str() {
-                    "ok" => Last::Told(Outcome::Ok),
-                    "failed" => Last::Told(Outcome::Failed),
-                    "skip" => Last::Told(Outcome::Skipped),
-                    _ => Last::Anew,
-                };
                 let at = (phase.clone(), Some(host.clone()));
                 if let Some(a) = self.places.entry(at).or_default().get_mut(slot) {
-                    a.last = last;
+                    a.last = match (verdict.as_str(), a.last) {
+                        ("ok", _) => Last::Told(Outcome::Ok),
+                        ("failed", _) | ("rollback", Last::Ended(Outcome::Unknown)) => Last::Told(Outcome::Failed),
+                        ("skip", _) => Last::Told(Outcome::Skipped),
+                        ("rollback" | "hold" | "policy", last) => last,
+                        _ => Last::Anew,
+                    };
                 }
             }
             _ => {}

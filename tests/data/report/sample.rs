@@ -340,6 +340,8 @@ pub fn events(t: &Texts) -> Vec<Stamped> {
             dry: false,
             approvals: vec![approval],
             freezes: Vec::new(),
+            former_ms: Default::default(),
+            attended: false,
         },
     );
     for h in 1..=12 {
@@ -528,6 +530,7 @@ fn last_batch(n: &mut Night, start: i64) {
             controller: n.t.with("ops-jump-2"),
             back: false,
             overrides: Vec::new(),
+            attended: false,
         },
     );
     n.push(
