@@ -267,6 +267,41 @@ fn what_is_no_regular_file_is_refused_and_never_waited_for() {
 }
 
 #[test]
+fn settings_or_a_policy_that_are_no_file_are_refused_and_not_passed_over() {
+    type Make = fn(&Path);
+    let makes: [(Make, &str); 3] = [
+        (|path| fs::create_dir(path).unwrap(), "it is a folder"),
+        (
+            |path| rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RUSR).unwrap(),
+            "it is no regular file but a pipe",
+        ),
+        (
+            |path| std::os::unix::fs::symlink("nowhere", path).unwrap(),
+            "a link to something that is not there",
+        ),
+    ];
+    for (make, says) in makes {
+        for name in ["pitstop.yml", "policy.yml"] {
+            let room = tempfile::tempdir().unwrap();
+            fs::write(room.path().join("example.yml"), format!("{HEAD}{PHASES}")).unwrap();
+            if name == "policy.yml" {
+                fs::write(room.path().join("pitstop.yml"), "schema: 1\npolicy: policy.yml\n").unwrap();
+            }
+            make(&room.path().join(name));
+            for args in [&["plan", "example.yml"][..], &["check", "example.yml"], &["check", "."]] {
+                // One file is checked without the policy; and of a folder with a file's name, what is in it.
+                let passed = args != ["plan", "example.yml"] && (args != ["check", "."] || says == "it is a folder");
+                if name == "policy.yml" && passed {
+                    continue;
+                }
+                let text = refused(room.path(), args);
+                assert!(text.contains(says) && text.contains(name), "{args:?}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn line_ends_and_a_byte_order_mark_change_no_digest() {
     let text = format!("{HEAD}{PHASES}");
     let digest = |text: &str| {

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Span, render};
 use crate::inventory::{Inventory, Transport, hosts};
-use crate::runbook::files::{Files as _, Folder, ReadError, regular};
+use crate::runbook::files::{Files as _, Folder, ReadError, regular, why_not};
 use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::{Node, NodeKind};
 use crate::runbook::{change, check, policyfile, project as settings, testfile, yaml};
@@ -186,7 +186,8 @@ pub fn inside(folder: &Folder, path: &Path) -> Option<String> {
     whole.strip_prefix(root).ok()?.to_str().map(str::to_owned)
 }
 
-/// YAML files below a folder; hidden folders and those of build tools are passed over, links are not followed.
+/// YAML files below a folder; hidden folders and those of build tools are passed over, links are not followed. What has the
+/// name of one and is none, a pipe or a link to nothing, is found too, and refused when it is read.
 pub(super) fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(dir) else { return };
     for entry in entries.flatten() {
@@ -197,7 +198,7 @@ pub(super) fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         let passed = name.starts_with('.') || (kind.is_dir() && others.contains(&name.as_str()));
         if kind.is_dir() && !passed && depth < 16 {
             walk(&path, depth + 1, found);
-        } else if kind.is_file() && !passed && is_yaml(&name) {
+        } else if !kind.is_dir() && !passed && is_yaml(&name) && (!kind.is_symlink() || !path.exists()) {
             found.push(path);
         }
     }
@@ -365,8 +366,9 @@ fn settings_file(folder: &Folder, source: &std::sync::Arc<Source>, diags: &mut D
         None => None,
     };
     for path in inventory.into_iter().chain(&settings.policy) {
-        if !folder.root().join(&path.value).exists() {
-            let what = format!("cannot read `{}`: there is no such file", path.value);
+        let there = folder.root().join(&path.value);
+        if let Err(e) = there.metadata() {
+            let what = format!("cannot read `{}`: {}", path.value, why_not(&there, e));
             let d = Diagnostic::error("PS0123", what, path.span.clone(), "this file");
             diags.push(d.help("paths are relative to the folder of pitstop.yml"));
         }

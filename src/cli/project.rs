@@ -260,7 +260,7 @@ fn find_room(args: &ProjectArgs, near: Option<&Path>, diags: &mut Diagnostics) -
                 diags.push(no_project("there is no such folder", &typed));
                 return None;
             }
-            (dir.clone(), dir.join(SETTINGS).is_file())
+            (dir.clone(), has_settings(dir))
         }
         None => nearest(near),
     };
@@ -293,10 +293,15 @@ fn nearest(near: Option<&Path>) -> (PathBuf, bool) {
         None => here,
     };
     let whole = start.canonicalize().unwrap_or_else(|_| start.clone());
-    match whole.ancestors().find(|dir| dir.join(SETTINGS).is_file()) {
+    match whole.ancestors().find(|dir| has_settings(dir)) {
         Some(dir) => (dir.to_path_buf(), true),
         None => (whole, false),
     }
+}
+
+/// Something of that name is there. What is no file is refused when it is read: passed over, its policy would not hold, in silence.
+fn has_settings(dir: &Path) -> bool {
+    dir.join(SETTINGS).symlink_metadata().is_ok()
 }
 
 /// Which of the two gave the state directory: the flag wins, and the parser does not tell them apart.
