@@ -24,8 +24,9 @@ use crate::journal::files as kept;
 use crate::journal::store::RunFolder;
 use crate::journal::{Journal, Record};
 use crate::plan::Plan;
-use crate::plan::page::duration;
+use crate::plan::page::{self, duration};
 use crate::provider::{self, Sources};
+use crate::report::foreseen;
 use crate::report::record::ChangeRecord;
 use crate::run::event::{Answer, Event, Verdict};
 use crate::secret::{Redactor, Secret};
@@ -286,6 +287,9 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
     let screen = &console.screen;
     let name = stored.name(console);
     screen.note("");
+    if let Some(rest) = foreseen::section(&record) {
+        screen.note(&page::section(&rest, screen.width()));
+    }
     if let Some((verdict, exit)) = stored.run.ended {
         let summary = crate::text::terminal(&record.outcome.summary);
         let said = words::verdict_sentence(verdict, exit, stored.run.dry);

@@ -405,6 +405,9 @@ impl Driver {
     // --- the end ---
 
     async fn finish(mut self) -> Result<Outcome, EngineError> {
+        if self.run.dry && self.run.signals == 0 {
+            self.foresee().await?;
+        }
         let missed = self.objective_missed();
         let also = Also {
             objective_missed: missed,

@@ -106,7 +106,7 @@ impl Driver {
 }
 
 /// True if a condition looks at the item: then it is asked for each.
-fn reads_item(when: &str) -> bool {
+pub(super) fn reads_item(when: &str) -> bool {
     Expr::parse(when).is_ok_and(|e| e.names().iter().any(|(n, _)| n == "item" || n.starts_with("item.")))
 }
 

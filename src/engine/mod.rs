@@ -6,6 +6,7 @@
 mod ask;
 mod drive;
 mod each;
+mod foresee;
 pub mod gate;
 mod judge;
 mod lock;

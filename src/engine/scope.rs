@@ -167,7 +167,7 @@ impl Scopes<'_> {
             .any(|id| id == other)
     }
 
-    fn registered(&self) -> Vec<(String, Stage, &PlannedStep, String)> {
+    pub fn registered(&self) -> Vec<(String, Stage, &PlannedStep, String)> {
         let mut out = Vec::new();
         for (phase, stage, steps) in self.lists() {
             for step in steps {

@@ -347,7 +347,7 @@ impl Driver {
         }
     }
 
-    fn bare_job(&self, step: &PlannedStep, key: &StepKey, on: HostName) -> Job {
+    pub(super) fn bare_job(&self, step: &PlannedStep, key: &StepKey, on: HostName) -> Job {
         self.job(step, key, on, &Facts::default(), Vec::new(), None, Work::Holds(true))
     }
 

@@ -18,7 +18,7 @@ pub use difference::{Difference, diff, diff_markdown, diff_text};
 pub use facts::facts;
 pub use learnt::{Found, Learnt};
 pub use markdown::markdown;
-pub use terminal::text;
+pub use terminal::{section, text};
 pub use words::{count, day, duration, moment_in, plain_call, shown};
 
 use crate::id::HostName;

@@ -6,6 +6,7 @@
 pub mod after;
 pub mod before;
 pub mod csv;
+pub mod foreseen;
 pub mod html;
 pub mod junit;
 pub mod record;

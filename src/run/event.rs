@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use super::key::{Slot, StepKey};
+pub use super::outlook::Outlook;
 pub use super::state::{HostState, Outcome, Verdict};
 use crate::id::{Digest, HostName, RunId};
 use crate::inventory::facts::Facts;
@@ -252,6 +253,13 @@ pub enum Event {
         key: StepKey,
         /// The items, in order.
         items: Vec<Value>,
+    },
+    /// Of a dry run: what a real one would make of a step that this one does not do.
+    Foreseen {
+        /// The key that its first attempt would have.
+        key: StepKey,
+        /// What is known of it.
+        outlook: Outlook,
     },
     /// A step is about to be sent. Durable before its bytes go to the host.
     Intended {

@@ -118,7 +118,7 @@ impl Run {
                 self.decided(at, phase, host, slot, verdict, reason);
             }
             Event::Ended { verdict, exit, .. } => self.ended = Some((*verdict, *exit)),
-            Event::Noted { .. } => {}
+            Event::Noted { .. } | Event::Foreseen { .. } => {}
             other => self.phase_event(at, other),
         }
     }

@@ -16,6 +16,7 @@ pub mod line;
 pub mod moment;
 pub mod next;
 pub mod objective;
+pub mod outlook;
 mod rollout;
 mod state;
 mod steady;

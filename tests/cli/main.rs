@@ -5,6 +5,7 @@
 mod across;
 mod asks;
 mod decide;
+mod dry;
 mod each;
 mod layout;
 mod room;

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Block, Cell, Page};
+use super::{Block, Cell, Page, Section};
 use crate::text;
 
 /// The page as text for a terminal of this width.
@@ -33,10 +33,18 @@ pub fn text(page: &Page, width: usize) -> String {
     facts(&mut out, &figures, width);
     for s in &page.sections {
         out.push('\n');
-        heading(&mut out, &s.title, '-', width);
-        for b in &s.blocks {
-            block(&mut out, b, width);
-        }
+        out.push_str(&section(s, width));
+    }
+    out
+}
+
+/// One section of a page as text for a terminal of this width.
+pub fn section(section: &Section, width: usize) -> String {
+    let width = width.max(40);
+    let mut out = String::new();
+    heading(&mut out, &section.title, '-', width);
+    for b in &section.blocks {
+        block(&mut out, b, width);
     }
     out
 }

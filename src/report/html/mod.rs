@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use self::shell::{E, document, icon, section};
 use super::record::ChangeRecord;
-use super::words;
+use super::{foreseen, words};
 
 /// The page of a record.
 pub fn html(r: &ChangeRecord) -> String {
@@ -27,6 +27,7 @@ pub fn html(r: &ChangeRecord) -> String {
     add("hosts", "Hosts", false, sections::hosts(r));
     add("objectives", "Objectives", false, sections::objectives(r));
     add("changed", "What changed", false, Some(sections::changed(r)));
+    add("foreseen", foreseen::TITLE, false, sections::foreseen(r));
     add("deviations", "Deviations", false, Some(sections::deviations(r)));
     add("rollback", "Rollback", false, sections::rollback(r));
     add("left", "Left behind", false, Some(sections::left_behind(r)));

@@ -8,7 +8,7 @@ use super::shell::{Column, E, facts, state, table};
 use crate::id::HostName;
 use crate::plan::page::{count, duration};
 use crate::report::record::{ChangeRecord, HostPhase, ObjectiveResult, UndoState};
-use crate::report::words;
+use crate::report::{foreseen as rest, words};
 use crate::text;
 
 fn text_of(t: &str) -> String {
@@ -134,6 +134,21 @@ pub(super) fn hosts(r: &ChangeRecord) -> Option<String> {
         columns.remove(1);
     }
     (!rows.is_empty()).then(|| table("Hosts by outcome, the worst first", &columns, &rows))
+}
+
+/// What a dry run says of the rest.
+pub(super) fn foreseen(r: &ChangeRecord) -> Option<String> {
+    let mut out = String::new();
+    for e in rest::entries(r) {
+        let _ = writeln!(
+            out,
+            "<details open><summary><span class=\"name\">{}</span> <span class=\"note\">{}</span></summary>\n<div class=\"inner\"><pre>{}</pre></div></details>",
+            E(&e.step),
+            E(&e.hosts),
+            E(&e.text)
+        );
+    }
+    (!out.is_empty()).then_some(out)
 }
 
 /// Bars against limits.

@@ -41,6 +41,7 @@ pub(super) fn record(plan: &Plan, plan_digest: &Digest, head: &ChainHead) -> Cha
         phases: plan.phases().map(phase).collect(),
         hosts: hosts(plan),
         steps: Vec::new(),
+        foreseen: Vec::new(),
         undo: Vec::new(),
         gates: Vec::new(),
         approvals: Vec::new(),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::foreseen::Grouping;
 use super::{blank, *};
 use crate::plan::{Plan, Stage, Value, item_words};
 use crate::run::event::{Answer, Event, GateEnd, Kept, Slot, Stamped, StepKey, StepResult};
@@ -21,6 +22,7 @@ pub(super) struct Gather<'p> {
     places: BTreeMap<StepPlace, usize>,
     /// The items of `for_each` steps, by phase, stage, step and host.
     lists: BTreeMap<(String, Stage, String, Option<HostName>), Vec<Value>>,
+    foreseen: Grouping,
     /// The last event and whether it closed the journal, for resumptions.
     before: Option<(Timestamp, bool)>,
 }
@@ -34,6 +36,7 @@ impl<'p> Gather<'p> {
             record,
             places: BTreeMap::new(),
             lists: BTreeMap::new(),
+            foreseen: Grouping::default(),
             before: None,
         }
     }
@@ -76,6 +79,7 @@ impl<'p> Gather<'p> {
                 let place = (key.phase.clone(), key.stage, key.step.clone(), key.host.clone());
                 self.lists.insert(place, items.clone());
             }
+            Event::Foreseen { key, outlook } => self.foreseen.add(self.plan, key, outlook, &mut self.record.foreseen),
             Event::Intended { .. }
             | Event::Settled { .. }
             | Event::NeverBegan { .. }

@@ -5,6 +5,7 @@
 //! Times are RFC 3339 in UTC with milliseconds, spans whole milliseconds, sizes whole bytes: nothing in it is a float.
 
 mod blank;
+mod foreseen;
 mod gather;
 mod judge;
 mod step;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, HostName, RunId};
+pub use foreseen::Foreseen;
 pub use views::ChangedStep;
 
 pub use step::{AttemptRecord, Decision, OutputRecord, StepRecord, UndoLine, UndoState};
@@ -102,6 +104,9 @@ pub struct ChangeRecord {
     pub hosts: Vec<HostRecord>,
     /// Steps in order of their first start.
     pub steps: Vec<StepRecord>,
+    /// Of a dry run: what a real one would go on to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub foreseen: Vec<Foreseen>,
     /// What undo was owed where a host went back or stands, line by line.
     pub undo: Vec<UndoLine>,
     /// Gates in order of opening.
