@@ -6,8 +6,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use similar::TextDiff;
-
 use super::EngineError;
 use super::drive::Driver;
 use super::each::reads_item;
@@ -15,6 +13,7 @@ use super::render::{self, Materials};
 use super::task::BROKEN;
 use crate::action::{self, End, Former, Hands, Job, Work};
 use crate::id::HostName;
+use crate::plan::page::unified;
 use crate::plan::{Call, Items, PlannedEach, PlannedPhase, PlannedStep, Stage, Value};
 use crate::run::event::{Event, HostState, Outlook, StepKey};
 use crate::run::line;
@@ -376,7 +375,7 @@ fn compared(former: &Former, after: &[u8], mode: Option<u32>, redactor: &Redacto
     match (hidden(before.unwrap_or_default()), hidden(after)) {
         (Some(old), Some(new)) if old == new => lines.push("only a secret in it is another".to_owned()),
         (Some(old), Some(new)) => {
-            let text = TextDiff::from_lines(&old, &new).unified_diff().to_string();
+            let text = unified(&old, &new);
             let all = text.lines().count();
             lines.extend(text.lines().take(LINES_MAX).map(str::to_owned));
             if all > LINES_MAX {

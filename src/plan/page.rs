@@ -14,7 +14,7 @@ mod time;
 mod unbuilt;
 mod words;
 
-pub use difference::{Difference, diff, diff_markdown, diff_text};
+pub use difference::{Difference, diff, diff_markdown, diff_text, unified};
 pub use facts::facts;
 pub use learnt::{Found, Learnt};
 pub use markdown::markdown;

@@ -94,6 +94,7 @@ pub fn gate(state: GateState) -> (Tone, &'static str) {
 /// The verdict, in a sentence without its end.
 pub fn verdict(r: &ChangeRecord) -> (Tone, &'static str) {
     match r.outcome.verdict {
+        Some(Verdict::Done) if r.dry => (Tone::None, "A dry run: nothing was changed"),
         Some(Verdict::Done) if r.outcome.exit == Some(0) => (Tone::Ok, "Done"),
         Some(Verdict::Done) => (Tone::Warn, "Done, but an objective or the steady state was missed"),
         Some(Verdict::Failed) => (Tone::Warn, "Not begun: a check was false, nothing was touched"),

@@ -32,6 +32,11 @@ struct Part {
     short: String,
 }
 
+/// Two texts as a unified difference with three lines around each change. Nothing if they are equal.
+pub fn unified(old: &str, new: &str) -> String {
+    TextDiff::from_lines(old, new).unified_diff().to_string()
+}
+
 /// Every difference of two plans; empty: they are equal.
 pub fn diff(a: &Plan, b: &Plan) -> Vec<Difference> {
     let (old, new) = (named(a), named(b));
