@@ -512,7 +512,12 @@ pub(super) fn redact_value(value: &mut Value, redactor: &Redactor) {
     match value {
         Value::Text(text) => *text = redactor.redact_text(text),
         Value::List(items) => items.iter_mut().for_each(|v| redact_value(v, redactor)),
-        Value::Map(fields) => fields.values_mut().for_each(|v| redact_value(v, redactor)),
+        Value::Map(fields) => {
+            for (name, mut inner) in std::mem::take(fields) {
+                redact_value(&mut inner, redactor);
+                fields.insert(redactor.redact_text(&name), inner);
+            }
+        }
         Value::None
         | Value::Bool(_)
         | Value::Int(_)
