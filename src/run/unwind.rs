@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::control::{self, Protection};
 use crate::id::HostName;
 use crate::plan::{Call, PlannedPhase, PlannedStep, PlannedUndo, Stage};
 use crate::run::event::Outcome;
@@ -45,6 +46,9 @@ pub fn owed<'a>(phase: &'a PlannedPhase, host: &HostName, line: &Line) -> Unwind
         .flat_map(|step| began(host, line, step))
         .collect();
     began.sort_by_key(|b| std::cmp::Reverse(b.order));
+    if control::off(Protection::UndoOrder) {
+        began.reverse();
+    }
     let covers = |id: &str| {
         began
             .iter()

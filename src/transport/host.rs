@@ -19,6 +19,7 @@ use super::latch::{ANSWER, Alive, LONGEST_COMMAND, Lane, Pulled, Reply};
 use super::shell::{self, quote};
 use super::{Command, ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Pending, Privilege, Probe, Put};
 use super::{Request, Session, Sink, facts, plain};
+use crate::control::{self, Protection};
 use crate::id::RunId;
 use crate::inventory::facts::Facts;
 
@@ -81,7 +82,7 @@ impl Host {
             facts: known,
             limit,
             run: to.run.clone(),
-            latch,
+            latch: latch && !control::off(Protection::Latch),
             steps: Semaphore::new(STEPS),
             opening: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),

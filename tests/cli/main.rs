@@ -3,10 +3,13 @@
 #![cfg(test)]
 
 mod across;
+mod altered;
 mod asks;
 mod decide;
 mod dry;
 mod each;
+#[path = "../common/figures.rs"]
+mod figures;
 mod layout;
 mod room;
 mod runs;

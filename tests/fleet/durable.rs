@@ -22,6 +22,35 @@ struct Order {
 
 #[test]
 fn p1_an_intent_is_on_the_disk_before_its_command_leaves_the_process() {
+    let trace = trace("");
+    let lines: Vec<&str> = trace.lines().collect();
+    for n in 0..STEPS {
+        let order = order(&lines, n).unwrap_or_else(|why| panic!("step {n}: {why}\n{trace}"));
+        assert!(
+            order.intended < order.synced && order.synced < order.sent,
+            "step {n}: {order:?}"
+        );
+    }
+    // Control: a command that leaves before the sync is done is found.
+    let first = order(&lines, 0).unwrap();
+    let mut early = lines.clone();
+    let sent = early.remove(first.sent);
+    early.insert(first.synced, sent);
+    let found = order(&early, 0).unwrap();
+    assert!(found.sent < found.synced, "{found:?}");
+}
+
+#[test]
+fn control_without_fsync_a_command_leaves_before_its_intent_is_on_the_disk() {
+    let trace = trace("fsync");
+    let lines: Vec<&str> = trace.lines().collect();
+    let late = |n: &usize| order(&lines, *n).map_or(true, |o| o.sent < o.synced);
+    let found = (0..STEPS).filter(late).count();
+    assert_eq!(found, STEPS, "the trace proves nothing");
+}
+
+/// What the kernel saw of a run of the control machine, without a protection if one is named.
+fn trace(without: &str) -> String {
     let fleet = Fleet::start(1, "0");
     fleet.file("policy.yml", "schema: 1\nallow_local: true\n");
     let step = |n| {
@@ -49,26 +78,12 @@ fn p1_an_intent_is_on_the_disk_before_its_command_leaves_the_process() {
             "trace",
         ])
         .args([env!("CARGO_BIN_EXE_pitstop"), "run", "runbooks/traced.yml", "--yes"])
+        .env("PITSTOP_WITHOUT", without)
         .stdin(Stdio::null())
         .output()
         .unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
-    let trace = std::fs::read_to_string(fleet.path("trace")).unwrap();
-    let lines: Vec<&str> = trace.lines().collect();
-    for n in 0..STEPS {
-        let order = order(&lines, n).unwrap_or_else(|why| panic!("step {n}: {why}\n{trace}"));
-        assert!(
-            order.intended < order.synced && order.synced < order.sent,
-            "step {n}: {order:?}"
-        );
-    }
-    // Control: a command that leaves before the sync is done is found.
-    let first = order(&lines, 0).unwrap();
-    let mut early = lines.clone();
-    let sent = early.remove(first.sent);
-    early.insert(first.synced, sent);
-    let found = order(&early, 0).unwrap();
-    assert!(found.sent < found.synced, "{found:?}");
+    std::fs::read_to_string(fleet.path("trace")).unwrap()
 }
 
 fn order(lines: &[&str], step: usize) -> Result<Order, String> {

@@ -13,6 +13,8 @@ use crate::common::sshd::{Sshd, keygen, me};
 pub struct Fleet {
     pub hosts: BTreeMap<String, Sshd>,
     pub dir: tempfile::TempDir,
+    /// A protection that the binary does without (`src/control.rs`); empty: none.
+    pub without: &'static str,
 }
 
 /// One effect that a host noted: the step's key, and whether it is the beginning or the end.
@@ -28,9 +30,20 @@ impl Fleet {
         let started: Vec<_> = (1..=n)
             .map(|i| (format!("h{i:02}"), std::thread::spawn(Sshd::start)))
             .collect();
-        let hosts = started.into_iter().map(|(name, t)| (name, t.join().unwrap())).collect();
+        Self::of(
+            started.into_iter().map(|(name, t)| (name, t.join().unwrap())).collect(),
+            pause,
+        )
+    }
+
+    /// The project over these servers.
+    pub fn of(hosts: BTreeMap<String, Sshd>, pause: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("pitstop-fleet-").tempdir().unwrap();
-        let fleet = Self { hosts, dir };
+        let fleet = Self {
+            hosts,
+            dir,
+            without: "",
+        };
         fleet.write_project(pause);
         fleet
     }
@@ -90,7 +103,9 @@ impl Fleet {
 
     /// The real binary in a hermetic room: no environment of ours, a home of its own.
     pub fn pitstop(&self, args: &[&str]) -> Command {
-        command(self.dir.path(), "olga", args)
+        let mut command = command(self.dir.path(), "olga", args);
+        command.env("PITSTOP_WITHOUT", self.without);
+        command
     }
 
     /// Another program in the same room; `$PITSTOP` is the binary.

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, symlink};
 use pitstop::approval::{
     Approval, Decision, NotValid, Override, Requirement, Statement, Subject, Tally, Wanted, count, scan,
 };
+use pitstop::control::{self, Protection};
 use pitstop::id::{Digest, RunId};
 
 use super::*;
@@ -186,38 +187,91 @@ async fn nobody_speaks_for_another_and_no_signature_is_moved() {
 
 #[tokio::test]
 async fn no_changed_byte_of_a_statement_passes() {
-    let room = Room::new();
-    let list = allowed(&format!("anna {}\n", room.key("anna", "ed25519", "")));
-    let subject = gate("run-1", "web/1", "record 12");
-    let file = issue(&room, "anna", yes(subject.clone(), "anna")).await;
-    let good = fs::read(&file).unwrap();
-    let (plan, mut judged) = (plan(), 0);
-    let passes = |bytes: &[u8], judged: &mut usize| {
-        fs::write(&file, bytes).unwrap();
-        let (found, _) = scan(&[&room.path("approvals")]);
-        let same = |s: &Statement| s.plan == plan && s.subject == subject && s.principal == "anna";
-        *judged += found.iter().filter(|approval| same(&approval.statement)).count();
-        found.iter().any(|a| {
-            a.judge(&wanted(&plan, &subject), &list, at("2026-12-06T02:00:00Z"))
-                .is_ok()
-        })
-    };
-    assert!(passes(&good, &mut judged), "the control");
-    for place in 0..good.len() {
-        for flip in [1, 2, 32] {
-            let mut bytes = good.clone();
-            bytes[place] ^= flip;
-            assert!(
-                !passes(&bytes, &mut judged),
-                "byte {place}: {}",
-                String::from_utf8_lossy(&bytes)
-            );
-        }
-    }
+    let flips = Flips::of_one_approval().await;
+    let (passed, judged) = flips.count();
+    assert_eq!(passed, Vec::<String>::new());
     assert!(
         judged > 50,
-        "the control: without the signature {judged} of the changed ones would have passed"
+        "{judged} of the changed ones are about what is asked: too few"
     );
+    figures::print(
+        "approvals: a changed byte of the statement that counts",
+        format!("0 of {}", flips.all()),
+        None,
+    );
+}
+
+#[tokio::test]
+async fn control_without_the_check_of_approvals_changed_statements_pass() {
+    let flips = Flips::of_one_approval().await;
+    let (passed, _) = control::without(Protection::Approval, || flips.count());
+    assert!(
+        passed.len() > 50,
+        "{} pass without the check: the suite proves nothing",
+        passed.len()
+    );
+}
+
+/// An approval of which every byte is changed in three ways.
+struct Flips {
+    room: Room,
+    list: AllowedSigners,
+    subject: Subject,
+    file: PathBuf,
+    good: Vec<u8>,
+}
+
+impl Flips {
+    async fn of_one_approval() -> Self {
+        let room = Room::new();
+        let list = allowed(&format!("anna {}\n", room.key("anna", "ed25519", "")));
+        let subject = gate("run-1", "web/1", "record 12");
+        let file = issue(&room, "anna", yes(subject.clone(), "anna")).await;
+        let good = fs::read(&file).unwrap();
+        let flips = Self {
+            room,
+            list,
+            subject,
+            file,
+            good,
+        };
+        assert!(flips.passes(&flips.good).0, "the unchanged one does not pass");
+        flips
+    }
+
+    fn all(&self) -> usize {
+        3 * self.good.len()
+    }
+
+    /// Whether it counts, and whether it says that it is about what is asked.
+    fn passes(&self, bytes: &[u8]) -> (bool, bool) {
+        fs::write(&self.file, bytes).unwrap();
+        let plan = plan();
+        let (found, _) = scan(&[&self.room.path("approvals")]);
+        let same = |s: &Statement| s.plan == plan && s.subject == self.subject && s.principal == "anna";
+        let good = |a: &Approval| {
+            let wanted = wanted(&plan, &self.subject);
+            a.judge(&wanted, &self.list, at("2026-12-06T02:00:00Z")).is_ok()
+        };
+        (found.iter().any(good), found.iter().any(|a| same(&a.statement)))
+    }
+
+    /// The changed statements that count, and how many are about what is asked.
+    fn count(&self) -> (Vec<String>, usize) {
+        let (mut passed, mut judged) = (Vec::new(), 0);
+        for place in 0..self.good.len() {
+            for flip in [1, 2, 32] {
+                let mut bytes = self.good.clone();
+                bytes[place] ^= flip;
+                let (counts, same) = self.passes(&bytes);
+                judged += usize::from(same);
+                if counts {
+                    passed.push(format!("byte {place}: {}", String::from_utf8_lossy(&bytes)));
+                }
+            }
+        }
+        (passed, judged)
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 #![cfg(test)]
 
 mod approvals;
+#[path = "../common/figures.rs"]
+mod figures;
 
 use std::fs;
 use std::io::Write as _;

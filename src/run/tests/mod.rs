@@ -7,6 +7,8 @@ mod between;
 mod check;
 mod compared;
 mod each;
+#[path = "../../../tests/common/figures.rs"]
+mod figures;
 mod forward;
 mod oracle;
 mod properties;

@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Checker;
+use super::figures;
 use super::oracle::Order;
 use super::sample::*;
 use super::sim::*;
+use crate::control::{self, Protection};
 use crate::id::HostName;
 use crate::plan::*;
 use crate::run::Run;
@@ -428,6 +430,17 @@ fn every_promise_holds(quarter: u64) {
     println!(
         "{runs} runs; a person was asked {asked} times; compared with the oracle: {ledgers} ledgers, {decisions} decisions"
     );
+    let part = quarter + 1;
+    figures::print(
+        &format!("simulated runs with crashes, lost links, delays, reboots, lies, part {part}: promises broken"),
+        format!("{} in {runs} runs", broken.len()),
+        Some(seeds(quarter).start),
+    );
+    figures::print(
+        &format!("ledgers and decisions of those runs against the oracle, part {part}: compared"),
+        ledgers + decisions,
+        Some(seeds(quarter).start),
+    );
     assert!(
         broken.is_empty(),
         "broken promise → (how often, first seed): {broken:#?}\nPITSTOP_SEED=N tells the story; keep the seed in tests/data/seeds.txt"
@@ -458,6 +471,18 @@ fn every_promise_holds_in_random_runs_with_faults_4() {
 fn is_found(promise: &str, spoil: impl Fn(&mut PlannedPhase) + Copy) {
     let found = |seed| spoilt(seed, spoil).err().is_some_and(|why| why.contains(promise));
     assert!((0..500).any(found), "nobody noticed: {promise}");
+}
+
+#[test]
+fn control_with_the_undo_order_reversed_the_random_runs_find_it() {
+    let reversed = |seed: &u64| control::without(Protection::UndoOrder, || life(*seed).err());
+    let found: Vec<String> = (0..200).filter_map(|seed| reversed(&seed)).collect();
+    let by = |word: &str| found.iter().filter(|why| why.contains(word)).count();
+    assert!(
+        by("undo in reverse order of starting") > 0,
+        "the checker does not notice"
+    );
+    println!("{} of 200 runs say so", found.len());
 }
 
 #[test]
