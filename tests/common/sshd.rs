@@ -26,8 +26,17 @@ impl Sshd {
         Self::with("")
     }
 
+    /// Starts one of which every command line that it or its sessions begin stands in `execs`, as strace writes it.
+    pub fn traced() -> Self {
+        Self::begin("", true)
+    }
+
     /// Starts one with further lines of `sshd_config`.
     pub fn with(lines: &str) -> Self {
+        Self::begin(lines, false)
+    }
+
+    fn begin(lines: &str, traced: bool) -> Self {
         let dir = tempfile::Builder::new().prefix("pitstop-sshd-").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("home")).unwrap();
         open_to_all(dir.path());
@@ -41,7 +50,7 @@ impl Sshd {
         }
         for _ in 0..20 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut child = spawn(dir.path(), port, lines);
+            let mut child = spawn(dir.path(), port, lines, traced);
             if speaks(&mut child, port) {
                 let sshd = Self { child, dir, port };
                 sshd.trust("known_hosts", &sshd.known_hosts_line());
@@ -152,7 +161,7 @@ fn open_to_all(dir: &Path) {
     std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-fn spawn(dir: &Path, port: u16, lines: &str) -> Child {
+fn spawn(dir: &Path, port: u16, lines: &str, traced: bool) -> Child {
     let at = dir.display();
     let sftp = if lines.contains("Subsystem") {
         ""
@@ -170,7 +179,14 @@ fn spawn(dir: &Path, port: u16, lines: &str) -> Child {
     let sshd = ["/usr/sbin/sshd", "/usr/bin/sshd"]
         .iter()
         .find(|p| Path::new(p).exists());
-    Command::new(sshd.expect("openssh-server is installed"))
+    let sshd = sshd.expect("openssh-server is installed");
+    let mut command = Command::new(if traced { "strace" } else { sshd });
+    if traced {
+        // -D: the child is the server, and the tracer a grandchild that goes with it.
+        command.args(["-D", "-f", "-qq", "-xx", "-s", "1000000", "-e", "trace=execve", "-o"]);
+        command.arg(dir.join("execs")).arg(sshd);
+    }
+    command
         .args(["-D", "-e", "-f"])
         .arg(dir.join("sshd_config"))
         .stdin(Stdio::null())
@@ -231,6 +247,7 @@ pub fn kill(pid: u32) {
 
 // Each test binary compiles this file and uses a part of it; what it does not use is named here.
 const _: fn() -> Sshd = Sshd::start;
+const _: fn() -> Sshd = Sshd::traced;
 const _: fn(&Sshd) = Sshd::cut;
 const _: fn(&Sshd) = Sshd::wait_until_nobody_is_there;
 const _: fn(&Sshd) -> PathBuf = Sshd::home;

@@ -4,6 +4,7 @@
 
 mod becoming;
 mod books;
+mod canaries;
 #[path = "../common/mod.rs"]
 mod common;
 mod control;
@@ -12,12 +13,15 @@ mod drive;
 mod durable;
 mod fleet;
 mod left;
+mod needles;
 mod refused;
 mod shipped;
 mod signals;
 mod surroundings;
 
 use std::collections::BTreeMap;
+
+use common::figures;
 
 use fleet::{Fleet, code, records, words};
 use serde_json::Value;
