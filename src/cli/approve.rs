@@ -23,7 +23,7 @@ use super::plan::is_plan;
 use super::problem::Problem;
 use super::run::approval_folders;
 use super::screen::Tone;
-use super::stored::{Stored, parse_plan};
+use super::stored::{Stored, exact_plan};
 
 /// Sign a yes to a plan, to a gate that waits, or to an override
 #[derive(Debug, clap::Args)]
@@ -208,7 +208,7 @@ fn of_plan(what: &What, rule: Option<Override>, now: Timestamp, console: &Consol
     }
     let bytes = crate::disk::read(file, crate::journal::store::MAX_PLAN)
         .map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
-    let plan = parse_plan(&bytes, &what.target)?;
+    let plan = exact_plan(&bytes, &what.target)?;
     let asked = match rule {
         Some(_) => {
             can_freeze(&plan)?;

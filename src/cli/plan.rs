@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::project::{self, Loaded, ProjectArgs};
 use super::prompt;
 use super::selection;
-use super::stored::{Stored, history, learnt, parse_plan};
+use super::stored::{Stored, exact_plan, history, learnt};
 use super::views;
 
 /// Make the frozen plan of a runbook or change and show it; no host is contacted
@@ -254,7 +254,7 @@ fn unchanged(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<(), 
 
 fn stored(file: &Path) -> Result<Made, Problem> {
     let bytes = disk::read(file, MAX_PLAN).map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
-    let plan = parse_plan(&bytes, &file.display().to_string())?;
+    let plan = exact_plan(&bytes, &file.display().to_string())?;
     Ok(Made {
         digest: plan.digest()?,
         plan,

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::canon;
 use crate::clock::{Clock as _, RealClock};
 use crate::id::{Digest, HostName, RunId};
 use crate::journal::store::{RunFolder, Store};
@@ -345,6 +346,22 @@ pub fn parse_plan(bytes: &[u8], name: &str) -> Result<Plan, Problem> {
     if plan.schema != crate::plan::SCHEMA {
         let what = format!("{name} is a plan of another version ({})", plan.schema);
         return Err(Problem::wrong(what, "make it again: pitstop plan RUNBOOK -o FILE"));
+    }
+    Ok(plan)
+}
+
+/// A plan that is to be approved or run from a file: to the byte what pitstop wrote. The digest is that of what was read, and a
+/// key that nobody knows is not read: a file with one would show people something else than what is signed and done.
+///
+/// # Errors
+/// When it is no plan, or anything in it is not as pitstop writes it.
+pub fn exact_plan(bytes: &[u8], name: &str) -> Result<Plan, Problem> {
+    let plan = parse_plan(bytes, name)?;
+    if canon::to_string(&plan)?.as_bytes() != bytes.strip_suffix(b"\n").unwrap_or(bytes) {
+        return Err(Problem::wrong(
+            format!("{name} is not as pitstop wrote it: it was changed by hand, or by another version"),
+            "make it again: pitstop plan RUNBOOK -o FILE",
+        ));
     }
     Ok(plan)
 }

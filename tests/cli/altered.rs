@@ -109,7 +109,7 @@ fn p6_a_plan_of_a_changed_runbook_part_inventory_or_parameter_needs_another_appr
             inventory.replace("role: x", "role: x, rack: r2"),
             None,
         ),
-        ("p/c1.yml", format!("{}ticket: T-2\n", PARTS[2].1), None),
+        ("p/c1.yml", format!("{}reason: because\n", PARTS[2].1), None),
         ("p/c1.yml", PARTS[2].1.to_owned(), Some("version=2.5")),
     ];
     let mut refused = 0;
