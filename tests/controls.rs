@@ -88,7 +88,10 @@ fn every_control_of_the_table_exists_and_every_switch_has_one() {
     let mut named = 0;
     for row in rows {
         let control = row.rsplit('`').nth(1).unwrap();
-        assert!(sources.contains(&format!("fn {control}()")), "there is no test {control}");
+        assert!(
+            sources.contains(&format!("fn {control}()")),
+            "there is no test {control}"
+        );
         named += 1;
     }
     assert!(named >= 11, "only {named} controls in the table");
