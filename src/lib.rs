@@ -13,18 +13,19 @@
 //!  4  inventory
 //!  3  runbook
 //!  2  window    policy    key    http
-//!  1  secret · text · canon · clock · crash · control · disk · diag
-//!  0  id
+//!  1  secret · text · canon · clock · crash · disk · diag
+//!  0  id · control
 //! ```
 //!
-//! `id` lies below all others, for a digest or a name is written the same everywhere. `inventory` has a row of its own, for
+//! `id` lies below all others, for a digest or a name is written the same everywhere; so does `control`, the switches of debug
+//! builds that take a protection away, wherever it is. `inventory` has a row of its own, for
 //! its files are read with the tree and the complaints of `runbook`.
 
+pub mod control;
 pub mod id;
 
 pub mod canon;
 pub mod clock;
-pub mod control;
 pub mod crash;
 pub mod diag;
 pub mod disk;

@@ -225,7 +225,8 @@ fn a_record_taken_out_or_moved_is_damage_even_at_the_end() {
 #[test]
 fn a_whole_record_of_a_newer_version_is_refused_and_never_set_aside() {
     for (old, new, why) in [
-        (r#""format":0"#, r#""format":1"#, "format 1"),
+        (r#""format":1"#, r#""format":2"#, "format 2"),
+        (r#""prev":"#, r#""further":1,"prev":"#, "unknown field `further`"),
         (r#""type":"noted""#, r#""type":"teleported""#, "does not know its event"),
     ] {
         let (_room, run) = Room::with(&["only"]);
@@ -236,6 +237,85 @@ fn a_whole_record_of_a_newer_version_is_refused_and_never_set_aside() {
         let error = Journal::open(run.path(), now()).unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
     }
+}
+
+/// A journal with one record by itself, then three that share a sync, then a last one by itself.
+fn with_a_batch() -> (Room, RunFolder, Vec<usize>) {
+    let (room, run) = Room::with(&["first"]);
+    let (entered, enter) = mpsc::channel();
+    let (go, release) = mpsc::channel();
+    let wrap = move |inner| -> Box<dyn Medium> {
+        let syncs = Arc::default();
+        Box::new(Slow {
+            inner,
+            entered,
+            release,
+            syncs,
+        })
+    };
+    let opened = Journal::open_on(run.path(), now(), Box::new(wrap)).unwrap();
+    let second = opened.journal.append(now(), &note("second"));
+    enter.recv().unwrap();
+    let shared: Vec<_> = ["third", "fourth", "fifth"]
+        .map(|text| opened.journal.append(now(), &note(text)))
+        .into();
+    go.send(()).unwrap();
+    second.wait().unwrap();
+    for receipt in shared {
+        receipt.wait().unwrap();
+    }
+    append(&opened.journal, "sixth").unwrap();
+    let whole = std::fs::read(file(&run)).unwrap();
+    let newline = |at: &usize| whole[*at] == b'\n';
+    let ends = (0..whole.len()).filter(newline).map(|at| at + 1).collect();
+    (room, run, ends)
+}
+
+#[test]
+fn p9_any_lost_part_of_the_last_batch_is_set_aside_and_of_an_earlier_one_it_is_damage() {
+    let (_room, run, ends) = with_a_batch();
+    let whole = std::fs::read(file(&run)).unwrap();
+    let read_as = |bytes: &[u8]| {
+        std::fs::write(file(&run), bytes).unwrap();
+        journal::read(run.path()).unwrap()
+    };
+    assert_eq!(read_as(&whole).records.len(), 6);
+    let of_batch = String::from_utf8_lossy(&whole).matches("\"batch\":[3,5]").count();
+    assert_eq!(of_batch, 3, "three records share a sync");
+    let (begin, end) = (ends[1], ends[4]);
+    let mut torn = 0;
+    for from in (begin..end).step_by(7) {
+        for to in (from + 1..end).step_by(31) {
+            let mut bytes = whole[..end].to_vec();
+            bytes[from..to].fill(0);
+            let lost = 3 + ends[2..].iter().filter(|e| **e <= from).count() as u64;
+            // The batch is the last: never told to be durable, whatever of it is there.
+            let read = read_as(&bytes);
+            assert!(read.damage.is_none(), "{from}..{to}: {:?}", read.damage);
+            assert_eq!(read.torn.unwrap().record, lost, "{from}..{to}");
+            assert_eq!(read.records.len() as u64, lost - 1);
+            // A record of a later batch: this one was durable.
+            bytes.extend_from_slice(&whole[end..]);
+            let read = read_as(&bytes);
+            assert!(read.torn.is_none(), "{from}..{to}");
+            assert_eq!(read.damage.unwrap().record, lost, "{from}..{to}");
+            torn += 1;
+        }
+    }
+    assert!(torn > 500, "{torn}");
+    // The record before the batch was durable before the batch was written.
+    let mut bytes = whole[..end].to_vec();
+    bytes[ends[0] + 40] ^= 1;
+    assert_eq!(read_as(&bytes).damage.unwrap().record, 2);
+    // The run goes on behind what is intact, and what was set aside is kept.
+    let mut bytes = whole[..end].to_vec();
+    bytes[ends[2] + 5..ends[3]].fill(0);
+    std::fs::write(file(&run), &bytes).unwrap();
+    let opened = Journal::open(run.path(), now()).unwrap();
+    assert_eq!(texts(&opened.read), ["first", "second", "third"]);
+    assert_eq!(std::fs::read(opened.set_aside.unwrap()).unwrap(), bytes[ends[2]..]);
+    append(&opened.journal, "after").unwrap();
+    assert_eq!(journal::read(run.path()).unwrap().records.len(), 4);
 }
 
 /// A disk that fails at its N-th operation: with an error, or by writing half first.

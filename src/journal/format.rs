@@ -1,6 +1,6 @@
 //! The line of a journal, the chain that ties lines together, and reading it all back.
 //!
-//! Owns: format 0 as `docs/design/0001-journal.md` states it. Must not: write files, lock, decide what a record means.
+//! Owns: format 1 as `docs/design/0001-journal.md` states it. Must not: write files, lock, decide what a record means.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -12,7 +12,7 @@ use crate::id::{Digest, hex};
 use crate::run::event::{Event, Stamped};
 
 /// The format that this version writes, and the only one it reads.
-pub const FORMAT: u32 = 0;
+pub const FORMAT: u32 = 1;
 /// Longest line that is read, in bytes.
 pub const MAX_LINE: u64 = 64 * 1024 * 1024;
 /// Hex digits of a line's own check sum.
@@ -48,7 +48,7 @@ pub struct Record {
     pub hash: Digest,
 }
 
-/// A last line that was not written to its end. It was never reported as durable.
+/// What was not written to its end: a last line, or the rest of a batch of which a part is missing. It was never reported as durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Torn {
     /// The number that the record would have had.
@@ -57,7 +57,7 @@ pub struct Torn {
     pub bytes: Vec<u8>,
     /// What is wrong with it.
     pub why: String,
-    /// True if the line has its newline: then it may have been damaged later, and may have been durable.
+    /// True if a line of it has its newline: then it may have been damaged later, and may have been durable.
     pub whole_line: bool,
 }
 
@@ -92,8 +92,11 @@ impl Read {
     }
 }
 
-/// The line for the record after `head`, with its newline. `event` is JSON without a newline.
-pub(super) fn line(head: &Head, at: Timestamp, event: &str) -> String {
+/// The first and the last record of those that are written at once and made durable with one sync.
+pub(super) type Batch = (u64, u64);
+
+/// The line for the record after `head`, with its newline. `event` is JSON without a newline. `batch`: it is not alone.
+pub(super) fn line(head: &Head, at: Timestamp, batch: Option<Batch>, event: &str) -> String {
     let seq = head.records + 1;
     let format = if seq == 1 {
         format!("\"format\":{FORMAT},")
@@ -101,7 +104,8 @@ pub(super) fn line(head: &Head, at: Timestamp, event: &str) -> String {
         String::new()
     };
     let prev = head.hash.hex();
-    let mut line = format!("{{{format}\"seq\":{seq},\"at\":\"{at:.3}\",\"prev\":\"{prev}\",\"event\":{event}");
+    let batch = batch.map_or(String::new(), |(first, last)| format!("\"batch\":[{first},{last}],"));
+    let mut line = format!("{{{format}\"seq\":{seq},\"at\":\"{at:.3}\",\"prev\":\"{prev}\",{batch}\"event\":{event}");
     let sum = sum(line.as_bytes());
     line.push_str(&format!(",\"sum\":\"{sum}\"}}\n"));
     line
@@ -130,6 +134,7 @@ pub(super) fn read(mut from: impl BufRead) -> io::Result<Read> {
         head: Head::empty(),
         intact: 0,
     };
+    let mut batch = None;
     loop {
         let mut bytes = Vec::new();
         (&mut from).take(MAX_LINE).read_until(b'\n', &mut bytes)?;
@@ -138,27 +143,54 @@ pub(super) fn read(mut from: impl BufRead) -> io::Result<Read> {
         }
         let record = all.head.records + 1;
         match parse(&bytes, &all.head) {
-            Ok(fact) => {
+            Ok((fact, of)) => {
+                batch = of;
                 all.head = after(&all.head, &bytes);
                 all.intact += bytes.len() as u64;
                 let hash = all.head.hash.clone();
                 all.records.push(Record { fact, hash });
             }
-            Err(Flaw::Broken(why)) if from.fill_buf()?.is_empty() => {
-                let whole_line = bytes.ends_with(b"\n");
-                all.torn = Some(Torn {
-                    record,
-                    bytes,
-                    why,
-                    whole_line,
-                });
+            Err(Flaw::Broken(why)) => {
+                // More than that was never written at once.
+                (&mut from).take(2 * MAX_LINE).read_to_end(&mut bytes)?;
+                if from.fill_buf()?.is_empty() && is_unfinished(&bytes, record, batch) {
+                    let whole_line = bytes.contains(&b'\n');
+                    all.torn = Some(Torn {
+                        record,
+                        bytes,
+                        why,
+                        whole_line,
+                    });
+                } else {
+                    all.damage = Some(Damage { record, why });
+                }
                 return Ok(all);
             }
-            Err(Flaw::Broken(why) | Flaw::Foreign(why)) => {
+            Err(Flaw::Foreign(why)) => {
                 all.damage = Some(Damage { record, why });
                 return Ok(all);
             }
         }
+    }
+}
+
+/// Whether everything from a broken record on is one batch that was never made durable. A power loss takes any blocks of it, not
+/// only its end. `former`: the batch of the record before.
+///
+/// A single line is one. Of several, their batch must be proven: by the record before, or by a later one that is whole; and no
+/// record of a later batch may follow, for then this one was durable. Where no line is whole, a NUL tells a block that was never
+/// written: no record has one.
+fn is_unfinished(rest: &[u8], record: u64, former: Option<Batch>) -> bool {
+    let lines: Vec<&[u8]> = rest.split_inclusive(|b| *b == b'\n').collect();
+    if lines.len() == 1 {
+        return true;
+    }
+    let whole: Vec<Line> = lines.iter().filter_map(|line| whole(line)).collect();
+    let reaches = |batch: &Option<Batch>| batch.filter(|(first, last)| (*first..=*last).contains(&record));
+    let of_whole = whole.iter().find_map(|line| reaches(&line.batch));
+    match reaches(&former).or(of_whole) {
+        Some((_, last)) => whole.iter().all(|line| line.seq <= last),
+        None => whole.is_empty() && rest.contains(&0),
     }
 }
 
@@ -177,18 +209,29 @@ struct Line {
     seq: u64,
     at: Timestamp,
     prev: String,
+    batch: Option<Batch>,
     event: serde_json::Value,
     #[serde(rename = "sum")]
     _sum: String,
 }
 
-fn parse(bytes: &[u8], head: &Head) -> Result<Stamped, Flaw> {
+/// True if the bytes are those that were written: the line has its end and its check sum.
+fn sums_up(bytes: &[u8]) -> bool {
+    let (body, tail) = bytes.split_at(bytes.len().saturating_sub(SUM_TAIL));
+    tail == format!(",\"sum\":\"{}\"}}\n", sum(body)).as_bytes()
+}
+
+/// A line whose bytes are those that some pitstop wrote, wherever it stands.
+fn whole(bytes: &[u8]) -> Option<Line> {
+    sums_up(bytes).then(|| serde_json::from_slice(bytes).ok()).flatten()
+}
+
+fn parse(bytes: &[u8], head: &Head) -> Result<(Stamped, Option<Batch>), Flaw> {
     let broken = |why: &str| Flaw::Broken(why.to_owned());
     if !bytes.ends_with(b"\n") {
         return Err(broken("the line has no end"));
     }
-    let (body, tail) = bytes.split_at(bytes.len().saturating_sub(SUM_TAIL));
-    if tail != format!(",\"sum\":\"{}\"}}\n", sum(body)).as_bytes() {
+    if !sums_up(bytes) {
         return Err(broken("its bytes do not match its check sum"));
     }
     // From here on the line is what some pitstop wrote, whole.
@@ -206,11 +249,18 @@ fn parse(bytes: &[u8], head: &Head) -> Result<Stamped, Flaw> {
     if line.prev != head.hash.hex() {
         return Err(Flaw::Foreign("it does not follow the record before it".to_owned()));
     }
+    if line
+        .batch
+        .is_some_and(|(first, last)| !(first..=last).contains(&line.seq))
+    {
+        return Err(Flaw::Foreign("it is not in its own batch".to_owned()));
+    }
     let event: Event = serde_json::from_value(line.event)
         .map_err(|e| Flaw::Foreign(format!("it is whole, but this version does not know its event: {e}")))?;
-    Ok(Stamped {
+    let fact = Stamped {
         seq: line.seq,
         at: line.at,
         event,
-    })
+    };
+    Ok((fact, line.batch))
 }

@@ -170,12 +170,19 @@ impl State {
         lines: &mut String,
         waiting: &mut Vec<(oneshot::Sender<Answer>, Written)>,
     ) {
-        let mut next = Some(first);
-        while let Some(job) = next.take() {
-            self.take(job, lines, waiting);
-            if lines.len() < BATCH {
-                next = more();
-            }
+        let length = |job: &Job| job.event.as_ref().map_or(0, String::len);
+        let mut size = length(&first);
+        let mut jobs = vec![first];
+        while size < BATCH
+            && let Some(job) = more()
+        {
+            size += length(&job);
+            jobs.push(job);
+        }
+        let records = jobs.iter().filter(|job| job.event.is_ok()).count() as u64;
+        let batch = (records > 1).then(|| (self.head.records + 1, self.head.records + records));
+        for job in jobs {
+            self.take(job, batch, lines, waiting);
         }
         self.commit(lines);
         for (done, written) in waiting.drain(..) {
@@ -189,13 +196,19 @@ impl State {
         lines.clear();
     }
 
-    fn take(&mut self, job: Job, lines: &mut String, waiting: &mut Vec<(oneshot::Sender<Answer>, Written)>) {
+    fn take(
+        &mut self,
+        job: Job,
+        batch: Option<format::Batch>,
+        lines: &mut String,
+        waiting: &mut Vec<(oneshot::Sender<Answer>, Written)>,
+    ) {
         if let (None, Err(why)) = (&self.failed, &job.event) {
             // A record that is missing makes all later ones untrue: as bad as a failed write.
             self.failed = Some(JournalError::Event(why.clone()));
         }
         if let Ok(event) = &job.event {
-            let line = format::line(&self.head, job.at, event);
+            let line = format::line(&self.head, job.at, batch, event);
             self.head = format::after(&self.head, line.as_bytes());
             lines.push_str(&line);
         }

@@ -2,6 +2,9 @@
 
 #![cfg(test)]
 
+mod faults;
+#[path = "../common/figures.rs"]
+mod figures;
 mod room;
 
 use pitstop::run::event::{Event, HostState, Outcome};

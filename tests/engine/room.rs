@@ -250,7 +250,8 @@ impl Room {
     }
 }
 
-fn endpoint(host: &str, run: &RunId) -> Endpoint {
+/// A host of this room.
+pub fn endpoint(host: &str, run: &RunId) -> Endpoint {
     Endpoint {
         host: HostName::new(host),
         address: "localhost".to_owned(),
