@@ -88,6 +88,11 @@ pub enum How {
         /// How it goes on.
         how: Resume,
     },
+    /// What it left is closed and removed, nothing else begins.
+    Clean {
+        /// What the journal holds.
+        records: Vec<Record>,
+    },
 }
 
 /// The runtime that everything with a connection runs on.
@@ -159,7 +164,7 @@ pub fn execute(
     let plan = Arc::new(job.plan);
     let before = match &how {
         How::Start { .. } => Vec::new(),
-        How::Resume { records, .. } => records.iter().map(|r| r.fact.clone()).collect(),
+        How::Resume { records, .. } | How::Clean { records } => records.iter().map(|r| r.fact.clone()).collect(),
     };
     let fresh = matches!(how, How::Start { .. });
     let live = Live::begin(console, Arc::clone(&plan), &before);
@@ -211,6 +216,7 @@ pub fn execute(
         match how {
             How::Start { dry, approvals } => engine::start(setup, dry, approvals).await,
             How::Resume { records, how } => engine::resume(setup, records, how).await,
+            How::Clean { records } => engine::clean(setup, records).await,
         }
     });
     live.end();

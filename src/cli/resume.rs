@@ -128,7 +128,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
 }
 
 /// One process works on a run. Asked before anything that takes time; the journal's lock is what holds.
-fn at_work(stored: &Stored, name: &str) -> Result<(), Problem> {
+pub(super) fn at_work(stored: &Stored, name: &str) -> Result<(), Problem> {
     let holder = crate::journal::holder(stored.folder.path())?;
     holder.map_or(Ok(()), |holder| {
         Err(Problem::refused(
@@ -139,7 +139,7 @@ fn at_work(stored: &Stored, name: &str) -> Result<(), Problem> {
 }
 
 /// Only the plan that the run began with, to the byte.
-fn same_plan(stored: &Stored) -> Result<(), Problem> {
+pub(super) fn same_plan(stored: &Stored) -> Result<(), Problem> {
     let bytes = stored.folder.read_plan()?;
     if stored.run.plan.as_ref() == Some(&Digest::of(&bytes)) {
         return Ok(());
@@ -212,7 +212,7 @@ fn in_window(
 }
 
 /// The project that the run's folder lies in, for relative paths of keys; else the current folder.
-fn root(console: &Console, stored: &Stored) -> PathBuf {
+pub(super) fn root(console: &Console, stored: &Stored) -> PathBuf {
     let given = console.project_args();
     let near = stored.folder.path().parent();
     super::project::room(&given, near)
@@ -223,7 +223,7 @@ fn root(console: &Console, stored: &Stored) -> PathBuf {
 }
 
 /// The store that a run's folder lies in; a copy elsewhere has none.
-fn store_of(stored: &Stored) -> Option<Store> {
+pub(super) fn store_of(stored: &Stored) -> Option<Store> {
     let runs = stored.folder.path().parent()?;
     (runs.file_name()? == "runs")
         .then(|| runs.parent().map(Store::at))

@@ -318,6 +318,13 @@ pub fn next_commands(plan: &Plan, run: &Run, now: Timestamp, name: &str) -> Vec<
     if !owed.is_empty() {
         list.push((format!("pitstop owed {name}"), "lists what is owed"));
     }
+    // A run that stands keeps its locks on purpose.
+    if (over || run.ended.is_none()) && owed.iter().any(|o| o.kind.is_ours()) {
+        list.push((
+            format!("pitstop owed --clean {name}"),
+            "goes no further: closes what has ended, removes what is ours from the hosts",
+        ));
+    }
     list
 }
 

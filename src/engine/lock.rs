@@ -14,7 +14,7 @@ use crate::crash::{self, Moment};
 use crate::id::{HostName, RunId};
 use crate::plan::Place;
 use crate::run::event::Event;
-use crate::run::ledger::{self, Owed};
+use crate::run::ledger;
 use crate::transport::{Command, How, LockNote, LockOutcome, Request, Session, Sink, Stream};
 
 /// Hosts that are entered at one time before the run begins.
@@ -26,12 +26,14 @@ const PART_AT_ONCE: usize = 32;
 struct Parting {
     host: HostName,
     unlock: bool,
+    /// The journal knows of the lock.
+    recorded: bool,
     leave: bool,
 }
 
 impl Parting {
-    /// True if the lock was given back. A connection that was there may have been lost: then once more over a new one.
-    async fn go(&self, hands: &Hands, run: &RunId) -> bool {
+    /// What of it was done. A connection that was there may have been lost: then once more over a new one.
+    async fn go(&self, hands: &Hands, run: &RunId) -> Vec<Event> {
         let (mut given, mut left) = (false, !self.leave);
         for _ in 0..2 {
             let Ok(session) = hands.session(&self.host).await else {
@@ -44,7 +46,12 @@ impl Parting {
                 break;
             }
         }
-        given
+        let (unlocked, clean) = (given && self.recorded, left && self.leave);
+        let host = || self.host.clone();
+        let mut done = Vec::new();
+        done.extend(unlocked.then(|| Event::Unlocked { host: host() }));
+        done.extend(clean.then(|| Event::LeftClean { host: host() }));
+        done
     }
 }
 
@@ -170,6 +177,22 @@ impl Driver {
                     .any(|p| p.hosts.contains(h) && self.wants_lock(&p.id, h) && !self.over(&p.id, h))
             })
             .collect();
+        self.lock_these(&hosts).await
+    }
+
+    /// Locks the hosts that still owe something, where the run does not hold them any more.
+    pub(super) async fn lock_owing(&mut self) -> Result<(), EngineError> {
+        let mut hosts: Vec<HostName> = self.owing().into_iter().collect();
+        hosts.retain(|h| {
+            self.setup
+                .plan
+                .phases()
+                .any(|p| p.hosts.contains(h) && self.wants_lock(&p.id, h))
+        });
+        self.lock_these(&hosts).await
+    }
+
+    async fn lock_these(&mut self, hosts: &[HostName]) -> Result<(), EngineError> {
         for group in hosts.chunks(ENTER_AT_ONCE) {
             let mut tasks = Vec::new();
             for host in group {
@@ -245,9 +268,7 @@ impl Driver {
                     let mut given = Vec::new();
                     // One after another: the names of one machine share its lock.
                     for parting in names {
-                        if parting.go(&hands, &id).await {
-                            given.push(Event::Unlocked { host: parting.host });
-                        }
+                        given.extend(parting.go(&hands, &id).await);
                     }
                     given
                 })
@@ -290,15 +311,19 @@ impl Driver {
                 .keys()
                 .filter(|h| locked(h) && !kept.contains(&self.machine(h))),
         );
-        if self.after_a_crash {
-            hosts.extend(self.run.facts.keys());
+        // Also what a former process left and could not reach. One that was cut off may have been where no record tells of.
+        hosts.extend(&self.run.visited);
+        let anywhere = self.after_a_crash && self.run.cleaning;
+        if anywhere {
+            hosts.extend(self.setup.plan.hosts.iter().map(|h| &h.name));
         }
         let mut partings: BTreeMap<Machine, Vec<Parting>> = BTreeMap::new();
         for host in hosts {
             let machine = self.machine(host);
             let parting = Parting {
                 host: host.clone(),
-                unlock: locked(host) && !kept.contains(&machine),
+                unlock: (locked(host) || anywhere) && !kept.contains(&machine),
+                recorded: locked(host),
                 // The record of a step that nobody knows the end of is the only witness: it stays.
                 leave: !open.contains(host) && !self.unknown_on(host),
             };
@@ -318,7 +343,7 @@ impl Driver {
     fn owing(&self) -> BTreeSet<HostName> {
         ledger::obligations(&self.setup.plan, &self.run)
             .into_iter()
-            .filter(|o| o.kind != Owed::Lock)
+            .filter(|o| !o.kind.is_ours())
             .filter_map(|o| o.host)
             .collect()
     }

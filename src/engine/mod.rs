@@ -153,6 +153,25 @@ pub async fn start(setup: Setup, dry: bool, approvals: Vec<Answer>) -> Result<Ou
     driver.drive().await
 }
 
+/// Closes what has ended and removes what is ours from the hosts: `owed --clean`.
+///
+/// # Errors
+/// As [`start`].
+pub async fn clean(setup: Setup, records: Vec<Record>) -> Result<Outcome, EngineError> {
+    let run = Run::fold(records.iter().map(|r| &r.fact));
+    let cleaning = Event::Cleaning {
+        operator: setup.operator.clone(),
+        controller: setup.controller.clone(),
+    };
+    let cut_off = run.ended.is_none();
+    let mut driver = Driver::new(setup, run, BTreeMap::new());
+    driver.after_a_crash = cut_off;
+    driver.record(cleaning).await?;
+    driver.lock_owing().await?;
+    driver.recover().await?;
+    driver.drive().await
+}
+
 /// Goes on with a run from its journal.
 ///
 /// # Errors

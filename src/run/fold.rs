@@ -52,6 +52,7 @@ impl Run {
             Event::Cleaning { operator, .. } => {
                 self.operators.insert(operator.clone());
                 (self.cleaning, self.attended) = (true, false);
+                self.halted = None;
                 self.another_process();
             }
             Event::Connected { host, facts } => {

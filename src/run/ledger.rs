@@ -15,7 +15,7 @@ use crate::plan::{Plan, PlannedPhase, PlannedStep, Stage, item_words};
 /// Something owed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Obligation {
-    /// Its name for `settle RUN OBLIGATION done`: `undo:PHASE/HOST/STEP`, `undrain:PHASE/HOST`, `lock:HOST`, …
+    /// Its name for `settle RUN OBLIGATION done`: `undo:PHASE/HOST/STEP`, `undrain:PHASE/HOST`, `lock:HOST`, `files:HOST`, …
     pub id: String,
     /// What kind.
     pub kind: Owed,
@@ -43,6 +43,15 @@ pub enum Owed {
     Bracket,
     /// A host's lock.
     Lock,
+    /// What the run put on a host for itself.
+    Files,
+}
+
+impl Owed {
+    /// True for what the end of every process gives back by itself where it can: it is no work of the runbook's.
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::Lock | Self::Files)
+    }
 }
 
 /// Everything the run owes now, phases in order, hosts in order.
@@ -71,15 +80,24 @@ pub fn obligations(plan: &Plan, run: &Run) -> Vec<Obligation> {
             },
         });
     }
+    for host in &run.visited {
+        owed.push(Obligation {
+            id: format!("files:{host}"),
+            kind: Owed::Files,
+            phase: String::new(),
+            host: Some(host.clone()),
+            what: format!("what the run put on {host} for itself (a directory, mode 0700) may still lie there"),
+        });
+    }
     owed.retain(|o| !run.forgiven.contains(&o.id));
     owed
 }
 
-/// What would be left behind if nothing more came: all but the locks, which the end of a run gives back by itself.
+/// What would be left behind if nothing more came: all but what the end of a process gives back by itself.
 pub fn left_behind(plan: &Plan, run: &Run) -> Vec<Obligation> {
     obligations(plan, run)
         .into_iter()
-        .filter(|o| o.kind != Owed::Lock)
+        .filter(|o| !o.kind.is_ours())
         .collect()
 }
 
