@@ -4,9 +4,10 @@
 
 mod site;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use clap::ValueEnum;
 
@@ -21,9 +22,12 @@ use super::console::Console;
 use super::exit;
 use super::printed;
 use super::problem::Problem;
-use super::project::{self, Room};
+use super::project::{self, ProjectArgs, Room};
 use super::screen::Tone;
 use site::Site;
+
+/// Stack of a thread that checks, bytes: as much as the main thread has.
+const STACK: usize = 8 * 1024 * 1024;
 
 /// Show everything that is wrong with runbooks, changes, inventories, the policy and pitstop.yml
 #[derive(Debug, clap::Args)]
@@ -71,7 +75,7 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
     let mut diags = Diagnostics::new();
     let here = [PathBuf::from(".")];
     let mut files = 0_usize;
-    let mut sites = Sites::new();
+    let mut work = Work::default();
     if args.paths.is_empty() {
         let room = room(console, None, &mut diags)?;
         let root = room.folder.root().to_path_buf();
@@ -80,7 +84,7 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
         } else {
             &here[0]
         };
-        files += check_path(console, start, &mut sites, &mut diags)?;
+        work.add(console, start, &mut diags)?;
         if let Some(InventoryFrom::Path(path)) = &room.settings.inventory
             && !is_yaml(&path.value)
         {
@@ -89,8 +93,9 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
         }
     }
     for path in &args.paths {
-        files += check_path(console, path, &mut sites, &mut diags)?;
+        work.add(console, path, &mut diags)?;
     }
+    files += work.run(&mut diags)?;
     diags.sort();
     let screen = &console.screen;
     match args.format {
@@ -132,51 +137,132 @@ fn room(console: &Console, near: Option<&Path>, diags: &mut Diagnostics) -> Resu
     }
 }
 
-/// What each project says, read once however many of its files are named.
-type Sites = BTreeMap<PathBuf, Site>;
+/// A project, and what its files say of each other: read once, however many of them are checked.
+struct Place {
+    room: Room,
+    args: ProjectArgs,
+    site: OnceLock<Site>,
+}
 
-/// Checks a file, or every file of ours below a folder; gives their number.
-fn check_path(console: &Console, path: &Path, sites: &mut Sites, diags: &mut Diagnostics) -> Result<usize, Problem> {
-    if !path.is_dir()
-        && let Err(why) = regular(path)
-    {
-        let what = match why {
-            ReadError::Missing => format!("there is no file or folder {}", path.display()),
-            why => format!("cannot read {}: {why}", path.display()),
+/// Files to be checked, and the projects they belong to.
+#[derive(Default)]
+struct Work {
+    places: Vec<Place>,
+    files: Vec<File>,
+}
+
+struct File {
+    /// Which of the places.
+    place: usize,
+    /// Its path in the project.
+    path: String,
+    /// Somebody wrote it down; else it was found in a folder.
+    named: bool,
+}
+
+impl Work {
+    /// Adds a file, or every file of ours below a folder.
+    fn add(&mut self, console: &Console, path: &Path, diags: &mut Diagnostics) -> Result<(), Problem> {
+        if !path.is_dir()
+            && let Err(why) = regular(path)
+        {
+            let what = match why {
+                ReadError::Missing => format!("there is no file or folder {}", path.display()),
+                why => format!("cannot read {}: {why}", path.display()),
+            };
+            return Err(Problem::wrong(
+                what,
+                "name a file, or a folder that holds some: pitstop check runbooks/",
+            ));
+        }
+        let room = room(console, Some(path), diags)?;
+        let root = room.folder.root();
+        let Some(inside) = self::inside(&room.folder, path) else {
+            let what = format!("{} lies outside the project {}", path.display(), root.display());
+            return Err(Problem::wrong(what, "name the project it belongs to: --project DIR"));
         };
-        return Err(Problem::wrong(
-            what,
-            "name a file, or a folder that holds some: pitstop check runbooks/",
-        ));
+        let known = self.places.iter().position(|p| p.room.folder.root() == root);
+        let place = known.unwrap_or(self.places.len());
+        if !path.is_dir() {
+            self.file(place, inside, true);
+        } else {
+            let mut found = Vec::new();
+            walk(path, 0, &mut found);
+            found.sort();
+            // A folder of inventories is read as a whole, or not at all.
+            let whole = match &room.settings.inventory {
+                Some(InventoryFrom::Path(path)) => format!("{}/", path.value.trim_end_matches('/')),
+                _ => "/".to_owned(),
+            };
+            let names = found.iter().filter_map(|file| self::inside(&room.folder, file));
+            for name in names.filter(|name| !name.starts_with(&whole)) {
+                self.file(place, name, false);
+            }
+        }
+        if known.is_none() {
+            self.places.push(Place {
+                room,
+                args: console.project_args(),
+                site: OnceLock::new(),
+            });
+        }
+        Ok(())
     }
-    let room = room(console, Some(path), diags)?;
-    let folder = &room.folder;
-    let site = sites
-        .entry(folder.root().to_path_buf())
-        .or_insert_with(|| Site::of(console, &room));
-    let Some(inside) = inside(folder, path) else {
-        let what = format!(
-            "{} lies outside the project {}",
-            path.display(),
-            folder.root().display()
-        );
-        return Err(Problem::wrong(what, "name the project it belongs to: --project DIR"));
-    };
-    if !path.is_dir() {
-        let ours = one(site, folder, &inside, true, diags);
-        return Ok(usize::from(ours));
+
+    fn file(&mut self, place: usize, path: String, named: bool) {
+        self.files.push(File { place, path, named });
     }
-    let mut found = Vec::new();
-    walk(path, 0, &mut found);
-    found.sort();
-    // A folder of inventories is read as a whole, or not at all.
-    let whole = match &room.settings.inventory {
-        Some(InventoryFrom::Path(path)) => format!("{}/", path.value.trim_end_matches('/')),
-        _ => "/".to_owned(),
-    };
-    let names = found.iter().filter_map(|file| self::inside(folder, file));
-    let names = names.filter(|name| !name.starts_with(&whole));
-    Ok(names.filter(|name| one(site, folder, name, false, diags)).count())
+
+    /// Checks them, as many at a time as the machine has cores, and each project's inventory beside them. Gives how many were ours.
+    fn run(&self, diags: &mut Diagnostics) -> Result<usize, Problem> {
+        let tasks = self.places.len() + self.files.len();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let next = AtomicUsize::new(0);
+        let worker = || {
+            let mut done = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= tasks {
+                    return done;
+                }
+                if let Some(place) = self.places.get(at) {
+                    place.site();
+                } else if let Some(file) = self.files.get(at - self.places.len())
+                    && let Some(place) = self.places.get(file.place)
+                {
+                    let mut found = Diagnostics::new();
+                    let ours = one(place, &file.path, file.named, &mut found);
+                    done.push((at, ours, found));
+                }
+            }
+        };
+        let mut all = std::thread::scope(|scope| {
+            let spawn = |_| {
+                std::thread::Builder::new()
+                    .stack_size(STACK)
+                    .spawn_scoped(scope, worker)
+            };
+            let workers: Vec<_> = (0..cores.min(tasks)).map(spawn).collect();
+            let mut all = Vec::new();
+            for worker in workers {
+                let done = worker.map(std::thread::ScopedJoinHandle::join);
+                let broken = || Problem::fault("checking ended in a bug of pitstop".to_owned(), "please report it");
+                all.extend(done.map_err(|_| broken())?.map_err(|_| broken())?);
+            }
+            Ok::<_, Problem>(all)
+        })?;
+        // In the order of the files, whoever was first.
+        all.sort_by_key(|(at, _, _)| *at);
+        let ours = all.iter().filter(|(_, ours, _)| *ours).count();
+        diags.0.extend(all.into_iter().flat_map(|(_, _, found)| found.0));
+        Ok(ours)
+    }
+}
+
+impl Place {
+    fn site(&self) -> &Site {
+        self.site.get_or_init(|| Site::of(&self.args, &self.room))
+    }
 }
 
 /// The path of a file in the project.
@@ -205,7 +291,8 @@ pub(super) fn walk(dir: &Path, depth: usize, found: &mut Vec<PathBuf>) {
 }
 
 /// Checks one file; false if it is none of ours. A file that was `named` is always looked at.
-fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagnostics) -> bool {
+fn one(place: &Place, path: &str, named: bool, diags: &mut Diagnostics) -> bool {
+    let folder = &place.room.folder;
     let bytes = match folder.read_within(path, yaml::MAX_BYTES) {
         Ok(bytes) => bytes,
         Err(error) => {
@@ -222,8 +309,8 @@ fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagno
         inventory(folder, path, diags);
         return true;
     }
-    if let (Some(source), Some((inventory, said))) = (&source, site.own(path))
-        && hosts::is_ours(&source.text)
+    if source.as_ref().is_some_and(|source| hosts::is_ours(&source.text))
+        && let Some((inventory, said)) = place.site().own(path)
     {
         diags.0.extend(said.0.iter().cloned());
         unreachable(inventory, diags);
@@ -240,9 +327,9 @@ fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagno
     match kind(path, &tree) {
         Kind::Runbook => {
             found.0.append(&mut unread.0);
-            runbook(site, folder, path, &tree, &mut found);
+            runbook(place, path, &tree, &mut found);
         }
-        Kind::Change => occasion(site, folder, &source, &mut found),
+        Kind::Change => occasion(place, &source, &mut found),
         Kind::Inventory => {
             let inventory = if hosts::is_ours(&source.text) {
                 found.0.append(&mut unread.0);
@@ -254,7 +341,7 @@ fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagno
         }
         Kind::Policy => {
             if let (Some(policy), false) = (policyfile::read(&source, &mut found), found.has_errors()) {
-                site.policy(&policy, &mut found);
+                place.site().policy(&policy, &mut found);
             }
         }
         Kind::Settings => settings_file(folder, &source, &mut found),
@@ -262,7 +349,7 @@ fn one(site: &Site, folder: &Folder, path: &str, named: bool, diags: &mut Diagno
         Kind::Playbook => found.push(playbook(&tree)),
         Kind::Other if named && !is_steps(&tree) => {
             found.0.append(&mut unread.0);
-            runbook(site, folder, path, &tree, &mut found);
+            runbook(place, path, &tree, &mut found);
         }
         // A list of steps is checked where a runbook includes it.
         Kind::Other => return false,
@@ -320,19 +407,19 @@ fn unreachable(inventory: &Inventory, diags: &mut Diagnostics) {
     }
 }
 
-fn runbook(site: &Site, folder: &Folder, path: &str, root: &Node, diags: &mut Diagnostics) {
-    if let Some(runbook) = check::linted_tree(folder, path, root, diags) {
-        site.runbook(&runbook, diags);
+fn runbook(place: &Place, path: &str, root: &Node, diags: &mut Diagnostics) {
+    if let Some(runbook) = check::linted_tree(&place.room.folder, path, root, diags) {
+        place.site().runbook(&runbook, diags);
     }
 }
 
 /// A change, whether the runbook that it names is there, and whether a plan can be made of both.
-fn occasion(site: &Site, folder: &Folder, source: &std::sync::Arc<Source>, diags: &mut Diagnostics) {
+fn occasion(place: &Place, source: &std::sync::Arc<Source>, diags: &mut Diagnostics) {
     let Some(change) = change::read(source, diags) else {
         return;
     };
     let Some(runbook) = &change.runbook else { return };
-    if let Err(error) = folder.read_within(&runbook.value, yaml::MAX_BYTES) {
+    if let Err(error) = place.room.folder.read_within(&runbook.value, yaml::MAX_BYTES) {
         let what = format!("cannot read the runbook `{}`: {error}", runbook.value);
         diags.push(
             Diagnostic::error("PS0123", what, runbook.span.clone(), "no file of the project")
@@ -342,8 +429,8 @@ fn occasion(site: &Site, folder: &Folder, source: &std::sync::Arc<Source>, diags
         return;
     }
     // What is wrong with the runbook is told when it is checked itself.
-    if let Some(sound) = check::checked(folder, &runbook.value, &mut Diagnostics::new()) {
-        site.change(&change, &runbook.value, &sound, diags);
+    if let Some(sound) = check::checked(&place.room.folder, &runbook.value, &mut Diagnostics::new()) {
+        place.site().change(&change, &runbook.value, &sound, diags);
     }
 }
 

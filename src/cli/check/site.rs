@@ -17,8 +17,7 @@ use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::inside;
 use crate::runbook::{Action, Gate, Item, Phase, RolloutRef, Runbook, Step, Undo};
 
-use crate::cli::console::Console;
-use crate::cli::project::{self, Room};
+use crate::cli::project::{self, ProjectArgs, Room};
 
 /// The files that others refer to, where they are sound. What is wrong with them is told when they themselves are checked.
 pub(super) struct Site {
@@ -36,18 +35,17 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn of(console: &Console, room: &Room) -> Self {
+    pub(super) fn of(args: &ProjectArgs, room: &Room) -> Self {
         let mut wrong = Diagnostics::new();
         let policy = project::policy(room, &mut wrong);
         let policy_known = !wrong.has_errors();
         let mut wrong = Diagnostics::new();
-        let args = console.project_args();
         // A command of `pitstop.yml` is not run to check a file: its inventory is not known then.
         let printed = args.inventory.is_none() && matches!(room.settings.inventory, Some(InventoryFrom::Command(_)));
         let inventory = if printed {
             None
         } else {
-            project::inventory(&args, room, &mut wrong)
+            project::inventory(args, room, &mut wrong)
         };
         let path = match &room.settings.inventory {
             Some(InventoryFrom::Path(path)) => path.value.clone(),
