@@ -75,15 +75,7 @@ fn cargo_has_no_profile_that_brings_the_switches_into_a_release() {
 fn every_control_of_the_table_exists_and_every_switch_has_one() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = std::fs::read_to_string(root.join("docs/design/0002-proofs.md")).unwrap();
-    let mut sources = String::new();
-    let mut todo = vec![root.join("src"), root.join("tests")];
-    while let Some(path) = todo.pop() {
-        if path.is_dir() {
-            todo.extend(std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            sources.push_str(&std::fs::read_to_string(path).unwrap());
-        }
-    }
+    let sources = sources(root);
     let rows = page.lines().filter(|l| l.starts_with("| ") && l.ends_with("` |"));
     let mut named = 0;
     for row in rows {
@@ -98,4 +90,33 @@ fn every_control_of_the_table_exists_and_every_switch_has_one() {
     for switch in ["latch", "fsync", "undo-order", "redaction", "approval"] {
         assert!(page.contains(&format!("\n| `{switch}` |")), "{switch} has no control");
     }
+}
+
+#[test]
+fn every_figure_of_the_page_is_printed_by_a_suite() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/design/0002-proofs.md")).unwrap();
+    let figures = page.split("its figure begins with").nth(1).unwrap();
+    let suites = sources(root);
+    let mut named = 0;
+    for row in figures.lines().filter(|l| l.ends_with("` |")) {
+        let name = row.rsplit('`').nth(1).unwrap();
+        assert!(suites.contains(&format!("\"{name}")), "no suite prints `{name}`");
+        named += 1;
+    }
+    assert!(named >= 10, "only {named} figures on the page");
+}
+
+/// Every source and every test, in one text.
+fn sources(root: &Path) -> String {
+    let mut all = String::new();
+    let mut todo = vec![root.join("src"), root.join("tests")];
+    while let Some(path) = todo.pop() {
+        if path.is_dir() {
+            todo.extend(std::fs::read_dir(path).unwrap().map(|e| e.unwrap().path()));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            all.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+    all
 }

@@ -6,6 +6,9 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "common/figures.rs"]
+mod figures;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -205,6 +208,15 @@ fn nothing_that_a_host_says_is_evaluated_in_a_template_or_a_command() {
         "{} sources x {} payloads: {tried} renderings, 0 evaluated, {refused} refused for cmd.exe",
         SOURCES.len(),
         PAYLOADS.len()
+    );
+    figures::print(
+        &format!(
+            "injection: {} sources x {} payloads into commands: evaluated",
+            SOURCES.len(),
+            PAYLOADS.len()
+        ),
+        format!("0 in {tried} renderings"),
+        None,
     );
 }
 

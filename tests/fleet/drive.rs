@@ -96,7 +96,7 @@ fn p1_no_kill_at_any_moment_starts_a_change_twice_loses_an_end_or_calls_a_failur
         .into_iter()
         .map(|seed| std::thread::spawn(move || drive(seed, end)))
         .collect();
-    let (mut kills, mut runs) = (0, 0);
+    let (mut kills, mut runs, mut hosts) = (0, 0, 0);
     for thread in threads {
         let tally = thread.join().expect("the drive found a fault");
         let count: usize = tally.kills.values().sum();
@@ -104,11 +104,17 @@ fn p1_no_kill_at_any_moment_starts_a_change_twice_loses_an_end_or_calls_a_failur
         println!("exits {:?}; compared {:?}", tally.verdicts, tally.compared);
         kills += count;
         runs += tally.runs;
+        hosts += tally.compared.hosts;
     }
     println!("{kills} kills in {seconds} s: nothing begun twice, nothing lost, no false success");
     figures::print(
         "crash drive over real OpenSSH, SIGKILL, 4 hosts: lost ends, double starts, false success",
         format!("0 in {kills} kills of {runs} runs"),
+        Some(first),
+    );
+    figures::print(
+        "left behind by the drive on hosts that owe nothing: files, locks",
+        format!("0 on {hosts} hosts"),
         Some(first),
     );
     assert!(kills > 0, "nothing was killed");

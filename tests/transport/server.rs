@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use pitstop::transport::{ConnectError, Endpoint, How, LatchKey, Probe, Session, SshOptions, SshTransport, Transport};
 
+use crate::common::figures;
 use crate::common::sshd::{Sshd, keygen, kill};
 use crate::room::{Kept, fresh_run, latched, lines, options, request, run};
 
@@ -227,6 +228,9 @@ async fn a_flood_that_nobody_drains_does_not_hold_its_neighbours() {
     session.leave().await.unwrap();
 }
 
+/// How often the link is cut.
+const CUTS: usize = 300;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_cut_at_any_instant_starts_nothing_twice_and_hides_no_end() {
     let sshd = Sshd::start();
@@ -235,7 +239,7 @@ async fn a_link_cut_at_any_instant_starts_nothing_twice_and_hides_no_end() {
     let mut session = transport.connect(&to).await.unwrap();
     let boot = session.facts().boot.clone();
     let starts = sshd.path("starts");
-    let mut random = [0_u8; 40];
+    let mut random = [0_u8; CUTS];
     getrandom::fill(&mut random).unwrap();
     let mut seen = std::collections::BTreeMap::<&str, u32>::new();
     let mut ran = 0;
@@ -286,7 +290,12 @@ async fn a_link_cut_at_any_instant_starts_nothing_twice_and_hides_no_end() {
         (ran, ran),
         "starts, and different ones, against known ends: {seen:?}"
     );
-    println!("40 cuts: {seen:?}");
+    println!("{CUTS} cuts: {seen:?}");
+    figures::print(
+        "real OpenSSH, link cut at a random instant: begun twice, end not learnt",
+        format!("0 in {CUTS} cuts"),
+        None,
+    );
     session.leave().await.unwrap();
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::figures;
 use super::oracle::{Due, Oracle, Order};
 use super::sample::*;
 use super::sim::*;
@@ -234,6 +235,11 @@ fn the_engine_agrees(policy: OnFailure) {
     println!(
         "{policy:?}: {} runs, {} ledgers and {} decisions compared, 0 differences",
         all.runs, all.ledgers, all.decisions
+    );
+    figures::print(
+        &format!("rollback: every abort state under {policy:?}, with a crash: engine differs from the oracle"),
+        format!("0 in {} runs", all.runs),
+        None,
     );
     assert!(all.runs > 500 && all.ledgers > all.runs && all.decisions > all.runs);
 }
