@@ -369,6 +369,15 @@ struct Wanted {
 impl Wanted {
     fn new() -> Self {
         let room = Room::new(&HOSTS);
+        let hosts: String = HOSTS
+            .iter()
+            .map(|h| format!("  {h}: {{ transport: local }}\n"))
+            .collect();
+        let all = HOSTS.join(", ");
+        room.file(
+            "inventory.yml",
+            &format!("schema: 1\nhosts:\n{hosts}groups:\n  all: [{all}]\n"),
+        );
         let plan = Arc::new(room.plan(&runbook(), &[]));
         let good = Life::new(&plan);
         let (Process::Done(Ok(outcome)), _) = good.first(Kind::Full, usize::MAX) else {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::common::sshd::Sshd;
 use crate::figures;
@@ -255,12 +255,29 @@ impl Drive {
         out
     }
 
-    /// The same on a terminal of its own.
+    /// The same on a terminal of its own, where a person leaves every question to the policy.
     fn on_a_terminal(&mut self, args: &str) -> Output {
         let mut command = self.fleet.program("script");
         let inner = format!("stty cols 120 rows 40; exec {} {args}", env!("CARGO_BIN_EXE_pitstop"));
         command.args(["-qefc", &inner, "/dev/null"]);
-        let out = self.given(command).output().unwrap();
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut program = self.given(command).spawn().unwrap();
+        let (mut keys, mut screen) = (program.stdin.take().unwrap(), program.stdout.take().unwrap());
+        let (mut seen, mut answered, mut buffer) = (Vec::new(), 0, [0; 4096]);
+        // A terminal that is gone is the end of the program.
+        while let Ok(n @ 1..) = screen.read(&mut buffer) {
+            seen.extend_from_slice(&buffer[..n]);
+            let asked = b"/p] > ";
+            if let Some(at) = seen[answered..].windows(asked.len()).position(|w| w == asked) {
+                answered += at + asked.len();
+                keys.write_all(b"p\n").unwrap();
+            }
+        }
+        let mut out = program.wait_with_output().unwrap();
+        out.stdout = seen;
         self.keep(&format!("terminal: {args}"), &out);
         out
     }
