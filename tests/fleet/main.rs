@@ -11,6 +11,7 @@ mod control;
 mod crash;
 mod drive;
 mod durable;
+mod elsewhere;
 mod fleet;
 mod left;
 mod needles;
