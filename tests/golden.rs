@@ -3,12 +3,7 @@
 //! `PITSTOP_GOLDEN=reports cargo test --test golden` writes the reports anew, where their words were changed on purpose. A journal is
 //! never written again.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may fail loudly"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;

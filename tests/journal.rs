@@ -239,6 +239,20 @@ fn a_whole_record_of_a_newer_version_is_refused_and_never_set_aside() {
     }
 }
 
+#[test]
+fn a_field_of_an_event_that_a_later_version_added_is_passed_over() {
+    let (_room, run) = Room::with(&["only"]);
+    let line = std::fs::read_to_string(file(&run)).unwrap();
+    let line = line.replace(r#""text":"only""#, r#""text":"only","later":{"more":1}"#);
+    let body = &line[..line.rfind(",\"sum\"").unwrap()];
+    let sum = &pitstop::id::Digest::of(body.as_bytes()).hex()[..16].to_owned();
+    std::fs::write(file(&run), format!("{body},\"sum\":\"{sum}\"}}\n")).unwrap();
+    let opened = Journal::open(run.path(), now()).unwrap();
+    assert_eq!(texts(&opened.read), ["only"]);
+    append(&opened.journal, "after").unwrap();
+    assert_eq!(journal::read(run.path()).unwrap().records.len(), 2);
+}
+
 /// A journal with one record by itself, then three that share a sync, then a last one by itself.
 fn with_a_batch() -> (Room, RunFolder, Vec<usize>) {
     let (room, run) = Room::with(&["first"]);

@@ -229,7 +229,7 @@ async fn a_flood_that_nobody_drains_does_not_hold_its_neighbours() {
 }
 
 /// How often the link is cut.
-const CUTS: usize = 300;
+const CUTS: usize = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_cut_at_any_instant_starts_nothing_twice_and_hides_no_end() {
