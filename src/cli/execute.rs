@@ -58,6 +58,8 @@ pub struct Job {
     pub root: PathBuf,
     /// What the freeze calendars say now.
     pub freezes: Vec<Freeze>,
+    /// How long the slowest host of each phase took in former runs; only a start needs it.
+    pub former_ms: BTreeMap<String, u64>,
     /// Where approvals are looked for beside the run's own folder.
     pub approvals: Vec<PathBuf>,
     /// Values of the plan's secrets.
@@ -206,7 +208,7 @@ pub fn execute(
         operator: console.operator(),
         controller: controller(),
         freezes: job.freezes,
-        former_ms: BTreeMap::new(),
+        former_ms: job.former_ms,
         approval_folders: folders,
         observer,
         signals,

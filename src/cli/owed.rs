@@ -2,6 +2,8 @@
 //!
 //! Owns: the list over one run or all, and which of them are cleaned. Must not: settle anything in a person's place.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -171,6 +173,7 @@ fn clean_one(stored: Stored, console: &Console) -> Result<u8, Problem> {
         passphrases,
         deadline: None,
         freezes: Vec::new(),
+        former_ms: BTreeMap::new(),
     };
     let how = How::Clean {
         records: opened.read.records,

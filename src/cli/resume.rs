@@ -2,6 +2,7 @@
 //!
 //! Owns: what must be true before a run goes on. Must not: read the repository; plan and files are the run's own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -116,6 +117,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         passphrases,
         deadline: args.deadline,
         freezes: Vec::new(),
+        former_ms: BTreeMap::new(),
     };
     let how = How::Resume {
         records: opened.read.records,

@@ -15,6 +15,7 @@ use crate::id::{Digest, RunId};
 use crate::journal::Journal;
 use crate::journal::store::{Once, Store};
 use crate::plan::Plan;
+use crate::plan::estimate::slowest_hosts;
 use crate::plan::page::{self, FromConfig, Outside};
 use crate::run::event::Answer;
 use crate::runbook::files::{Files as _, Folder};
@@ -122,6 +123,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     execute::keep_files(&files, &folder)?;
     let journal = Journal::create(folder.path(), now)?;
     announce(&id, &made, args.dry, console);
+    let former_ms = former(console, &made.plan, &freezes);
     let job = Job {
         plan: made.plan,
         digest: made.digest,
@@ -134,6 +136,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         ssh,
         passphrases,
         deadline: args.deadline,
+        former_ms,
         freezes,
     };
     let how = How::Start {
@@ -145,6 +148,14 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         never_began(&store, &id, args.once_key.as_deref(), console)?;
     }
     done
+}
+
+/// What former runs took, where something ends the time for this one.
+fn former(console: &Console, plan: &Plan, freezes: &[Freeze]) -> BTreeMap<String, u64> {
+    if plan.window.is_none() && freezes.is_empty() {
+        return BTreeMap::new();
+    }
+    slowest_hosts(&history(console, &plan.runbook))
 }
 
 /// A run that was refused before it touched anything leaves nothing here either, unless a host still has its lock.

@@ -2,8 +2,6 @@
 //!
 //! Owns: finding and reading one, the words for what may come next. Must not: change it.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 
 use crate::canon;
@@ -158,7 +156,7 @@ impl Stored {
     }
 }
 
-/// The last runs of a runbook, newest first, for the approver's page. What cannot be read is left out: it is no part of the plan.
+/// The last runs of a runbook, newest first, for the approver's page and the window's arithmetic. What cannot be read is left out: it is no part of the plan.
 pub fn history(console: &Console, runbook: &str) -> Vec<PastRun> {
     const LOOKED_AT: usize = 50;
     const SHOWN: usize = 5;
@@ -171,32 +169,17 @@ pub fn history(console: &Console, runbook: &str) -> Vec<PastRun> {
             .ended
             .filter(|_| stored.plan.runbook == runbook && !stored.run.dry)?;
         let took = stored.last()?.duration_since(stored.run.started?);
+        let times = journal::history::times(&stored.run, stored.read.facts());
         Some(PastRun {
             run: id.to_string(),
             verdict: verdict.as_str().to_owned(),
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(0),
-            phases: phase_times(&stored.read),
+            phases: times.phases,
+            hosts: times.hosts,
+            steps: times.steps,
         })
     };
     ids.iter().rev().take(LOOKED_AT).filter_map(past).take(SHOWN).collect()
-}
-
-/// From the first to the last fact of each phase.
-fn phase_times(read: &Read) -> BTreeMap<String, u64> {
-    let mut spans: BTreeMap<&str, (Timestamp, Timestamp)> = BTreeMap::new();
-    for fact in read.facts() {
-        let phase = match &fact.event {
-            Event::Intended { key, .. } | Event::Settled { key, .. } => &key.phase,
-            Event::HostBegan { phase, .. } | Event::BatchSettled { phase, .. } => phase,
-            _ => continue,
-        };
-        spans.entry(phase).or_insert((fact.at, fact.at)).1 = fact.at;
-    }
-    let took = |(from, to): &(Timestamp, Timestamp)| u64::try_from(to.duration_since(*from).as_millis()).unwrap_or(0);
-    spans
-        .iter()
-        .map(|(phase, span)| ((*phase).to_owned(), took(span)))
-        .collect()
 }
 
 /// What a run found out without changing anything, for the page of a plan of the same runbook.

@@ -16,6 +16,7 @@ use crate::run::event::Event;
 
 pub mod files;
 pub mod format;
+pub mod history;
 pub mod lock;
 pub mod output;
 pub mod store;

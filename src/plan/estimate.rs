@@ -2,6 +2,8 @@
 //!
 //! Owns: these sums. Must not: know what happened; times of former runs are data that it is given.
 
+use std::collections::BTreeMap;
+
 use crate::plan::page::PastRun;
 use crate::plan::{
     Place, Plan, PlannedEach, PlannedPhase, PlannedRollout, PlannedStep, PlannedUndo, PlannedWindow, Size,
@@ -169,6 +171,23 @@ pub fn expected(history: &[PastRun]) -> Option<(usize, u64)> {
 pub fn expected_phase(history: &[PastRun], phase: &str) -> Option<u64> {
     let done = history.iter().filter(|r| r.verdict == "done");
     median(done.filter_map(|r| r.phases.get(phase).copied()).collect())
+}
+
+/// How long a step (`PHASE/STEP`) took at most in a run that was done: the median of former runs.
+pub fn expected_step(history: &[PastRun], step: &str) -> Option<u64> {
+    let done = history.iter().filter(|r| r.verdict == "done");
+    median(done.filter_map(|r| r.steps.get(step).copied()).collect())
+}
+
+/// How long the slowest host of each phase took in any of the former runs: what the window reckons with while the run itself
+/// has no host to go by.
+pub fn slowest_hosts(history: &[PastRun]) -> BTreeMap<String, u64> {
+    let mut slowest: BTreeMap<String, u64> = BTreeMap::new();
+    for (phase, ms) in history.iter().flat_map(|r| &r.hosts) {
+        let most = slowest.entry(phase.clone()).or_default();
+        *most = (*most).max(*ms);
+    }
+    slowest
 }
 
 /// Of an even number the larger of the two in the middle: rather too long than too short.

@@ -64,6 +64,10 @@ pub struct PastRun {
     pub duration_ms: u64,
     /// How long each of its phases took.
     pub phases: std::collections::BTreeMap<String, u64>,
+    /// How long the slowest host of each phase took.
+    pub hosts: std::collections::BTreeMap<String, u64>,
+    /// How long each step took at most, as `PHASE/STEP`.
+    pub steps: std::collections::BTreeMap<String, u64>,
 }
 
 /// A page: facts in sections.

@@ -194,6 +194,11 @@ impl Run {
             self.backwards
                 .get_or_insert_with(|| "resumed with --rollback".to_owned());
             self.back_session += 1;
+            // Hosts in the middle of their way back go on with it: what fails there is not begun again by this same decision.
+            let lines = self.phases.values_mut().flat_map(|p| p.lines.values_mut());
+            for turn in lines.filter(|l| l.ended.is_none()).filter_map(|l| l.turned.as_mut()) {
+                turn.session = self.back_session;
+            }
         }
         for phase in self.phases.values_mut() {
             phase.ended = false;

@@ -80,15 +80,13 @@ pub fn obligations(plan: &Plan, run: &Run) -> Vec<Obligation> {
             },
         });
     }
-    for host in &run.visited {
-        owed.push(Obligation {
-            id: format!("files:{host}"),
-            kind: Owed::Files,
-            phase: String::new(),
-            host: Some(host.clone()),
-            what: format!("what the run put on {host} for itself (a directory, mode 0700) may still lie there"),
-        });
-    }
+    owed.extend(run.visited.iter().map(|host| Obligation {
+        id: format!("files:{host}"),
+        kind: Owed::Files,
+        phase: String::new(),
+        host: Some(host.clone()),
+        what: format!("what the run put on {host} for itself (a directory, mode 0700) may still lie there"),
+    }));
     owed.retain(|o| !run.forgiven.contains(&o.id));
     owed
 }

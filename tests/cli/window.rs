@@ -258,3 +258,32 @@ fn differences_of_plans_runbooks_and_runs_are_told_in_words() {
         .shows("```diff");
     room.run(&["plan", "--diff", "plan.json", "nowhere"]).code(2);
 }
+
+#[test]
+fn a_host_that_was_slow_in_a_former_run_is_not_started_where_that_no_longer_fits() {
+    let room = Room::alone(&["a"]);
+    let window = |length: &str| {
+        runbook(
+            &room,
+            &format!("window: {{ timezone: UTC, duration: {length}, reserve: 10m }}"),
+        )
+    };
+    window("1h");
+    let slow = std::fs::read_to_string(room.project("r.yml")).unwrap();
+    room.file("p/r.yml", &slow.replace("echo {{", "sleep 2; echo {{"));
+    room.run(&["run", "r.yml", "--yes"]).code(0);
+    window("10m1s");
+    // The step would take no time now; what is known is what it took.
+    room.run(&["run", "r.yml", "--yes"])
+        .code(7)
+        .says("s here and going back up to 600 s: that no longer fits the window");
+    assert_eq!(room.effects(), ["a"]);
+    let journal = std::fs::read_to_string(room.last_run().join("journal.jsonl")).unwrap();
+    let first: serde_json::Value = serde_json::from_str(journal.lines().next().unwrap()).unwrap();
+    let former = first["event"]["former_ms"]["one"].as_u64();
+    assert!(former.is_some_and(|ms| ms >= 2000), "{first}");
+    room.run(&["plan", "r.yml"])
+        .code(0)
+        .shows("Slowest host of phase")
+        .shows("one/s");
+}

@@ -11,7 +11,7 @@ use super::super::{
 use super::batches::who;
 use super::learnt::learnt;
 use super::risk::{changing, counted, risk, rollback, unknown_if_cut};
-use super::time::{freezes, open_ms, time};
+use super::time::{former_times, freezes, open_ms, time};
 use super::words::{count, duration, each_words, plain_call, shown};
 use super::{Block, Cell, Figure, Outside, Page, Section, code};
 use crate::id::{Digest, HostName};
@@ -511,6 +511,7 @@ fn outside_digest(plan: &Plan, digest: &Digest, outside: &Outside) -> Section {
             .iter()
             .map(|r| vec![code(&r.run), r.verdict.as_str().into(), duration(r.duration_ms).into()]);
         blocks.push(Block::table("Former runs", &["Run", "Verdict", "Took"], rows.collect()));
+        blocks.extend(former_times(plan, &outside.history));
     }
     let file = outside.file.as_deref().unwrap_or("PLAN");
     let next = if plan.approval.is_some() {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::{Plan, PlannedPhase, PlannedWindow};
 use super::words::{count, day, duration};
-use super::{Block, Cell, Outside, Section, code};
+use super::{Block, Cell, Outside, PastRun, Section, code};
 use crate::plan::estimate::{self, LatestStart, back_out_ms, worst_host_ms, worst_phase_ms};
 use crate::window::{Freeze, Window, clock_change, zone};
 
@@ -195,6 +195,46 @@ fn all_back_ms(p: &PlannedPhase) -> u64 {
 
 fn both(at: Timestamp, zone: &str) -> Cell {
     format!("{} ({})", day(at, zone), at.strftime("%Y-%m-%d %H:%M UTC")).into()
+}
+
+/// How long the phases' slowest hosts and the steps took in former runs; a step of which nothing is known is left out.
+pub(super) fn former_times(plan: &Plan, history: &[PastRun]) -> Vec<Block> {
+    let slowest = estimate::slowest_hosts(history);
+    let hosts = plan.phases().filter_map(|p| {
+        let ms = *slowest.get(&p.id)?;
+        Some(vec![
+            code(&p.id),
+            duration(ms).into(),
+            duration(worst_host_ms(p)).into(),
+        ])
+    });
+    let steps = plan.phases().flat_map(|p| {
+        let each = p.stages.each().into_iter().flat_map(|(_, steps)| steps);
+        each.filter_map(|s| {
+            let name = format!("{}/{}", p.id, s.id);
+            let ms = estimate::expected_step(history, &name)?;
+            Some(vec![code(name), duration(ms).into(), duration(s.timeout_ms).into()])
+        })
+    });
+    let (hosts, steps): (Vec<_>, Vec<_>) = (hosts.collect(), steps.collect());
+    let mut blocks = Vec::new();
+    if !hosts.is_empty() {
+        let caption = "Slowest host of former runs: the window reckons with it until this run has its own";
+        blocks.push(Block::table(
+            caption,
+            &["Slowest host of phase", "Took", "At most"],
+            hosts,
+        ));
+    }
+    if !steps.is_empty() {
+        let caption = "Steps of former runs that were done, each by its slowest host, the median";
+        blocks.push(Block::table(
+            caption,
+            &["Step by its slowest host", "Took", "Limit"],
+            steps,
+        ));
+    }
+    blocks
 }
 
 /// Which calendars were looked at, and what they say.

@@ -632,3 +632,32 @@ fn every_event_survives_the_journal() {
     }
     assert!(kinds.len() >= 26, "{kinds:?}");
 }
+
+#[test]
+fn an_undo_that_was_cut_off_by_a_crash_and_fails_is_not_run_again_by_the_same_resume() {
+    let p = || one(open("p", &["a"]).on_failure(OnFailure::RollbackRun));
+    let script = || {
+        Script::new()
+            .on("verify/verify/0/a/0", Failed)
+            .on("undo/b/1/0/a/1", Failed)
+    };
+    let whole = run(p(), script()).0;
+    let sent = place(
+        &whole,
+        |e| matches!(e, Event::Intended { key, .. } if key.step == "b/1"),
+    );
+    let mut sim = Sim::new(p(), script()).fault(Fault::Crash(sent + 1));
+    assert_eq!(sim.start(), End::Crashed);
+    assert_eq!(sim.resume(true), STUCK);
+    clean(&sim);
+    let tries = |sim: &Sim<Script>| sim.of("a").split(' ').filter(|s| *s == "b/1").count();
+    assert_eq!(
+        (tries(&sim), sim.state("p", "a")),
+        (1, HostState::Broken),
+        "{}",
+        sim.story()
+    );
+    // The next one begins again with that step.
+    assert_eq!(sim.resume(true), STUCK);
+    assert_eq!(tries(&sim), 2, "{}", sim.story());
+}

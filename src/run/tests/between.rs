@@ -158,6 +158,8 @@ fn latest_starts_are_reckoned_back_from_the_windows_end() {
         verdict: verdict.to_owned(),
         duration_ms: (p + q) * minute,
         phases: [("p".to_owned(), p * minute), ("q".to_owned(), q * minute)].into(),
+        hosts: Default::default(),
+        steps: Default::default(),
     };
     // The median of what was done: 30 and 20 minutes.
     let history = [
@@ -268,6 +270,24 @@ fn a_host_starts_only_if_the_slowest_so_far_and_the_reserve_fit_before_the_end()
     assert_eq!(sim.state("p", "b"), HostState::Ok);
     let (sim, _) = windowed(window(55 * minute, 0, Some(5 * minute)), script(25));
     assert_eq!(sim.state("p", "b"), HostState::NotStarted);
+}
+
+#[test]
+fn the_slowest_of_former_runs_counts_where_this_run_has_none_yet() {
+    let minute = 60_000;
+    let began = |former: Option<u64>, length: u64| {
+        let mut p = one(full("p", &["a", "b"]).parallel(1));
+        p.window = Some(window(length * minute, 0, Some(5 * minute)));
+        let mut sim = Sim::new(p, Script::new());
+        sim.former_ms = former.into_iter().map(|min| ("p".to_owned(), min * minute)).collect();
+        sim.start();
+        clean(&sim);
+        let began = |e: &&Stamped| matches!(e.event, Event::HostBegan { .. });
+        sim.events.iter().filter(began).count()
+    };
+    assert_eq!(began(None, 29), 2, "nothing is known: only the reserve counts");
+    assert_eq!(began(Some(25), 29), 0, "25 min and 5 in reserve do not fit");
+    assert_eq!(began(Some(25), 31), 2, "they do; and what this run then saw is faster");
 }
 
 #[test]

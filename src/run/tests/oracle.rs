@@ -103,6 +103,11 @@ impl<'a> Oracle<'a> {
                 self.signalled = false;
                 self.back |= back;
                 self.session += u32::from(*back);
+                let session = self.session;
+                // Who is in the middle of the way back goes on with it, and does not begin it anew.
+                for story in self.stories.values_mut().filter(|s| *back && s.ended.is_none()) {
+                    story.turned = story.turned.map(|_| session);
+                }
             }
             Event::TurnedBack { .. } => {
                 self.back = true;
