@@ -263,6 +263,14 @@ impl Place {
     fn site(&self) -> &Site {
         self.site.get_or_init(|| Site::of(&self.args, &self.room))
     }
+
+    /// Where the project's own inventory lies.
+    fn inventory(&self) -> &str {
+        match &self.room.settings.inventory {
+            Some(InventoryFrom::Path(path)) => &path.value,
+            _ => project::INVENTORY,
+        }
+    }
 }
 
 /// The path of a file in the project.
@@ -309,7 +317,9 @@ fn one(place: &Place, path: &str, named: bool, diags: &mut Diagnostics) -> bool 
         inventory(folder, path, diags);
         return true;
     }
-    if source.as_ref().is_some_and(|source| hosts::is_ours(&source.text))
+    // Anything else is read while another core still reads the inventory.
+    if path == place.inventory()
+        && source.as_ref().is_some_and(|source| hosts::is_ours(&source.text))
         && let Some((inventory, said)) = place.site().own(path)
     {
         diags.0.extend(said.0.iter().cloned());

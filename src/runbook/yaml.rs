@@ -180,7 +180,8 @@ enum OpenKind {
     Seq(Vec<Node>),
     Map {
         entries: Vec<Entry>,
-        seen: HashMap<String, Span>,
+        /// Where each key stands among the entries, once they are too many to be looked through.
+        index: HashMap<String, usize>,
         key: Option<Key>,
         /// What was meant, where the map is a template without quotes.
         template: Option<Span>,
@@ -270,11 +271,11 @@ impl<'s> Builder<'s> {
             }
             Event::MappingStart(_, _, tag) => {
                 self.refuse_tag(tag.is_some(), at, &span);
-                let (entries, seen) = (Vec::new(), HashMap::new());
+                let (entries, index) = (Vec::new(), HashMap::new());
                 self.open(
                     OpenKind::Map {
                         entries,
-                        seen,
+                        index,
                         key: None,
                         template: None,
                     },
@@ -425,12 +426,12 @@ impl<'s> Builder<'s> {
             }
             OpenKind::Map {
                 key: slot @ None,
-                seen,
+                entries,
+                index,
                 template,
-                ..
             } => {
                 *template = template.take().or_else(|| unquoted(&node));
-                let (key, complaint) = key(node, seen);
+                let (key, complaint) = key(node, entries, index);
                 *slot = Some(key);
                 complaint
             }
@@ -448,7 +449,7 @@ impl<'s> Builder<'s> {
 }
 
 /// Makes a key of a node, or says why it is none.
-fn key(node: Node, seen: &mut HashMap<String, Span>) -> (Key, Option<Diagnostic>) {
+fn key(node: Node, entries: &[Entry], index: &mut HashMap<String, usize>) -> (Key, Option<Diagnostic>) {
     let NodeKind::Scalar { text, style } = node.kind else {
         return (Key::Lost, Some(key_is_no_text(&node)));
     };
@@ -466,7 +467,7 @@ fn key(node: Node, seen: &mut HashMap<String, Span>) -> (Key, Option<Diagnostic>
         );
         return (Key::Lost, Some(d));
     }
-    if let Some(first) = seen.get(&text) {
+    if let Some(first) = given(&text, entries, index) {
         let d = Diagnostic::error(
             "PS0004",
             format!("the key `{text}` is given twice"),
@@ -477,8 +478,20 @@ fn key(node: Node, seen: &mut HashMap<String, Span>) -> (Key, Option<Diagnostic>
         .help("keep one of them; a second one would silently win or lose");
         return (Key::Lost, Some(d));
     }
-    seen.insert(text.clone(), node.span.clone());
     (Key::Good(Spanned::new(text, node.span)), None)
+}
+
+/// Where a key was given before. Most maps are small: an index of each costs more than looking through it.
+fn given<'e>(text: &str, entries: &'e [Entry], index: &mut HashMap<String, usize>) -> Option<&'e Span> {
+    const FEW: usize = 16;
+    if entries.len() <= FEW {
+        return entries.iter().find(|e| e.key.value == text).map(|e| &e.key.span);
+    }
+    for (at, entry) in entries.iter().enumerate().skip(index.len()) {
+        index.insert(entry.key.value.clone(), at);
+    }
+    let at = index.get(text)?;
+    entries.get(*at).map(|e| &e.key.span)
 }
 
 /// Errors that a missing bracket causes, often lines after it.

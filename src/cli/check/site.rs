@@ -28,8 +28,8 @@ pub(super) struct Site {
     /// False where a policy is there and wrong.
     policy_known: bool,
     inventory: Option<Inventory>,
-    /// Where the inventory was read, and what was said of it.
-    read: (String, Diagnostics),
+    /// What was said of the inventory.
+    said: Diagnostics,
     providers: BTreeMap<String, Vec<String>>,
     notifiers: BTreeMap<String, Vec<String>>,
 }
@@ -47,10 +47,6 @@ impl Site {
         } else {
             project::inventory(args, room, &mut wrong)
         };
-        let path = match &room.settings.inventory {
-            Some(InventoryFrom::Path(path)) => path.value.clone(),
-            _ => project::INVENTORY.to_owned(),
-        };
         let sound = !wrong.has_errors();
         Self {
             folder: room.folder.clone(),
@@ -58,7 +54,7 @@ impl Site {
             policy: policy.filter(|_| policy_known),
             policy_known,
             inventory: inventory.filter(|i| sound && !i.hosts().is_empty()),
-            read: (path, wrong),
+            said: wrong,
             providers: room.settings.providers.clone(),
             notifiers: room.settings.notifiers.clone(),
         }
@@ -66,9 +62,8 @@ impl Site {
 
     /// The inventory at this path with what was said of it, if it is the project's own and good: it need not be read again.
     pub(super) fn own(&self, path: &str) -> Option<(&Inventory, &Diagnostics)> {
-        let (own, said) = &self.read;
         let inventory = self.inventory.as_ref()?;
-        (own == path && inventory.name == path).then_some((inventory, said))
+        (inventory.name == path).then_some((inventory, &self.said))
     }
 
     /// What of a sound runbook this project can never do.
