@@ -181,11 +181,10 @@ fn one_run(fleet: &Fleet, seed: u64, tally: &mut Tally) {
     *tally.verdicts.entry(code).or_default() += 1;
     let context = format!("seed {seed}, {policy}, back: {went_back}, deaths {deaths:?}");
     let compared = books::compare(fleet, code, went_back).unwrap_or_else(|fault| {
-        panic!(
-            "{context}\n{fault}\n{}\nthe journal:\n{}",
-            said(fleet),
-            std::fs::read_to_string(fleet.journal()).unwrap_or_default()
-        )
+        // The fault comes last too: of a long failure a reader of CI often sees the end alone.
+        let journal = std::fs::read_to_string(fleet.journal()).unwrap_or_default();
+        let said = said(fleet);
+        panic!("{context}\n{fault}\n{said}\nthe journal:\n{journal}\n{context}\n{fault}")
     });
     tally.compared += compared;
     let verified = fleet.run(&["verify", "last"]);
