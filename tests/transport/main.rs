@@ -8,6 +8,8 @@ mod common;
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod cuts;
+#[cfg(test)]
 mod lacking;
 #[cfg(test)]
 mod lock;

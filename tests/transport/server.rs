@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use pitstop::transport::{ConnectError, Endpoint, How, LatchKey, Probe, Session, SshOptions, SshTransport, Transport};
 
-use crate::common::figures;
-use crate::common::sshd::{Sshd, keygen, kill};
+use crate::common::sshd::{Sshd, keygen};
 use crate::room::{Kept, fresh_run, latched, lines, options, request, run};
 
 async fn connect(to: &Endpoint) -> Result<Arc<dyn Session>, ConnectError> {
@@ -225,77 +224,6 @@ async fn a_flood_that_nobody_drains_does_not_hold_its_neighbours() {
     }
     flood.await.unwrap();
     assert_eq!(kept.out.len(), 50 << 20, "and the flood itself came whole");
-    session.leave().await.unwrap();
-}
-
-/// How often the link is cut.
-const CUTS: usize = 100;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_link_cut_at_any_instant_starts_nothing_twice_and_hides_no_end() {
-    let sshd = Sshd::start();
-    let to = sshd.endpoint(&fresh_run());
-    let transport = SshTransport::new(options());
-    let mut session = transport.connect(&to).await.unwrap();
-    let boot = session.facts().boot.clone();
-    let starts = sshd.path("starts");
-    let mut random = [0_u8; CUTS];
-    getrandom::fill(&mut random).unwrap();
-    let mut seen = std::collections::BTreeMap::<&str, u32>::new();
-    let mut ran = 0;
-    for (n, instant) in random.into_iter().enumerate() {
-        let key = LatchKey::of(&format!("storm/{n}"));
-        let ask = latched(
-            &format!("echo {n} >>{}; sleep 0.00{}; exit 7", starts.display(), n % 10),
-            &format!("storm/{n}"),
-        );
-        let link = sshd.sessions();
-        let work = tokio::spawn({
-            let (session, ask) = (session.clone(), ask.clone());
-            async move { run(&session, ask).await.0 }
-        });
-        // The instant is the fault, nothing waits for it: at once, within 3 ms, within 15 ms.
-        match n % 4 {
-            0 => {}
-            1 | 2 => tokio::time::sleep(Duration::from_micros(u64::from(instant) * 12)).await,
-            _ => tokio::time::sleep(Duration::from_micros(u64::from(instant) * 60)).await,
-        }
-        link.into_iter().for_each(kill);
-        let how = work.await.unwrap();
-        session = transport.connect(&to).await.unwrap();
-        let end = match how {
-            How::Exited(7) => "known before the cut",
-            How::NotSent(_) => "not sent",
-            How::Unknown(_) => match session.probe(&key, &boot, None, &mut Kept::default()).await {
-                Probe::Done(7) => "done",
-                Probe::Never => "never",
-                Probe::Running => {
-                    assert_eq!(session.follow(&key, ask, &mut Kept::default()).await, How::Exited(7));
-                    "followed"
-                }
-                other => panic!("attempt {n}: {other:?}"),
-            },
-            other => panic!("attempt {n}: {other:?}"),
-        };
-        ran += usize::from(!matches!(end, "not sent" | "never"));
-        *seen.entry(end).or_default() += 1;
-    }
-    let text = std::fs::read_to_string(&starts).unwrap_or_default();
-    let mut started: Vec<&str> = text.lines().collect();
-    let all = started.len();
-    started.sort_unstable();
-    started.dedup();
-    assert_eq!(
-        (all, started.len()),
-        (ran, ran),
-        "starts, and different ones, against known ends: {seen:?}"
-    );
-    println!("{CUTS} cuts: {seen:?}");
-    figures::print(
-        "real OpenSSH, link cut at a random instant: begun twice, end not learnt",
-        format!("0 in {CUTS} cuts"),
-        None,
-    );
     session.leave().await.unwrap();
 }
 

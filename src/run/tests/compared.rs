@@ -204,11 +204,8 @@ fn every_run(policy: OnFailure, order: Order, shape: fn(OnFailure) -> Plan) -> C
     let plan = shape(policy);
     let mut counts = Counts::default();
     // A soak takes every crash point of every fault; else each takes its share of them.
-    let share = if std::env::var_os("PITSTOP_RUNS").is_some() {
-        1
-    } else {
-        6
-    };
+    let all = std::env::var_os("PITSTOP_CRASH_POINTS").is_some_and(|it| it == "all");
+    let share = if all { 1 } else { 6 };
     for (n, rules) in WRONG.iter().enumerate() {
         for outcome in [Failed, Unreachable, Unknown] {
             let whole = counts.run(&plan, script(rules, outcome, Probe::Ended), usize::MAX, true, order);

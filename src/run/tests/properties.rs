@@ -1,6 +1,6 @@
 //! Random small plans in random worlds with crashes, signals and people: every promise of `check` holds in all of them.
 //!
-//! `PITSTOP_SEED=N` runs one seed and tells its story; `PITSTOP_RUNS=N` sets how many are run. Seeds that once found something
+//! `PITSTOP_SEED=N` runs one seed and tells its story; `PITSTOP_SIMULATED=N` sets how many are run. Seeds that once found something
 //! stand in `tests/data/seeds.txt` and run first.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -391,13 +391,16 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
 /// Seeds that once found something, each with what it was.
 const KEPT: &str = include_str!("../../../tests/data/seeds.txt");
 
-/// Seeds of one test; all four together are a run of the suite. A soak sets `PITSTOP_RUNS`.
-fn seeds(quarter: u64) -> std::ops::Range<u64> {
-    let all: u64 = std::env::var("PITSTOP_RUNS").map_or(8_000, |n| n.parse().unwrap());
-    quarter * all / 4..(quarter + 1) * all / 4
+/// So many tests share the seeds, to be run side by side.
+const PARTS: u64 = 8;
+
+/// Seeds of one test. `tests/run` and the soak set how many there are in all.
+fn seeds(part: u64) -> std::ops::Range<u64> {
+    let all: u64 = std::env::var("PITSTOP_SIMULATED").map_or(8_000, |n| n.parse().unwrap());
+    part * all / PARTS..(part + 1) * all / PARTS
 }
 
-fn every_promise_holds(quarter: u64) {
+fn every_promise_holds(part: u64) {
     if let Ok(seed) = std::env::var("PITSTOP_SEED") {
         match life(seed.parse().unwrap()) {
             Ok(sim) => println!("{}", sim.story()),
@@ -408,9 +411,9 @@ fn every_promise_holds(quarter: u64) {
     // Promise → how often it was broken, and the first seed.
     let mut broken: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let (mut runs, mut ledgers, mut decisions, mut asked) = (0u64, 0, 0, 0);
-    let kept = KEPT.lines().filter(|l| quarter == 0 && !l.starts_with('#'));
+    let kept = KEPT.lines().filter(|l| part == 0 && !l.starts_with('#'));
     let kept: Vec<u64> = kept.map(|l| l.split(' ').next().unwrap().parse().unwrap()).collect();
-    for seed in kept.into_iter().chain(seeds(quarter)) {
+    for seed in kept.into_iter().chain(seeds(part)) {
         runs += 1;
         let why = match std::panic::catch_unwind(|| life(seed)) {
             Ok(Ok(sim)) => {
@@ -430,16 +433,17 @@ fn every_promise_holds(quarter: u64) {
     println!(
         "{runs} runs; a person was asked {asked} times; compared with the oracle: {ledgers} ledgers, {decisions} decisions"
     );
-    let part = quarter + 1;
+    let first = seeds(part).start;
+    let part = part + 1;
     figures::print(
         &format!("simulated runs with crashes, lost links, delays, reboots, lies, part {part}: promises broken"),
         format!("{} in {runs} runs", broken.len()),
-        Some(seeds(quarter).start),
+        Some(first),
     );
     figures::print(
         &format!("ledgers and decisions of those runs against the oracle, part {part}: compared"),
         ledgers + decisions,
-        Some(seeds(quarter).start),
+        Some(first),
     );
     assert!(
         broken.is_empty(),
@@ -465,6 +469,26 @@ fn every_promise_holds_in_random_runs_with_faults_3() {
 #[test]
 fn every_promise_holds_in_random_runs_with_faults_4() {
     every_promise_holds(3);
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults_5() {
+    every_promise_holds(4);
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults_6() {
+    every_promise_holds(5);
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults_7() {
+    every_promise_holds(6);
+}
+
+#[test]
+fn every_promise_holds_in_random_runs_with_faults_8() {
+    every_promise_holds(7);
 }
 
 /// The control: a decider that goes by other rules than the plan's is found out.
