@@ -17,6 +17,9 @@ impl<'a> Decider<'a> {
         if self.run.open.values().any(|o| o.left) {
             return Part::Do(Vec::new());
         }
+        if let Some(event) = self.no_question_any_more() {
+            return Self::record(event);
+        }
         let mut reached = "";
         for phase in self.plan.phases().rev() {
             let Some(pr) = self.run.phases.get(&phase.id) else {
@@ -54,6 +57,24 @@ impl<'a> Decider<'a> {
         self.steady("", Occasion::End, self.anything_touched())
     }
 
+    /// A question about a host on its way forward, which goes back now whatever is answered. Of a step that may still run a person
+    /// has yet to speak.
+    fn no_question_any_more(&self) -> Option<Event> {
+        let lines = self
+            .run
+            .phases
+            .iter()
+            .flat_map(|(id, pr)| pr.lines.iter().map(move |l| (id, l)));
+        let forward =
+            lines.filter(|(_, (_, l))| l.turned.is_none() && l.reopened.is_none() && l.unknown_step().is_none());
+        let mut asked = forward.filter_map(|(phase, (host, line))| Some((phase, host, line.asks()?)));
+        asked.next().map(|(phase, host, slot)| Event::Unanswered {
+            phase: phase.clone(),
+            host: host.clone(),
+            slot: slot.clone(),
+        })
+    }
+
     fn phase_back(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
         let mut list = Vec::new();
         let mut active = 0;
@@ -78,8 +99,8 @@ impl<'a> Decider<'a> {
     }
 
     fn host_back(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun, host: &'a HostName, line: &'a Line) -> Part {
-        if line.busy() {
-            // It ends its running step first.
+        // It ends its running step first, whichever phase that belongs to.
+        if self.run.open.keys().any(|key| key.host.as_ref() == Some(host)) {
             return Part::Do(Vec::new());
         }
         let walk = || match self.walker(phase, pr, host, line).next() {
@@ -87,7 +108,8 @@ impl<'a> Decider<'a> {
             LineNext::Busy => Part::Do(Vec::new()),
             wish => Part::Do(Self::line_act(phase, host, wish).into_iter().collect()),
         };
-        let looked_at = line.is_closed() && line.reopened.is_some() && !self.run.unsure(host);
+        // A held host that `resume` looks at again, and that has nothing to be taken back.
+        let looked_at = line.reopened.is_some() && (line.is_closed() || !line.touched()) && !self.run.unsure(host);
         if line.unknown_step().is_some() || looked_at {
             return walk();
         }

@@ -14,7 +14,7 @@ use super::event::{Event, Halt, Occasion, Slot, Stamped, StepKey};
 use super::line::{LineNext, Walker};
 use super::{Line, PhaseRun, Run};
 use crate::id::HostName;
-use crate::plan::{Plan, PlanItem, PlannedPhase};
+use crate::plan::{Plan, PlanItem, PlannedPhase, Stage};
 
 /// Decisions that may follow each other without any work between them, before [`goes_on`] no longer looks.
 const RECORDS_IN_A_ROW: usize = 100_000;
@@ -157,6 +157,16 @@ impl<'a> Decider<'a> {
     }
 
     fn forward(&self) -> Part {
+        // Cleanup that a former process left under way comes to its end first: the host, or its neighbour where only so many may
+        // be worked on, may be about to be looked at again.
+        if self
+            .run
+            .open
+            .iter()
+            .any(|(key, o)| o.left && key.stage == Stage::Cleanup)
+        {
+            return Part::Do(Vec::new());
+        }
         let began = !self.run.phases.is_empty();
         if let Part::Do(list) = self.steady("", Occasion::Start, !began) {
             return Part::Do(list);

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::properties::Dice;
 use super::sample::*;
 use super::sim::*;
 use super::told::*;
@@ -20,6 +21,8 @@ type At = (String, HostName);
 #[derive(Default)]
 pub struct Asked {
     attended: bool,
+    /// The whole run goes back.
+    back: bool,
     open: BTreeMap<At, (Slot, Timestamp)>,
     ends: BTreeMap<(At, Slot), Outcome>,
     /// Hosts that a person held, until the run is resumed.
@@ -41,8 +44,10 @@ impl Asked {
     pub fn see(&mut self, plan: &Plan, e: &Stamped) {
         match &e.event {
             Event::Started { attended, .. } => self.attended = *attended,
-            Event::Resumed { attended, .. } => {
+            Event::TurnedBack { .. } => self.back = true,
+            Event::Resumed { attended, back, .. } => {
                 self.attended = *attended;
+                self.back |= *back;
                 self.open.clear();
                 self.held.clear();
             }
@@ -64,9 +69,10 @@ impl Asked {
             } => self.asked(plan, (phase, host), slot, e.at, *until),
             Event::Unanswered { phase, host, .. } => {
                 let open = self.open.remove(&(phase.clone(), host.clone()));
+                let moot = self.back;
                 self.must(
-                    open.is_some_and(|(_, until)| e.at >= until),
-                    "silence is told when its time is over",
+                    open.is_some_and(|(_, until)| moot || e.at >= until),
+                    "silence is told when its time is over, or when the run goes back",
                     host,
                 );
             }
@@ -303,6 +309,28 @@ fn an_undo_that_fails_is_run_again_when_a_person_says_so() {
         "pre drain a b verify b/1 b/1 b/2 a/1 verify:1 undrain:1 clean"
     );
     assert_eq!(sim.state("p", "a"), HostState::RolledBack);
+}
+
+#[test]
+fn a_question_about_the_way_forward_is_taken_back_when_the_whole_run_goes_back() {
+    let mut seen = 0;
+    for seed in 0..40 {
+        let p = full("p", &["a", "b"]).parallel(2).on_failure(OnFailure::RollbackRun);
+        let mut script = Script::new()
+            .on("drain/drain/0/a/0", Failed)
+            .on("steps/b/0/b/0", Failed)
+            .says("b", Choice::Rollback);
+        script.dice = Some(Dice::new(seed));
+        let (sim, end) = attended(one(p), script);
+        clean(&sim);
+        assert_eq!((sim.state("p", "a"), end), (HostState::RolledBack, ROLLED));
+        let at = |what: fn(&Event) -> bool| sim.events.iter().position(|e| what(&e.event));
+        let asked = at(|e| matches!(e, Event::Asked { host, .. } if host.as_str() == "a"));
+        let moot = at(|e| matches!(e, Event::Unanswered { .. }));
+        let back = at(|e| matches!(e, Event::TurnedBack { .. }));
+        seen += usize::from(asked.is_some() && asked < back && moot == back.map(|n| n + 1));
+    }
+    assert!(seen > 0, "no question was open when the run turned back");
 }
 
 #[test]

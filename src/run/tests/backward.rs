@@ -661,3 +661,55 @@ fn an_undo_that_was_cut_off_by_a_crash_and_fails_is_not_run_again_by_the_same_re
     assert_eq!(sim.resume(true), STUCK);
     assert_eq!(tries(&sim), 2, "{}", sim.story());
 }
+
+#[test]
+fn a_held_host_on_which_nothing_began_is_looked_at_again_by_a_run_that_goes_back() {
+    let p = full("p", &["a", "b"])
+        .parallel(1)
+        .max_fail(1)
+        .on_failure(OnFailure::RollbackRun);
+    let script = Script::new()
+        .on("drain/drain/0/a", Unreachable)
+        .on("verify/verify/0/a/1", Unreachable)
+        .on("verify/verify/0/b/0", Failed);
+    let (mut sim, end) = run(one(p), script);
+    assert_eq!((sim.state("p", "a"), end), (HostState::Held, STUCK), "{}", sim.story());
+    assert_eq!(sim.state("p", "b"), HostState::RolledBack);
+    assert_eq!(sim.resume(false), ROLLED, "{}", sim.story());
+    assert_eq!(sim.state("p", "a"), HostState::RolledBack);
+    clean(&sim);
+}
+
+#[test]
+fn no_host_goes_back_while_a_check_of_a_later_phase_still_runs_there() {
+    let mut checks = phase("q", &["a", "b"]).steps(vec![read("look")]);
+    (checks.changes, checks.on_failure) = (false, OnFailure::RollbackRun);
+    let whole = plan(vec![
+        full("p", &["a", "b"])
+            .parallel(2)
+            .on_failure(OnFailure::RollbackRun)
+            .item(),
+        checks.parallel(2).item(),
+    ]);
+    let (sim, _) = run(whole, Script::new().on("q/steps/look/0/a", Failed));
+    assert_eq!(sim.state("p", "b"), HostState::RolledBack, "{}", sim.story());
+    clean(&sim);
+}
+
+#[test]
+fn no_host_is_looked_at_again_while_cleanup_of_the_former_process_still_runs() {
+    let whole = || {
+        plan(vec![
+            full("p", &["a"]).item(),
+            full("q", &["a"]).on_failure(OnFailure::Hold).item(),
+        ])
+    };
+    let script = || Script::new().on("q/verify/verify/0/a", Failed);
+    let events = run(whole(), script()).0.events.len();
+    for at in 1..events {
+        let mut sim = Sim::new(whole(), script()).fault(Fault::Crash(at));
+        sim.start();
+        sim.resume(false);
+        clean(&sim);
+    }
+}

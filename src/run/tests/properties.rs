@@ -350,9 +350,13 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
         let back = d.one_in(4);
         sim.attended = sim.attended && !sits.one_in(3);
         let told = sim.events.len();
+        let jumps = |faults: &[Fault]| faults.iter().filter(|f| matches!(f, Fault::Clock(..))).count();
+        let jumped = jumps(&sim.faults);
         let foreseen = goes_on(&sim.plan, &sim.run, sim.now, back);
         end = sim.resume(back);
         let work = |e: &Stamped| matches!(e.event, Event::Intended { .. } | Event::Reached { .. });
+        // Nobody foresees that the clock goes back, into the window.
+        let foreseen = foreseen || jumps(&sim.faults) < jumped;
         if !foreseen && sim.events[told..].iter().any(work) {
             return Err(format!("`resume` is not offered, and yet it works\n{}", sim.story()));
         }
@@ -371,7 +375,9 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
                 Some(HostState::Ok | HostState::Warned | HostState::RolledBack)
             );
             let bad = sim.world.lied.iter().any(|(p, h, ..)| p == id && h == host);
-            let blind = sim.world.blind.contains(&(id.clone(), host.clone()));
+            // Or a person said of a `verify` that it went well.
+            let told = |e: &Stamped| matches!(&e.event, Event::Decided { phase, host: h, slot, verdict, .. } if phase == id && h == host && slot.stage == Stage::Verify && verdict == "ok");
+            let blind = sim.world.blind.contains(&(id.clone(), host.clone())) || sim.events.iter().any(told);
             if proves && good && bad && !blind {
                 return Err(format!(
                     "a host that is not good is said to be: {host}\n{}",

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::check::Checker;
 use super::compared::Compared;
+use super::properties::Dice;
 use crate::id::{Digest, HostName, RunId};
 use crate::plan::{Plan, Value};
 use crate::run::ask::{Choice, choices};
@@ -99,6 +100,8 @@ pub struct Script {
     /// What a person says about a step: each is said once, in this order.
     pub choices: Vec<(String, Choice)>,
     pub probe: Option<Probe>,
+    /// Of all that may happen next not always the first does.
+    pub dice: Option<Dice>,
 }
 
 impl Script {
@@ -154,6 +157,9 @@ impl World for Script {
     }
     fn probe(&mut self, _: &StepKey) -> Probe {
         self.probe.unwrap_or(Probe::Ended)
+    }
+    fn pick(&mut self, of: usize) -> usize {
+        self.dice.as_mut().map_or(0, |dice| dice.roll(of))
     }
 }
 

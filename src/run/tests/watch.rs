@@ -39,7 +39,8 @@ struct PhaseWatch {
     settled: usize,
     soak: Option<Timestamp>,
     ended: bool,
-    closing: bool,
+    /// Steps that close its bracket and may have begun.
+    closing: u32,
     /// Hosts that count and were not just refused.
     failed: BTreeSet<HostName>,
     /// Steps that may have begun, by host.
@@ -129,6 +130,14 @@ impl Watch {
     }
 
     fn over(&mut self, key: &StepKey, last: Last, at: Timestamp) {
+        // What was not sent has closed nothing.
+        if matches!(last, Last::Anew | Last::Ended(Outcome::Unreachable))
+            && key.stage == Stage::Cleanup
+            && key.host.is_none()
+        {
+            let closing = &mut self.phase(&key.phase).closing;
+            *closing = closing.saturating_sub(1);
+        }
         if matches!(last, Last::Anew | Last::Ended(Outcome::Unreachable))
             && works(key.stage)
             && let Some(host) = &key.host
@@ -218,7 +227,7 @@ impl Watch {
         let canary = planned.rollout.batches.len() >= 2;
         let p = self.phase(phase);
         let in_batch = p.batches.len() == p.settled + 1 && p.batches.last().is_some_and(|b| b.contains(host));
-        let closing = p.closing;
+        let closing = p.closing > 0;
         let sung = p
             .batches
             .first()
@@ -318,7 +327,7 @@ impl Watch {
         self.attempt(step, key, changes, at);
         let Some(host) = &key.host else {
             if changes && key.stage == Stage::Cleanup {
-                self.phase(&key.phase).closing = true;
+                self.phase(&key.phase).closing += 1;
             }
             return;
         };
