@@ -12,6 +12,7 @@ use super::drive::{Driver, Reached};
 use crate::action::Hands;
 use crate::crash::{self, Moment};
 use crate::id::{HostName, RunId};
+use crate::inventory::facts::Facts;
 use crate::plan::Place;
 use crate::run::event::Event;
 use crate::run::ledger;
@@ -56,7 +57,7 @@ impl Parting {
 }
 
 /// What a lock is named after: two names of one machine have one.
-type Machine = (String, String);
+type Machine = String;
 
 struct Words(Vec<u8>);
 
@@ -333,11 +334,13 @@ impl Driver {
     }
 
     fn machine(&self, host: &HostName) -> Machine {
-        match self.run.facts.get(host) {
-            Some(f) if !f.host_key.is_empty() => (f.host_key.clone(), String::new()),
-            Some(f) if !f.machine.is_empty() => (String::new(), f.machine.clone()),
-            _ => (String::new(), format!("host {host}")),
-        }
+        let known = self
+            .run
+            .facts
+            .get(host)
+            .map(Facts::identity)
+            .filter(|known| !known.is_empty());
+        known.map_or_else(|| format!("host {host}"), str::to_owned)
     }
 
     fn owing(&self) -> BTreeSet<HostName> {

@@ -1,6 +1,6 @@
 //! What a host told about itself when it was connected.
 //!
-//! Owns: the type. Must not: ask a host.
+//! Owns: the type, and what makes two names one machine. Must not: ask a host.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +27,23 @@ pub struct Facts {
     pub user: String,
     /// Fingerprint of the host key (`SHA256:…`); empty without SSH.
     pub host_key: String,
+    /// Fingerprint of the first key of the machine's own SSH server, where `host_key` is another of them, or none as on the
+    /// control machine; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub first_key: String,
     /// Negotiated algorithms, for the evidence; empty without SSH.
     pub algorithms: String,
     /// True if the host has a writable place for latched steps.
     pub latch: bool,
     /// The directory of this run on the host, if `latch`.
     pub run_dir: String,
+}
+
+impl Facts {
+    /// What stays with the machine, under whatever name and by whatever way it is reached: its locks are named after it, and its
+    /// names known to be one. Empty: it has nothing of the kind.
+    pub fn identity(&self) -> &str {
+        let told = [&self.first_key, &self.host_key, &self.machine];
+        told.into_iter().find(|text| !text.is_empty()).map_or("", |text| text)
+    }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::channel::{Channels, ends};
 use super::lanes::{State, User};
-use super::latch::{ANSWER, Alive, LONGEST_COMMAND, Lane, Pulled, Reply};
+use super::latch::{ANSWER, Alive, Hello, LONGEST_COMMAND, Lane, Pulled, Reply};
 use super::shell::{self, quote};
 use super::{Command, ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Pending, Privilege, Probe, Put};
 use super::{Request, Session, Sink, facts, plain};
@@ -53,7 +53,7 @@ impl Host {
         channels: Box<dyn Channels>,
         to: &Endpoint,
         latch: bool,
-        about: impl FnOnce(&mut Facts),
+        about: impl FnOnce(&mut Facts, &Hello),
     ) -> Result<Self, ConnectError> {
         let limit = to.connect_timeout;
         let opened = Lane::open(channels.as_ref(), &to.privilege, None, Some(&to.run), limit).await;
@@ -64,7 +64,7 @@ impl Host {
             transient: channels.is_closed(),
         })?;
         let mut known = facts::read(&lane.hello);
-        about(&mut known);
+        about(&mut known, &lane.hello);
         let first = User {
             known: true,
             lost: lane.hello.made,

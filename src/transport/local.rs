@@ -16,6 +16,7 @@ use tokio::process::Command;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::channel::{Channel, Channels, Event, Feed, Input};
+use super::facts::add_first_key;
 use super::host::Host;
 use super::{ConnectError, Endpoint, Pending, Session, Stream, Transport};
 
@@ -59,11 +60,10 @@ impl Transport for LocalTransport {
             let channels = Box::new(Children {
                 home: self.home.clone(),
             });
-            let host = Host::begin(channels, to, true, |facts| {
+            let host = Host::begin(channels, to, true, |facts, hello| match &self.home {
                 // Another home stands for another machine: it has a lock of its own.
-                if let Some(home) = &self.home {
-                    facts.machine = format!("{} {}", facts.machine, home.display());
-                }
+                Some(home) => facts.machine = format!("{} {}", facts.machine, home.display()),
+                None => add_first_key(facts, hello),
             })
             .await?;
             Ok(Arc::new(host) as Arc<dyn Session>)

@@ -47,12 +47,11 @@ x=$(rmdir "$l" 2>&1) || [ ! -d "$l" ] || { echo "$x"; exit 1; }
 "#;
 
 impl Host {
-    /// Named after what stays with the host: its SSH host key, else its machine id.
+    /// Named after what stays with the machine, however it was reached: an SSH host key, else its machine id.
     fn lock_path(&self) -> String {
-        let identity = match (self.facts.host_key.as_str(), self.facts.machine.as_str()) {
-            ("", "") => "this-machine",
-            ("", machine) => machine,
-            (key, _) => key,
+        let identity = match self.facts.identity() {
+            "" => "this-machine",
+            known => known,
         };
         let hash: String = Digest::of(identity.as_bytes()).hex().chars().take(16).collect();
         format!("/var/tmp/pitstop-lock-{hash}")

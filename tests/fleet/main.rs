@@ -18,6 +18,7 @@ mod needles;
 mod refused;
 mod shipped;
 mod signals;
+mod state;
 mod surroundings;
 
 use std::collections::BTreeMap;

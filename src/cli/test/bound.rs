@@ -136,6 +136,7 @@ fn sane(name: &HostName, os: &str) -> Facts {
         machine: format!("machine-of-{name}"),
         user: "root".to_owned(),
         host_key: String::new(),
+        first_key: String::new(),
         algorithms: String::new(),
         latch: true,
         run_dir: String::new(),

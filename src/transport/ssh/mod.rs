@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
 use self::connect::Connection;
+use super::facts::add_first_key;
 use super::host::Host;
 use super::{ConnectError, Endpoint, Pending, Session, Transport};
 use crate::secret::Secret;
@@ -174,9 +175,10 @@ impl Transport for SshTransport {
                 Box::new(session::SshChannels::new(connection)),
                 to,
                 self.options.latch,
-                |facts| {
+                |facts, hello| {
                     facts.host_key = learnt.host_key;
                     facts.algorithms = learnt.algorithms;
+                    add_first_key(facts, hello);
                 },
             )
             .await?;
