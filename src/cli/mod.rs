@@ -13,6 +13,7 @@ mod doc;
 mod doctor;
 mod execute;
 mod explain;
+mod first;
 mod fmt;
 mod hidden;
 mod hosts;
@@ -103,6 +104,9 @@ enum Command {
 /// The program.
 pub fn main() -> ExitCode {
     catch_panics();
+    if let Some(code) = first::outlive() {
+        return ExitCode::from(code);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

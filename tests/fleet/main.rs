@@ -7,6 +7,7 @@ mod books;
 mod canaries;
 #[path = "../common/mod.rs"]
 mod common;
+mod container;
 mod control;
 mod crash;
 mod drive;

@@ -1,7 +1,6 @@
 //! What is around a run gives way: the disk fills up, standard output is closed, the process is stopped for a while, the run's
-//! folder is carried elsewhere, the process is the first of its container.
+//! folder is carried elsewhere.
 
-use std::os::unix::process::CommandExt as _;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -170,77 +169,6 @@ fn the_folder_of_a_killed_run_goes_on_from_another_place() {
     std::fs::remove_dir_all(&run).unwrap();
     std::fs::rename(&copy, &run).unwrap();
     books::compare(&fleet, 0, false).unwrap();
-}
-
-/// Process 1 has no default actions for signals.
-#[test]
-fn the_first_process_of_a_container_stops_when_it_is_told() {
-    assert!(
-        rustix::process::geteuid().is_root(),
-        "this test makes a process namespace: run it as root"
-    );
-    let fleet = Fleet::start(1, "0");
-    fleet.file("policy.yml", "schema: 1\nallow_local: true\n");
-    fleet.file(
-        "runbooks/first.yml",
-        &"schema: 1
-runbook: first
-title: Steps of the control machine
-kind: change
-phases:
-  - phase: p
-    title: P
-    on_failure: hold
-    steps:
-      - name: Leave an orphan that ends by itself
-        run: \"(sleep 0.1 &) ; echo left\"
-        undo: { none: it ends by itself }
-      - name: Wait for a file
-        run: \"touch DIR/waiting; while [ ! -e DIR/go ]; do sleep 0.02; done\"
-        undo: { none: it only waits }
-      - name: Not begun any more
-        run: touch DIR/begun
-        undo: { none: it is only a file }
-"
-        .replace("DIR", fleet.dir.path().to_str().unwrap()),
-    );
-    let file = std::fs::File::create(fleet.path("words")).unwrap();
-    let mut child = fleet
-        .program("unshare")
-        .args([
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-            env!("CARGO_BIN_EXE_pitstop"),
-        ])
-        .args(["run", "runbooks/first.yml", "--yes"])
-        .stderr(file)
-        .stdout(Stdio::null())
-        .process_group(0)
-        .spawn()
-        .unwrap();
-    let told = || std::fs::read_to_string(fleet.path("words")).unwrap();
-    fleet.until("the second step runs", || {
-        assert!(child.try_wait().unwrap().is_none(), "{}", told());
-        fleet.path("waiting").exists()
-    });
-    let inside = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();
-    let first: i32 = inside
-        .split_whitespace()
-        .next()
-        .expect("the first process")
-        .parse()
-        .unwrap();
-    kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
-    fleet.until("the signal is in the journal", || {
-        records(&fleet.journal())
-            .iter()
-            .any(|r| r["event"]["type"] == "signalled")
-    });
-    std::fs::write(fleet.path("go"), "").unwrap();
-    assert_eq!(code(child.wait().unwrap()), 7, "{}", told());
-    assert!(!fleet.path("begun").exists(), "{}", told());
 }
 
 /// Names of one machine: a session each, and descriptors for an eighth of them.
