@@ -5,6 +5,7 @@
 pub mod exit;
 mod freeze;
 
+mod ahead;
 mod approve;
 mod check;
 mod completions;

@@ -153,6 +153,7 @@ fn clean_one(stored: Stored, console: &Console) -> Result<u8, Problem> {
     let runtime = execute::runtime()?;
     let (secrets, redactor) = execute::secrets(&stored.plan, &root, console, &runtime)?;
     let passphrases = super::reach::passphrases_of(&stored.plan, &root, &ssh, console, &runtime)?;
+    let _ahead = console.screen.ahead();
     let _lock = resume::store_of(&stored)
         .map(|store| store.lock(&lock_name(&stored.plan), now))
         .transpose()?;

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use super::ahead::{Ahead, Stream};
 use crate::text;
 
 /// `--color`.
@@ -50,6 +51,8 @@ pub struct Screen {
     quiet: bool,
     verbose: u8,
     log: Option<Arc<Mutex<File>>>,
+    data: Stream,
+    people: Stream,
 }
 
 impl Screen {
@@ -69,6 +72,8 @@ impl Screen {
             quiet,
             verbose,
             log: None,
+            data: Stream::data(),
+            people: Stream::people(),
         }
     }
 
@@ -115,16 +120,19 @@ impl Screen {
         self.quiet
     }
 
+    /// Until these are dropped, who writes does not wait for who reads.
+    pub fn ahead(&self) -> [Ahead; 2] {
+        [self.data.ahead(), self.people.ahead()]
+    }
+
     /// Data: stdout. A reader that went away is no failure of ours.
     pub fn data(&self, text: &str) {
-        let mut out = std::io::stdout().lock();
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        self.data.write(text);
     }
 
     /// Bytes that are written as they are to stderr, and not to the log: what a live screen redraws.
     pub fn write_err(&self, text: &str) {
-        let mut err = std::io::stderr().lock();
-        let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+        self.people.write(text);
     }
 
     /// A line for the log file only.

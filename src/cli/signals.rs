@@ -2,8 +2,10 @@
 //!
 //! Owns: which signals stop a run, and that the third leaves at once. Must not: know what the engine does with the count.
 
+use std::io::{stderr, stdin, stdout};
 use std::time::Duration;
 
+use rustix::termios::tcgetattr;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
@@ -42,7 +44,8 @@ pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>) -> Listeni
             tokio::select! {
                 _ = int.recv() => count += 1,
                 _ = term.recv() => count += 1,
-                _ = hup.recv() => count += 1,
+                // A terminal that goes hangs up twice, for its shell and by itself, and nobody is there who could press again.
+                _ = hup.recv() => count = if hung_up() { count.max(1) } else { count + 1 },
                 () = &mut late, if !over => {
                     over = true;
                     count = count.max(1);
@@ -57,4 +60,10 @@ pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>) -> Listeni
             }
         }
     }))
+}
+
+/// True if one of our streams was a terminal that is gone.
+fn hung_up() -> bool {
+    let gone = |asked: rustix::io::Result<_>| asked.is_err_and(|e| e == rustix::io::Errno::IO);
+    gone(tcgetattr(stdin()).map(drop)) || gone(tcgetattr(stdout()).map(drop)) || gone(tcgetattr(stderr()).map(drop))
 }

@@ -144,6 +144,16 @@ impl Fleet {
         self.run_folder().join("journal.jsonl")
     }
 
+    /// Whether the journal tells of such an event; not before there is one.
+    pub fn tells(&self, holds: impl Fn(&serde_json::Value) -> bool) -> bool {
+        let runs = std::fs::read_dir(self.path(".pitstop/runs"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut journals = runs.map(|run| run.path().join("journal.jsonl"));
+        journals.any(|journal| records(&journal).iter().any(|r| holds(&r["event"])))
+    }
+
     /// What a host noted, in order.
     pub fn effects(&self, host: &str) -> Vec<Effect> {
         let text = std::fs::read_to_string(self.hosts[host].home().join("effects")).unwrap_or_default();

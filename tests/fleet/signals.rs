@@ -1,11 +1,12 @@
 //! One, two and three signals to the real process, and what the hosts say about each.
 
-use std::process::Child;
+use std::io::Write as _;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::fleet::{Fleet, code, records, words};
+use crate::fleet::{Fleet, code, kill, records, words};
 
 /// Two steps on two hosts; the first notes its process and waits for a file, TERM or no TERM.
 const STEPS: &str = r#"schema: 1
@@ -64,18 +65,21 @@ fn sleeps(pid: u32) -> bool {
     std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line == b"sleep\x00600\x00")
 }
 
-fn interrupt(child: &Child) {
-    kill_process(Pid::from_child(child), Signal::INT).unwrap();
+fn tell(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Interrupts and waits until the run has written it down: signals that come together count as one.
-fn interrupt_and_see(fleet: &Fleet, child: &Child, count: u64) {
-    interrupt(child);
-    fleet.until("the signal is in the journal", || {
-        records(&fleet.journal())
-            .iter()
-            .any(|r| r["event"]["type"] == "signalled" && r["event"]["count"] == count)
-    });
+/// Tells and waits until the run has written it down: signals that come together count as one.
+fn tell_and_see(fleet: &Fleet, child: &Child, signal: Signal, count: u64) {
+    tell(child, signal);
+    fleet.until("the signal is in the journal", || counts(fleet).contains(&count));
+}
+
+/// What the journal says of signals.
+fn counts(fleet: &Fleet) -> Vec<u64> {
+    let all = records(&fleet.journal());
+    let signalled = all.iter().map(|r| &r["event"]).filter(|e| e["type"] == "signalled");
+    signalled.map(|e| e["count"].as_u64().unwrap()).collect()
 }
 
 fn said(fleet: &Fleet) -> String {
@@ -101,18 +105,71 @@ fn resume_to_the_end(fleet: &Fleet) {
 
 #[test]
 fn one_interrupt_lets_running_steps_end_and_starts_no_other() {
-    let (fleet, mut child) = under_way(":");
-    interrupt_and_see(&fleet, &child, 1);
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let (fleet, mut child) = under_way(":");
+        tell_and_see(&fleet, &child, signal, 1);
+        the_running_step_ends_and_no_other_begins(&fleet, || code(child.wait().unwrap()) == 7);
+        resume_to_the_end(&fleet);
+    }
+}
+
+fn the_running_step_ends_and_no_other_begins(fleet: &Fleet, ends: impl FnOnce() -> bool) {
     for host in fleet.hosts.keys() {
-        assert!(sleeps(sleeper(&fleet, host).unwrap()), "{host}: the step goes on");
+        assert!(sleeps(sleeper(fleet, host).unwrap()), "{host}: the step goes on");
         fleet.mark(host, "go");
     }
-    assert_eq!(code(child.wait().unwrap()), 7, "{}", said(&fleet));
+    assert!(ends(), "{}", said(fleet));
+    assert_eq!(counts(fleet), [1], "{}", said(fleet));
     for host in fleet.hosts.keys() {
-        assert_eq!(begun(&fleet, host), ["one"], "{host}");
+        assert_eq!(begun(fleet, host), ["one"], "{host}");
         assert_eq!(fleet.effects(host).len(), 2, "{host}: the running step came to its end");
     }
-    resume_to_the_end(&fleet);
+}
+
+/// The shell tells its job of it, and so does the kernel when the shell is gone: still nobody pressed twice.
+#[test]
+fn a_terminal_that_is_closed_lets_running_steps_end() {
+    let fleet = Fleet::start(2, "0");
+    fleet.file("runbooks/steps.yml", &STEPS.replace("TRAP", ":"));
+    let file = std::fs::File::create(fleet.path("words")).unwrap();
+    let mut script = fleet.program("script");
+    script.args(["-qefc", "exec bash --norc --noprofile -i", "/dev/null"]);
+    let mut terminal = script
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(file)
+        .spawn()
+        .unwrap();
+    let line = format!("{} run runbooks/steps.yml --yes\n", env!("CARGO_BIN_EXE_pitstop"));
+    let mut keys = terminal.stdin.take().unwrap();
+    keys.write_all(line.as_bytes()).unwrap();
+    fleet.until("the first step runs on both hosts", || {
+        fleet.hosts.keys().all(|h| sleeper(&fleet, h).is_some_and(sleeps))
+    });
+    let shell = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", terminal.id())).unwrap();
+    let shell = shell.trim().to_owned();
+    kill(&mut terminal);
+    fleet.until("the shell has gone with its terminal", || {
+        let stat = std::fs::read_to_string(format!("/proc/{shell}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+    });
+    fleet.until("the signal is in the journal", || !counts(&fleet).is_empty());
+    the_running_step_ends_and_no_other_begins(&fleet, || {
+        let exit = || {
+            let all = records(&fleet.journal());
+            let ended = all.iter().find(|r| r["event"]["type"] == "ended")?;
+            ended["event"]["exit"].as_u64()
+        };
+        fleet.until("the run has ended", || exit().is_some());
+        exit() == Some(7)
+    });
+    fleet.until("its process is gone", || {
+        code(fleet.run(&["resume", "last"]).status) != 6
+    });
+    for host in fleet.hosts.keys() {
+        assert_eq!(begun(&fleet, host), ["one", "two"], "{host}: each step once");
+    }
+    drop(keys);
 }
 
 #[test]
@@ -120,8 +177,8 @@ fn two_interrupts_stop_the_step_on_the_host_and_say_so() {
     let (fleet, mut child) = under_way(":");
     let sleepers: Vec<u32> = fleet.hosts.keys().map(|h| sleeper(&fleet, h).unwrap()).collect();
     assert!(sleepers.iter().all(|pid| sleeps(*pid)));
-    interrupt_and_see(&fleet, &child, 1);
-    interrupt_and_see(&fleet, &child, 2);
+    tell_and_see(&fleet, &child, Signal::TERM, 1);
+    tell_and_see(&fleet, &child, Signal::HUP, 2);
     let status = child.wait().unwrap();
     assert_eq!(
         sleepers.into_iter().filter(|pid| sleeps(*pid)).collect::<Vec<_>>(),
@@ -149,10 +206,10 @@ fn two_interrupts_stop_the_step_on_the_host_and_say_so() {
 fn three_interrupts_leave_at_once_and_resume_finds_what_still_runs() {
     // It outlives TERM, so the second signal has seconds to wait.
     let (fleet, mut child) = under_way("trap '' TERM");
-    interrupt_and_see(&fleet, &child, 1);
-    interrupt_and_see(&fleet, &child, 2);
+    tell_and_see(&fleet, &child, Signal::HUP, 1);
+    tell_and_see(&fleet, &child, Signal::INT, 2);
     let third = Instant::now();
-    interrupt(&child);
+    tell(&child, Signal::TERM);
     let status = child.wait().unwrap();
     assert!(third.elapsed() < Duration::from_secs(3), "{:?}", third.elapsed());
     assert_eq!(code(status), 7);

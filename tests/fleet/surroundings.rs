@@ -98,6 +98,40 @@ fn a_run_whose_output_nobody_reads_comes_to_its_end() {
     }
 }
 
+/// A pipe that is full from the start. What a person sees comes late; what the run does, does not.
+#[test]
+fn a_run_does_not_wait_for_a_reader_that_sleeps() {
+    let fleet = calm("rollback_host");
+    let script = "mkfifo full; exec 3<>full
+        dd if=/dev/zero of=full oflag=nonblock bs=4k count=100 2>/dev/null || :
+        code=0; \"$PITSTOP\" run runbooks/storm.yml --yes --output jsonl -v >&3 2>&3 || code=$?
+        echo $code >code";
+    let mut child = fleet.program("sh").args(["-c", script]).spawn().unwrap();
+    let ended = || fleet.tells(|e| e["type"] == "ended");
+    fleet.until("the run has ended, and nobody has read a word", ended);
+    fleet.until("it gives up", || child.try_wait().unwrap().is_some());
+    assert_eq!(std::fs::read_to_string(fleet.path("code")).unwrap().trim(), "0");
+    books::compare(&fleet, 0, false).unwrap();
+}
+
+#[test]
+fn a_reader_that_comes_late_gets_every_word() {
+    let fleet = calm("rollback_host");
+    let script = "mkfifo full; exec 3<>full
+        dd if=/dev/zero of=full oflag=nonblock bs=4k count=100 2>/dev/null || :
+        code=0; \"$PITSTOP\" run runbooks/storm.yml --yes --output jsonl >&3 2>words || code=$?
+        echo $code >code; echo over >&3";
+    let mut child = fleet.program("sh").args(["-c", script]).spawn().unwrap();
+    let ended = || fleet.tells(|e| e["type"] == "ended");
+    fleet.until("the run has ended", ended);
+    let read = "sed /^over/q full | tr -d '\\000' | grep -c '^{'";
+    let lines = fleet.program("sh").args(["-c", read]).output().unwrap();
+    let lines: usize = String::from_utf8_lossy(&lines.stdout).trim().parse().unwrap();
+    assert_eq!(lines, records(&fleet.journal()).len());
+    assert!(child.wait().unwrap().success());
+    assert_eq!(std::fs::read_to_string(fleet.path("code")).unwrap().trim(), "0");
+}
+
 /// Stopped for longer than the step's limit, which the step itself kept to: the host knows, and is asked.
 #[test]
 fn a_process_that_was_stopped_for_a_while_believes_the_host_and_not_its_own_clock() {
