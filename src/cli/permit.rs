@@ -142,6 +142,11 @@ pub fn approved(
     Ok(tally.approved_by.iter().map(gate::answer).collect())
 }
 
+/// True if a plan's approval is a matter of signatures, which can be counted again; not of a question that was answered.
+pub fn signed(plan: &Plan) -> bool {
+    plan.approval.as_ref().is_some_and(|r| !r.approvers.is_empty())
+}
+
 /// `2 more approvals out of cm, leads`.
 pub fn missing(requirement: &Requirement, count: u32) -> String {
     let more = if count == 1 {

@@ -13,7 +13,7 @@ use crate::canon;
 use crate::diag::Diagnostics;
 use crate::id::{Digest, RunId};
 use crate::journal::Journal;
-use crate::journal::store::{Once, Store};
+use crate::journal::store::{Once, RunFolder, Store};
 use crate::plan::Plan;
 use crate::plan::estimate::slowest_hosts;
 use crate::plan::page::{self, FromConfig, Outside};
@@ -55,13 +55,13 @@ pub struct Args {
     #[arg(short, long)]
     yes: bool,
     /// Wait until the window opens
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry")]
     wait: bool,
     /// Start no new step after this time, as 50m
     #[arg(long, value_name = "TIME", value_parser = length)]
     deadline: Option<Duration>,
     /// Run only if no run had this key before
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", conflicts_with = "dry", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     once_key: Option<String>,
     #[command(flatten)]
     change: ChangeFlags,
@@ -86,7 +86,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     let outside_ssh = reach::outside(plan, &ssh)?;
     let folders = approval_folders(&args.file, room.folder.root());
     let mut approvals = Vec::new();
-    let freezes = freeze::today(plan, &room.folder, Timestamp::now(), console)?;
+    let mut freezes = freeze::today(plan, &room.folder, Timestamp::now(), console)?;
     if !args.dry {
         permit::terminal(plan, console)?;
         permit::operator(plan, console)?;
@@ -94,16 +94,30 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         let starting = Starting {
             plan,
             digest: &made.digest,
-            freezes: &freezes,
             folders: &folders,
         };
-        wait_for_window(&starting, &mut approvals, args.wait, console)?;
+        let mut closed = starting.wait(&freezes, &mut approvals, args.wait, console)?;
+        // Before a wait: nobody may sit there when the window opens.
         go_on(&made, args.yes, outside_ssh, console)?;
+        while !closed.is_zero() {
+            starting.until_open(&freezes, closed, console)?;
+            // What let it start may have been taken back meanwhile, or be over.
+            freezes = freeze::today(plan, &room.folder, Timestamp::now(), console)?;
+            if let Some(file) = frozen {
+                same_policy(plan, file, &room)?;
+            }
+            approvals = match permit::signed(plan) {
+                true => permit::approved(plan, &made.digest, &folders, frozen, console)?,
+                false => approvals.into_iter().filter(|a| a.override_.is_empty()).collect(),
+            };
+            closed = starting.wait(&freezes, &mut approvals, args.wait, console)?;
+        }
     }
     let store = Store::at(room.state.0);
     let runtime = execute::runtime()?;
     let (secrets, redactor) = execute::secrets(plan, room.folder.root(), console, &runtime)?;
     let passphrases = reach::passphrases_of(plan, room.folder.root(), &ssh, console, &runtime)?;
+    let _ahead = console.screen.ahead();
     let now = Timestamp::now();
     // Before the run exists: who loses the race leaves nothing behind.
     let _lock = if plan.changes() && !args.dry {
@@ -119,9 +133,12 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
             format!("look at it: pitstop status {taken}"),
         ));
     }
-    let folder = store.create_run(&id, canon::to_string(plan)?.as_bytes())?;
-    execute::keep_files(&files, &folder)?;
-    let journal = Journal::create(folder.path(), now)?;
+    let made_ready = ready(&store, plan, &id, &files, now);
+    if let (Err(_), Some(key)) = (&made_ready, args.once_key.as_deref()) {
+        // The disk that failed may fail again; then the key names a run that is not there.
+        let _ = store.unclaim(key, &id);
+    }
+    let (folder, journal) = made_ready?;
     announce(&id, &made, args.dry, console);
     let former_ms = former(console, &made.plan, &freezes);
     let job = Job {
@@ -148,6 +165,20 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         never_began(&store, &id, args.once_key.as_deref(), console)?;
     }
     done
+}
+
+/// The run's folder with all it will need, and its journal.
+fn ready(
+    store: &Store,
+    plan: &Plan,
+    id: &RunId,
+    files: &BTreeMap<String, Vec<u8>>,
+    now: Timestamp,
+) -> Result<(RunFolder, Journal), Problem> {
+    let folder = store.create_run(id, canon::to_string(plan)?.as_bytes())?;
+    execute::keep_files(files, &folder)?;
+    let journal = Journal::create(folder.path(), now)?;
+    Ok((folder, journal))
 }
 
 /// What former runs took, where something ends the time for this one.
@@ -253,52 +284,60 @@ fn same_policy(plan: &Plan, file: &Path, room: &project::Room) -> Result<(), Pro
     Ok(())
 }
 
-/// Waits for the window where that is wished. A signed override sets freezes aside, and is then one of the approvals.
-fn wait_for_window(
-    starting: &Starting<'_>,
-    approvals: &mut Vec<Answer>,
-    wait: bool,
-    console: &Console,
-) -> Result<(), Problem> {
-    let Starting { plan, digest, .. } = *starting;
-    let mut freezes = starting.freezes;
-    if !freezes.is_empty() {
-        let operators = vec![console.operator()];
-        let found = permit::overrides(
-            plan,
-            digest,
-            &Subject::Plan,
-            operators,
-            starting.folders,
-            Override::Freeze,
-        );
-        if !found.is_empty() {
-            freezes = &[];
-            approvals.extend(found);
-        }
-    }
-    let left = permit::start_in_window(plan, freezes, wait, Timestamp::now())?;
-    if left.is_zero() {
-        return Ok(());
-    }
-    let ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    console.screen.note(&format!(
-        "waiting {} for the window to open (interrupt: nothing has begun)",
-        page::duration(ms)
-    ));
-    // The wall clock decides, not one long sleep: a suspended machine wakes late.
-    while !permit::start_in_window(plan, freezes, true, Timestamp::now())?.is_zero() {
-        std::thread::sleep(left.min(Duration::from_millis(500)));
-    }
-    Ok(())
-}
-
 /// A plan that is about to start.
 struct Starting<'a> {
     plan: &'a Plan,
     digest: &'a Digest,
-    freezes: &'a [Freeze],
     folders: &'a [PathBuf],
+}
+
+impl Starting<'_> {
+    /// How long the window is closed yet, where a wait is wished; else that is a refusal. A signed override sets freezes aside,
+    /// and is then one of the approvals.
+    fn wait(
+        &self,
+        freezes: &[Freeze],
+        approvals: &mut Vec<Answer>,
+        wished: bool,
+        console: &Console,
+    ) -> Result<Duration, Problem> {
+        let found = match freezes {
+            [] => Vec::new(),
+            _ => self.freeze_overrides(console),
+        };
+        let freezes = if found.is_empty() { freezes } else { &[] };
+        approvals.extend(found);
+        permit::start_in_window(self.plan, freezes, wished, Timestamp::now())
+    }
+
+    fn freeze_overrides(&self, console: &Console) -> Vec<Answer> {
+        let (subject, operators) = (Subject::Plan, vec![console.operator()]);
+        permit::overrides(
+            self.plan,
+            self.digest,
+            &subject,
+            operators,
+            self.folders,
+            Override::Freeze,
+        )
+    }
+
+    fn until_open(&self, freezes: &[Freeze], closed: Duration, console: &Console) -> Result<(), Problem> {
+        let ms = u64::try_from(closed.as_millis()).unwrap_or(u64::MAX);
+        console.screen.note(&format!(
+            "waiting {} for the window to open (interrupt: nothing has begun)",
+            page::duration(ms)
+        ));
+        let freezes = match self.freeze_overrides(console) {
+            found if found.is_empty() => freezes,
+            _ => &[],
+        };
+        // The wall clock decides, not one long sleep: a suspended machine wakes late.
+        while !permit::start_in_window(self.plan, freezes, true, Timestamp::now())?.is_zero() {
+            std::thread::sleep(closed.min(Duration::from_millis(500)));
+        }
+        Ok(())
+    }
 }
 
 /// The question before a change.
