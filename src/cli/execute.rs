@@ -214,7 +214,9 @@ pub fn execute(
         signals,
     };
     let done = runtime.block_on(async {
-        let _listening = signals::listen(send, job.deadline);
+        let told = live.clone();
+        let over = move || told.say(Tone::Warn, "the deadline is reached, which counts as a signal");
+        let _listening = signals::listen(send, job.deadline, over);
         match how {
             How::Start { dry, approvals } => engine::start(setup, dry, approvals).await,
             How::Resume { records, how } => engine::resume(setup, records, how).await,

@@ -44,7 +44,7 @@ pub struct Args {
     #[arg(long)]
     rollback: bool,
     /// Start no new step after this time, as 50m
-    #[arg(long, value_name = "TIME", value_parser = super::runs::age)]
+    #[arg(long, value_name = "TIME", value_parser = super::run::length)]
     deadline: Option<Duration>,
 }
 

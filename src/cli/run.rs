@@ -18,6 +18,7 @@ use crate::plan::Plan;
 use crate::plan::estimate::slowest_hosts;
 use crate::plan::page::{self, FromConfig, Outside};
 use crate::run::event::Answer;
+use crate::runbook::duration;
 use crate::runbook::files::{Files as _, Folder};
 use crate::window::Freeze;
 
@@ -396,7 +397,11 @@ fn announce(id: &RunId, made: &Made, dry: bool, console: &Console) {
     screen.say(&format!("{head}{dry}: {title}, plan {}", made.digest.short()));
 }
 
-/// `50m`, `90s`, `2h`.
-fn length(text: &str) -> Result<Duration, String> {
-    super::runs::age(text)
+/// A span of time as runbooks write it.
+///
+/// # Errors
+/// What to write instead.
+pub fn length(text: &str) -> Result<Duration, String> {
+    let wrong = || "write whole numbers with their units (d, h, m, s), as 50m or 1h30m".to_owned();
+    duration::parse(text).ok_or_else(wrong)
 }

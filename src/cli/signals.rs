@@ -21,8 +21,8 @@ impl Drop for Listening {
     }
 }
 
-/// Sends the count so far with each SIGINT, SIGTERM or SIGHUP; a deadline counts as the first.
-pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>) -> Listening {
+/// Sends the count so far with each SIGINT, SIGTERM or SIGHUP; a deadline counts as the first, and is told by `over`.
+pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>, over: impl Fn() + Send + 'static) -> Listening {
     Listening(tokio::spawn(async move {
         let streams = (
             signal(SignalKind::interrupt()),
@@ -39,15 +39,16 @@ pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>) -> Listeni
             }
         };
         tokio::pin!(late);
-        let (mut count, mut over) = (0_u32, false);
+        let (mut count, mut past) = (0_u32, false);
         loop {
             tokio::select! {
                 _ = int.recv() => count += 1,
                 _ = term.recv() => count += 1,
                 // A terminal that goes hangs up twice, for its shell and by itself, and nobody is there who could press again.
                 _ = hup.recv() => count = if hung_up() { count.max(1) } else { count + 1 },
-                () = &mut late, if !over => {
-                    over = true;
+                () = &mut late, if !past => {
+                    past = true;
+                    over();
                     count = count.max(1);
                 }
             }

@@ -100,6 +100,9 @@ fn jsonl_is_the_journal_on_stdout_and_a_closed_pipe_kills_no_run() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert_eq!(room.effects(), ["a", "a"]);
+    // A rehearsal is not the run that the key stands for.
+    room.run(&["run", "note.yml", "--dry", "--once-key", "night-3"]).code(2);
+    room.run(&["run", "note.yml", "--yes", "--once-key", ""]).code(2);
 }
 
 #[test]
@@ -323,8 +326,19 @@ fn what_is_said_goes_to_the_log_file_too() {
 fn after_the_deadline_no_step_starts() {
     let room = Room::alone(&["a"]);
     room.runbook("slow", &SLOW.replace("sleep 1", "sleep 2"));
-    room.run(&["run", "slow.yml", "--yes", "--deadline", "1s"]).code(7);
+    room.run(&["run", "slow.yml", "--yes", "--deadline", "1s"])
+        .code(7)
+        .says("the deadline is reached");
     assert_eq!(room.effects(), ["s1"]);
+    for wrong in ["5", "1.5h", "-1m", "", "1m ", "30m1h"] {
+        let flag = format!("--deadline={wrong}");
+        room.run(&["run", "slow.yml", "--yes", &flag])
+            .code(2)
+            .says("as 50m or 1h30m");
+        room.run(&["resume", "last", &flag]).code(2).says("as 50m or 1h30m");
+    }
+    room.run(&["resume", "last", "--deadline", "1h30m"]).code(0);
+    assert_eq!(room.effects(), ["s1", "s2"]);
 }
 
 #[test]

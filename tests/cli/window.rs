@@ -1,5 +1,8 @@
 //! Windows, freezes and the approver's page from the outside.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::room::Room;
@@ -176,6 +179,30 @@ fn run_waits_only_when_told_to() {
     room.run(&["run", "plan.json", "--yes", "--wait"]).code(0);
     assert!(Timestamp::now() >= soon.parse::<Timestamp>().unwrap());
     assert_eq!(room.effects(), ["a"]);
+}
+
+#[test]
+fn a_freeze_that_came_while_a_run_waited_for_its_window_keeps_it_from_starting() {
+    let room = Room::alone(&["a"]);
+    runbook(&room, "window: { duration: 2h, not_during: [freeze.ics] }");
+    room.file("p/freeze.ics", &calendar("Later", 51, 60));
+    let soon = (Timestamp::now() + SignedDuration::from_secs(15)).to_string();
+    room.run(&["plan", "r.yml", "--start", &soon, "-o", "plan.json"])
+        .code(0);
+    let mut waits = room.command(&["run", "plan.json", "--yes", "--wait"]);
+    let mut child = waits.stderr(Stdio::piped()).spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("for the window to open") {
+        line.clear();
+        assert!(err.read_line(&mut line).unwrap() > 0, "it never waited");
+    }
+    room.file("p/freeze.ics", &calendar("Stocktaking", -1, 5));
+    let mut rest = String::new();
+    err.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(6), "{rest}");
+    assert!(rest.contains("Stocktaking"), "{rest}");
+    assert!(room.effects().is_empty() && !room.project(".pitstop/runs").exists());
 }
 
 #[test]

@@ -71,6 +71,13 @@ fn a_state_directory_that_cannot_be_written_ends_a_run_before_any_host_is_touche
     assert_eq!(code(out.status), 70, "{}", words(&out));
     assert!(words(&out).contains("Read-only file system"), "{}", words(&out));
     assert_eq!((logins(&fleet), fleet.effects("h01").len()), (seen, done));
+    // A run that could not be made has not had its key.
+    let keyed = "mount --bind .pitstop/runs .pitstop/runs; mount -o remount,bind,ro .pitstop/runs
+        code=0; \"$PITSTOP\" run runbooks/note.yml --yes --once-key night-1 || code=$?; exit $code";
+    let out = apart(&fleet, keyed);
+    assert_eq!(code(out.status), 70, "{}", words(&out));
+    let ran = fleet.run(&["run", "runbooks/note.yml", "--yes", "--once-key", "night-1"]);
+    assert_eq!(code(ran.status), 0, "{}", words(&ran));
     // Whoever only reads needs no more than that.
     let readers = "mount --bind .pitstop .pitstop; mount -o remount,bind,ro .pitstop
         for what in status runs owed 'verify last' 'logs last' 'report last --format json'; do
