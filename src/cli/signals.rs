@@ -21,7 +21,8 @@ impl Drop for Listening {
     }
 }
 
-/// Sends the count so far with each SIGINT, SIGTERM or SIGHUP; a deadline counts as the first, and is told by `over`.
+/// Sends the count so far with each SIGINT, SIGTERM or SIGHUP that adds to it; a deadline counts as the first, and is told by
+/// `over`.
 pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>, over: impl Fn() + Send + 'static) -> Listening {
     Listening(tokio::spawn(async move {
         let streams = (
@@ -41,6 +42,7 @@ pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>, over: impl
         tokio::pin!(late);
         let (mut count, mut past) = (0_u32, false);
         loop {
+            let before = count;
             tokio::select! {
                 _ = int.recv() => count += 1,
                 _ = term.recv() => count += 1,
@@ -56,7 +58,7 @@ pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>, over: impl
                 // As safe as SIGKILL: the journal knows what was intended.
                 std::process::exit(i32::from(exit::STOPPED));
             }
-            if send.send(count).is_err() {
+            if count > before && send.send(count).is_err() {
                 return;
             }
         }
