@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
@@ -18,9 +19,18 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub trait Clock: Send + Sync {
     /// The wall clock, UTC.
     fn now(&self) -> Timestamp;
+    /// Time that has passed, also while the machine slept, since a moment that stays the same while the process lives. Nobody
+    /// can set it.
+    fn passed(&self) -> Duration;
     /// Ends after `wait` on the monotonic clock.
     fn sleep(&self, wait: Duration) -> Sleep;
 }
+
+/// Goes on while the machine is suspended.
+#[cfg(target_os = "linux")]
+const SINCE_BOOT: ClockId = ClockId::Boottime;
+#[cfg(not(target_os = "linux"))]
+const SINCE_BOOT: ClockId = ClockId::Monotonic;
 
 /// The machine's own clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,6 +41,10 @@ impl Clock for RealClock {
         // The journal keeps milliseconds: what is compared later must have been that coarse from the start.
         let now = Timestamp::now();
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
+
+    fn passed(&self) -> Duration {
+        Duration::try_from(clock_gettime(SINCE_BOOT)).unwrap_or_default()
     }
 
     fn sleep(&self, wait: Duration) -> Sleep {
@@ -71,6 +85,10 @@ impl Clock for SimulatedClock {
         let passed = SignedDuration::try_from(self.zero.elapsed()).unwrap_or(SignedDuration::MAX);
         let now = self.began.checked_add(passed).unwrap_or(Timestamp::MAX);
         Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
+    }
+
+    fn passed(&self) -> Duration {
+        self.zero.elapsed()
     }
 
     fn sleep(&self, wait: Duration) -> Sleep {

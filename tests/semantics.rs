@@ -15,7 +15,7 @@ use std::path::Path;
 const TABLE: &str = include_str!("data/semantics.txt");
 
 /// Sentences that nothing holds yet. It may shrink; what is added here must be said in the report of the change.
-const OPEN: usize = 5;
+const OPEN: usize = 1;
 
 struct Row {
     section: String,

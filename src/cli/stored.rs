@@ -169,7 +169,8 @@ pub fn history(console: &Console, runbook: &str) -> Vec<PastRun> {
             .ended
             .filter(|_| stored.plan.runbook == runbook && !stored.run.dry)?;
         let took = stored.last()?.duration_since(stored.run.started?);
-        let times = journal::history::times(&stored.run, stored.read.facts());
+        let facts: Vec<_> = stored.read.facts().cloned().collect();
+        let times = journal::history::times(&stored.plan, &stored.run, &facts);
         Some(PastRun {
             run: id.to_string(),
             verdict: verdict.as_str().to_owned(),

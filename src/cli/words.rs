@@ -9,6 +9,7 @@ use crate::id::HostName;
 use crate::plan::page::{duration, moment_in};
 use crate::plan::{Plan, Stage, item_words};
 use crate::run::event::{Event, GateEnd, HostState, Outcome, Stamped, StepKey, StepResult, Verdict};
+use crate::run::moved;
 use crate::text::terminal_line;
 
 use super::screen::Tone;
@@ -263,6 +264,7 @@ fn of_run(event: &Event) -> Option<Line> {
             format!("{} says {} is done", terminal_line(by), terminal_line(obligation)),
             0,
         ),
+        Event::ClockMoved { by_ms } => (Tone::Warn, moved::words(*by_ms), 0),
         Event::Noted { text } => (Tone::Plain, terminal_line(text), 0),
         Event::Ended { exit: 6, .. } => (
             Tone::Bad,

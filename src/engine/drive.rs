@@ -20,11 +20,15 @@ use crate::run::Run;
 use crate::run::event::{Event, HostState, Slot, Stamped, StepKey};
 use crate::run::next::{Next, next};
 use crate::run::verdict::{Also, verdict};
-use crate::run::{ledger, objective};
+use crate::run::{ledger, moved, objective};
 use crate::transport::LockOutcome;
 
 /// How often approvals are looked for while a gate waits.
 const GATE_LOOK: Duration = Duration::from_millis(500);
+/// How often the clock is looked at while a wait goes on: the machine may have slept meanwhile.
+const CLOCK_LOOK: Duration = Duration::from_secs(30);
+/// A clock that is off by less was not set: it goes at its own pace.
+const SET: Duration = Duration::from_secs(2);
 
 /// What tasks tell the driver.
 pub(super) enum Message {
@@ -80,10 +84,13 @@ pub(super) struct Driver {
     pub leave_waiting: bool,
     /// The last process of this run was cut off: it may have left something on any host it was on.
     pub after_a_crash: bool,
+    /// The wall clock and the time that had passed when they were last compared.
+    looked: (Timestamp, Duration),
 }
 
 impl Driver {
     pub fn new(mut setup: Setup, run: Run, openings: BTreeMap<String, Digest>) -> Self {
+        let looked = (setup.clock.now(), setup.clock.passed());
         let (send, receive) = mpsc::unbounded_channel();
         let empty = crate::action::Hands::answered_by(setup.clock.clone(), setup.hands.http.clone());
         let hands = std::sync::Arc::new(std::mem::replace(&mut setup.hands, empty));
@@ -100,11 +107,29 @@ impl Driver {
             questions: Questions::new(),
             leave_waiting: false,
             after_a_crash: false,
+            looked,
         }
+    }
+
+    /// Writes down that the wall clock was set, if it was since the last look: its own pace explains no more than a thousandth.
+    async fn look_at_the_clock(&mut self) -> Result<(), EngineError> {
+        let clock = &self.setup.clock;
+        let (now, passed) = (clock.now(), clock.passed());
+        let (wall, since) = std::mem::replace(&mut self.looked, (now, passed));
+        let since = passed.saturating_sub(since);
+        let by_ms = now.as_millisecond() - wall.as_millisecond() - i64::try_from(since.as_millis()).unwrap_or(0);
+        if by_ms.unsigned_abs() < u64::try_from(SET.max(since / 1000).as_millis()).unwrap_or(u64::MAX) {
+            return Ok(());
+        }
+        let event = Event::ClockMoved { by_ms };
+        let written = self.setup.journal.append(now, &event).await?;
+        self.applied(written.seq, now, event, &written.hash);
+        Ok(())
     }
 
     /// Writes an event down, durably, then applies and shows it.
     pub async fn record(&mut self, event: Event) -> Result<Digest, EngineError> {
+        self.look_at_the_clock().await?;
         let at = self.setup.clock.now();
         let written = self.setup.journal.append(at, &event).await?;
         self.applied(written.seq, at, event, &written.hash);
@@ -113,6 +138,7 @@ impl Driver {
 
     /// Writes several events down with one wait.
     pub async fn record_all(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
+        self.look_at_the_clock().await?;
         let at = self.setup.clock.now();
         let receipts: Vec<_> = events
             .iter()
@@ -162,6 +188,7 @@ impl Driver {
     async fn turn_until_done(&mut self) -> Result<(), EngineError> {
         loop {
             self.drain().await?;
+            self.look_at_the_clock().await?;
             self.close_questions();
             let todo = next(&self.setup.plan, &self.run, self.setup.clock.now());
             let mut until: Option<Timestamp> = None;
@@ -228,7 +255,7 @@ impl Driver {
         let clock = self.setup.clock.clone();
         let sleep = async {
             match pause {
-                Some(p) => clock.sleep(p.max(Duration::from_millis(1))).await,
+                Some(p) => clock.sleep(p.clamp(Duration::from_millis(1), CLOCK_LOOK)).await,
                 None => std::future::pending().await,
             }
         };
@@ -439,6 +466,7 @@ impl Driver {
         match crate::journal::read(self.setup.folder.path()) {
             Ok(read) => {
                 let facts: Vec<Stamped> = read.facts().cloned().collect();
+                let facts = moved::on_one_clock(&self.setup.plan, &facts);
                 objective::objectives(&self.setup.plan, &facts).iter().any(|o| !o.met)
             }
             // What cannot be proven met is missed.

@@ -388,9 +388,8 @@ impl Driver {
     }
 
     pub(super) fn task(&self, step: &PlannedStep, key: StepKey) -> Task {
-        let began = self.setup.clock.now();
         let (output, redactor) = (self.setup.folder.output(), self.setup.redactor.clone());
-        Task::new(key, step, output, redactor, began, self.send.clone())
+        Task::new(key, step, output, redactor, self.send.clone())
     }
 
     /// The work of a step is over: what it means, and its end in the journal.
@@ -401,7 +400,6 @@ impl Driver {
             stdout,
             stderr,
             evidence,
-            began,
             took,
         } = finished;
         let plan = Arc::clone(&self.setup.plan);
@@ -428,10 +426,11 @@ impl Driver {
         if let (Call::Download { src, .. }, End::Good) = (&step.call, &done.end) {
             self.keep_download(src, &mut done, &mut result);
         }
-        let span = Span {
-            began,
-            ended: self.setup.clock.now(),
-        };
+        // The wall clock may have been set since it began.
+        let ended = self.setup.clock.now();
+        let took = Duration::from_millis(result.duration_ms);
+        let began = ended.saturating_sub(took).unwrap_or(ended);
+        let span = Span { began, ended };
         let (outcome, mut result) = judge::outcome(step, &key, done, result, &self.scopes(), &span);
         self.redact(&mut result);
         let on_unknown = (outcome == Outcome::Unknown && stopped).then_some(step.on_unknown);

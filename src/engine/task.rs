@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::drive::Message;
@@ -37,7 +36,6 @@ pub(super) struct Finished {
     pub stdout: Stored,
     pub stderr: Stored,
     pub evidence: Vec<(String, crate::id::Digest)>,
-    pub began: Timestamp,
     pub took: Duration,
 }
 
@@ -82,7 +80,6 @@ pub(super) struct Task {
     evidence: Vec<String>,
     output: PathBuf,
     redactor: Redactor,
-    began: Timestamp,
     send: tokio::sync::mpsc::UnboundedSender<Message>,
 }
 
@@ -93,7 +90,6 @@ impl Task {
         step: &PlannedStep,
         output: PathBuf,
         redactor: Redactor,
-        began: Timestamp,
         send: tokio::sync::mpsc::UnboundedSender<Message>,
     ) -> Self {
         Self {
@@ -103,7 +99,6 @@ impl Task {
             evidence: step.evidence.clone(),
             output,
             redactor,
-            began,
             send,
         }
     }
@@ -128,7 +123,6 @@ impl Task {
             stdout: self.streams.out.finish(self.show),
             stderr: self.streams.err.finish(self.show),
             evidence,
-            began: self.began,
             took,
         };
         let _ = self.send.send(Message::Finished(Box::new(finished)));

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::run::Run;
+use crate::plan::Plan;
 use crate::run::event::{Event, Outcome, Stamped};
+use crate::run::{Run, moved};
 
 /// The times of one run, ms.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,13 +21,14 @@ pub struct Times {
     pub steps: BTreeMap<String, u64>,
 }
 
-/// What these facts, and the run that they fold to, tell.
-pub fn times<'a>(run: &Run, facts: impl Iterator<Item = &'a Stamped>) -> Times {
+/// What these facts of a plan's run tell, and the run that they fold to.
+pub fn times(plan: &Plan, run: &Run, facts: &[Stamped]) -> Times {
+    let facts = moved::on_one_clock(plan, facts);
     let mut hosts = run.slowest_ms.clone();
     hosts.retain(|_, ms| *ms > 0);
     let mut spans: BTreeMap<&str, (Timestamp, Timestamp)> = BTreeMap::new();
     let mut steps: BTreeMap<String, u64> = BTreeMap::new();
-    for fact in facts {
+    for fact in facts.iter() {
         let phase = match &fact.event {
             Event::Intended { key, .. } => &key.phase,
             Event::Settled { key, outcome, result } => {

@@ -421,6 +421,11 @@ pub enum Event {
         /// First, second.
         count: u32,
     },
+    /// The machine's wall clock was set while the run was under way; times of day from here on are the new clock's.
+    ClockMoved {
+        /// By how much, ms; negative: set back.
+        by_ms: i64,
+    },
     /// A step of a host did not end well, and the person at the terminal is asked before the policy acts.
     Asked {
         /// Phase.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 impl Run {
     /// One more fact.
     pub fn apply(&mut self, stamped: &Stamped) {
+        self.follow_the_clock(stamped);
         let at = stamped.at;
         match &stamped.event {
             Event::Started {
@@ -119,7 +120,7 @@ impl Run {
                 self.decided(at, phase, host, slot, verdict, reason);
             }
             Event::Ended { verdict, exit, .. } => self.ended = Some((*verdict, *exit)),
-            Event::Noted { .. } | Event::Foreseen { .. } => {}
+            Event::Noted { .. } | Event::ClockMoved { .. } | Event::Foreseen { .. } => {}
             other => self.phase_event(at, other),
         }
     }

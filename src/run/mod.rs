@@ -14,6 +14,7 @@ pub mod ledger;
 pub mod limits;
 pub mod line;
 pub mod moment;
+pub mod moved;
 pub mod next;
 pub mod objective;
 pub mod outlook;
@@ -47,6 +48,8 @@ pub struct Run {
     pub dry: bool,
     /// When it began.
     pub started: Option<Timestamp>,
+    /// When its last event was.
+    pub latest: Option<Timestamp>,
     /// When it was last resumed.
     pub resumed: Option<Timestamp>,
     /// Phases that have begun.

@@ -10,8 +10,8 @@ use super::foreseen::Grouping;
 use super::{blank, *};
 use crate::plan::{Plan, Stage, Value, item_words};
 use crate::run::event::{Answer, Event, GateEnd, Kept, Slot, Stamped, StepKey, StepResult};
-use crate::run::line;
 use crate::run::objective::{self, millis_between};
+use crate::run::{line, moved};
 
 type StepPlace = (String, Option<HostName>, Slot);
 
@@ -185,6 +185,10 @@ impl<'p> Gather<'p> {
                 by: by.clone(),
                 reason: reason.clone(),
                 at,
+            }),
+            Event::ClockMoved { by_ms } => self.record.warnings.push(Note {
+                at,
+                text: moved::words(*by_ms),
             }),
             Event::Noted { text } => self.record.warnings.push(Note { at, text: text.clone() }),
             Event::Ended {

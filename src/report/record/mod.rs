@@ -27,7 +27,7 @@ use crate::plan::{Kind, OnFailure};
 use crate::run::event::Stamped;
 pub use crate::run::event::{HostState, Outcome, Verdict};
 pub use crate::run::objective::{MarkSet, ObjectiveResult, Span};
-use crate::run::{Run, ledger, moment};
+use crate::run::{Run, ledger, moment, moved};
 
 /// The value of [`ChangeRecord::schema`].
 pub const SCHEMA: &str = "pitstop.record/v1";
@@ -44,17 +44,18 @@ pub struct ChainHead {
 /// The record of these events under this plan.
 pub fn record(plan: &Plan, plan_digest: &Digest, events: &[Stamped], head: &ChainHead) -> ChangeRecord {
     let mut gather = gather::Gather::new(plan, plan_digest, head);
-    for e in events {
+    let told = moved::on_one_clock(plan, events);
+    for e in told.iter() {
         gather.apply(e);
     }
-    let mut record = gather.finish(events);
+    let mut record = gather.finish(&told);
     let owed = ledger::obligations(plan, &Run::fold(events));
     for l in &mut record.left_behind {
         if let Some(o) = owed.iter().find(|o| o.id == l.id) {
             l.what.clone_from(&o.what);
         }
     }
-    judge::judge(plan, events, &mut record);
+    judge::judge(plan, &told, &mut record);
     record
 }
 

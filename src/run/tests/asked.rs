@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::properties::Dice;
 use super::sample::*;
@@ -67,6 +67,11 @@ impl Asked {
                 slot,
                 until,
             } => self.asked(plan, (phase, host), slot, e.at, *until),
+            Event::ClockMoved { by_ms } => {
+                for (_, until) in self.open.values_mut() {
+                    *until += SignedDuration::from_millis(*by_ms);
+                }
+            }
             Event::Unanswered { phase, host, .. } => {
                 let open = self.open.remove(&(phase.clone(), host.clone()));
                 let moot = self.back;

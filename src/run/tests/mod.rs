@@ -10,6 +10,7 @@ mod each;
 #[path = "../../../tests/common/figures.rs"]
 mod figures;
 mod forward;
+mod moved;
 mod oracle;
 mod properties;
 mod sample;

@@ -170,7 +170,7 @@ pub enum Fault {
     Signal(usize),
     /// The journal cannot be written: nothing starts any more, what is under way ends on its host unseen.
     DiskFull(usize),
-    /// The clock jumps by so many seconds.
+    /// The clock is set by so many seconds, which the process sees at once.
     Clock(usize, i64),
     /// Hosts go down with what runs there.
     Reboot(usize),
@@ -422,7 +422,10 @@ impl<W: World> Sim<W> {
                 let count = self.run.signals + 1;
                 self.emit(Event::Signalled { count });
             }
-            Fault::Clock(_, seconds) => self.now += SignedDuration::from_secs(seconds),
+            Fault::Clock(_, seconds) => {
+                self.now += SignedDuration::from_secs(seconds);
+                self.emit(Event::ClockMoved { by_ms: seconds * 1000 });
+            }
             Fault::Reboot(_) => {
                 for (key, landing) in &mut self.flying {
                     if key.host.is_some() && self.run.open.get(key).is_some_and(|o| o.changes) {

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::id::HostName;
 use crate::plan::*;
@@ -79,6 +79,7 @@ impl Watch {
                     p.soak = None;
                 }
             }
+            Event::ClockMoved { by_ms } => self.clock_moved(SignedDuration::from_millis(*by_ms)),
             Event::TurnedBack { .. } => self.back = true,
             Event::SteadyAnswered { phase, ok, .. } => {
                 self.steady.insert(phase.clone(), *ok);
@@ -122,6 +123,16 @@ impl Watch {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// No wait is longer or shorter for it.
+    fn clock_moved(&mut self, by: SignedDuration) {
+        let marks = self.phases.values_mut().filter_map(|p| p.soak.as_mut());
+        let marks = marks.chain(self.started.as_mut()).chain(self.resumed.as_mut());
+        let ends = self.places.values_mut().flat_map(BTreeMap::values_mut);
+        for at in marks.chain(ends.map(|a| &mut a.at)) {
+            *at += by;
         }
     }
 
