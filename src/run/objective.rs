@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, Outcome, Stamped, StepKey, Verdict};
+use super::event::{Event, Outcome, Slot, Stamped, StepKey, Verdict};
 use super::moment;
 use crate::id::HostName;
 use crate::plan::page::duration;
@@ -117,13 +117,15 @@ pub fn marks(plan: &Plan, events: &[Stamped]) -> Vec<MarkSet> {
     out
 }
 
-/// The spans in which people were waited for: open gates, manual steps, and a run that stood until somebody resumed it.
-/// In order, without overlaps.
+/// The spans in which people were waited for: open gates, manual steps, questions about a step that did not end well, and a run
+/// that stood until somebody resumed it. In order, without overlaps.
 pub fn waiting(plan: &Plan, events: &[Stamped]) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut gates: BTreeMap<&str, Timestamp> = BTreeMap::new();
     let mut manual: BTreeMap<&StepKey, Timestamp> = BTreeMap::new();
+    let mut asked: BTreeMap<(&str, &HostName, &Slot), Timestamp> = BTreeMap::new();
     let mut stands: Option<Timestamp> = None;
+    let mut before: Option<Timestamp> = None;
     let last = events.last().map(|e| e.at);
     for e in events {
         match &e.event {
@@ -139,18 +141,38 @@ pub fn waiting(plan: &Plan, events: &[Stamped]) -> Vec<Span> {
             Event::Settled { key, .. } => {
                 spans.extend(manual.remove(key).map(|start| Span { start, end: e.at }));
             }
+            Event::Asked { phase, host, slot, .. } => {
+                asked.entry((phase, host, slot)).or_insert(e.at);
+            }
+            Event::Decided { phase, host, slot, .. } | Event::Unanswered { phase, host, slot } => {
+                let start = asked.remove(&(phase.as_str(), host, slot));
+                spans.extend(start.map(|start| Span { start, end: e.at }));
+            }
             Event::Ended {
                 verdict: Verdict::Waiting | Verdict::Stopped | Verdict::Stuck,
                 ..
             } => stands = Some(e.at),
-            Event::Resumed { .. } => {
-                spans.extend(stands.take().map(|start| Span { start, end: e.at }));
+            Event::Resumed { .. } | Event::Cleaning { .. } => {
+                if matches!(e.event, Event::Resumed { .. }) {
+                    spans.extend(stands.take().map(|start| Span { start, end: e.at }));
+                }
+                // A question ends with its process: while none lived nobody was asked.
+                let end = before.unwrap_or(e.at);
+                spans.extend(
+                    std::mem::take(&mut asked)
+                        .into_values()
+                        .map(|start| Span { start, end }),
+                );
             }
             _ => {}
         }
+        before = Some(e.at);
     }
     if let Some(end) = last {
-        let open = gates.into_values().chain(manual.into_values());
+        let open = gates
+            .into_values()
+            .chain(manual.into_values())
+            .chain(asked.into_values());
         spans.extend(open.map(|start| Span { start, end }));
     }
     joined(spans)

@@ -64,6 +64,8 @@ fn a_failed_step_is_retried_at_the_terminal_and_the_record_says_who_and_why() {
     for part in ["manual_override", "rerun: started the database first", "olga@x"] {
         assert!(record.contains(part), "{part}: {record}");
     }
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["waits"].as_array().map(Vec::len), Some(1), "{}", record["waits"]);
     room.run(&["verify", "last"]).code(0);
 }
 

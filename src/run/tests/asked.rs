@@ -14,6 +14,7 @@ use crate::id::HostName;
 use crate::plan::*;
 use crate::run::ask::Choice;
 use crate::run::event::*;
+use crate::run::objective::waiting;
 use Outcome::*;
 
 type At = (String, HostName);
@@ -246,6 +247,42 @@ fn without_an_answer_the_policy_acts_after_half_an_hour() {
     let waited = sim.events[silent].at.duration_since(sim.events[asked].at);
     assert!((30..37).contains(&waited.as_mins()), "{waited}");
     assert_eq!((sim.state("p", "a"), end), (HostState::RolledBack, ROLLED));
+}
+
+#[test]
+fn the_time_of_a_question_is_time_that_people_were_waited_for_but_not_while_no_process_lived() {
+    let (sim, _) = attended(one(two()), Script::new().on(FAILS, Failed));
+    let at = |n: usize| sim.events[n].at;
+    let asked = place(&sim, |e| matches!(e, Event::Asked { .. }));
+    let silent = place(&sim, |e| matches!(e, Event::Unanswered { .. }));
+    let waits = |events: &[Stamped]| {
+        let spans = waiting(&one(two()), events).into_iter();
+        spans.map(|s| (s.start, s.end)).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(&sim.events), [(at(asked), at(silent))]);
+    // Killed a minute after the question; an hour later somebody resumes, is asked again and answers after five minutes.
+    let later = |minutes: i64, event: Event| Stamped {
+        seq: 0,
+        at: at(asked) + jiff::SignedDuration::from_mins(minutes),
+        event,
+    };
+    let resumed = Event::Resumed {
+        operator: "olga".to_owned(),
+        controller: "control".to_owned(),
+        back: false,
+        overrides: Vec::new(),
+        attended: true,
+    };
+    let mut events = sim.events[..=asked].to_vec();
+    events.push(later(1, Event::Noted { text: String::new() }));
+    events.push(later(61, resumed));
+    events.push(later(62, sim.events[asked].event.clone()));
+    let note = || Event::Noted { text: String::new() };
+    let minutes = |n| later(n, note()).at;
+    let open = [&events[..], &[later(63, note())]].concat();
+    assert_eq!(waits(&open), [(minutes(0), minutes(1)), (minutes(62), minutes(63))]);
+    events.push(later(67, sim.events[silent].event.clone()));
+    assert_eq!(waits(&events), [(minutes(0), minutes(1)), (minutes(62), minutes(67))]);
 }
 
 #[test]
