@@ -100,7 +100,7 @@ impl Screen {
     /// A text people must see: stderr.
     pub fn say(&self, text: &str) {
         self.write_err(&format!("{text}\n"));
-        self.log_line(text);
+        self.log_line(&unpainted(text));
     }
 
     /// A text that `-q` leaves out.
@@ -193,6 +193,22 @@ fn paint(on: bool, tone: Tone, text: &str) -> String {
     } else {
         text.to_owned()
     }
+}
+
+/// A text without what `paint` puts round it. What hosts said has no escapes left when it comes here.
+fn unpainted(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part
+            .split_once('m')
+            .filter(|(code, _)| code.bytes().all(|b| b.is_ascii_digit() || b == b';'));
+        match code {
+            Some((_, rest)) => plain.push_str(rest),
+            None => plain.extend(["\x1b[", part]),
+        }
+    }
+    plain
 }
 
 /// The first of these that is set decides, as for the C library.

@@ -200,3 +200,23 @@ fn ctrl_c_at_a_secret_interrupts_and_the_terminal_shows_again_what_is_typed() {
     }
     assert!(!seen.contains("open-ses"), "{seen}");
 }
+
+/// What the screen paints is no part of the text.
+#[test]
+fn the_log_of_a_terminal_holds_words_and_no_colours() {
+    let room = Room::alone(&["a"]);
+    room.runbook(
+        "plain",
+        "    on_failure: hold\n    steps:\n      - { id: s, name: S, run: \"false\", undo: { none: it only fails } }\n",
+    );
+    let person = Person::starts(&room, "run plain.yml --yes --log-file run.log </dev/null");
+    let (code, seen) = person.ends();
+    assert_eq!(code, 1, "{seen}");
+    assert!(seen.contains("\x1b[1;31m"), "the screen has colours: {seen}");
+    let log = std::fs::read_to_string(room.project("run.log")).unwrap();
+    assert!(
+        log.contains("phase one ended held") && log.contains("stuck  A person is needed"),
+        "{log}"
+    );
+    assert!(!log.contains("x1b") && !log.contains('\x1b'), "{log}");
+}
