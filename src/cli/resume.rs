@@ -16,6 +16,7 @@ use crate::journal::store::Store;
 use crate::plan::PlannedWindow;
 use crate::plan::page::day;
 use crate::run::event::{Answer, Verdict};
+use crate::run::next::{too_late, within_reach};
 use crate::window::{Close, State, Window};
 
 use super::console::Console;
@@ -63,11 +64,17 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
     let screen = &console.screen;
     if let Some((Verdict::Done | Verdict::Failed | Verdict::RolledBack, exit)) = stored.run.ended
         && stored.owed().is_empty()
-        && !args.rollback
+        && (!args.rollback || !within_reach(&stored.plan, &stored.run))
     {
-        screen.say(&format!(
-            "{id} is over and owes nothing: there is nothing to go on with"
-        ));
+        // The journal stays as it is: what was said of a run that is over, and signed, holds.
+        if let Some(why) = too_late(&stored.plan, &stored.run).filter(|_| args.rollback) {
+            return Err(Problem::refused(
+                format!("{id} is over: {why}"),
+                "a host is closed when its phase has settled it; what is to go back now is a change of its own: plan one",
+            ));
+        }
+        let with = if args.rollback { "take back" } else { "go on with" };
+        screen.say(&format!("{id} is over and owes nothing: there is nothing to {with}"));
         return Ok(exit);
     }
     if stored.run.dry {

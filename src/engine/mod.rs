@@ -30,7 +30,7 @@ use crate::journal::{Journal, JournalError, Record};
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::run::event::{Answer, Event, Stamped, Verdict};
-use crate::run::next::reopenings;
+use crate::run::next::{reopenings, too_late};
 use crate::secret::{Redactor, Secret};
 
 use self::drive::Driver;
@@ -196,6 +196,9 @@ pub async fn resume(setup: Setup, records: Vec<Record>, how: Resume) -> Result<O
     let mut driver = Driver::new(setup, run, openings);
     driver.after_a_crash = cut_off;
     driver.record(resumed).await?;
+    if let Some(text) = too_late(&driver.setup.plan, &driver.run).filter(|_| how.back) {
+        driver.record(Event::Noted { text }).await?;
+    }
     driver.lock_all().await?;
     driver.recover().await?;
     for event in reopenings(&driver.setup.plan, &driver.run) {

@@ -175,6 +175,50 @@ impl<'a> Decider<'a> {
     }
 }
 
+/// Hosts that were changed and are closed: no rollback reaches them any more.
+pub fn beyond_reach(plan: &crate::plan::Plan, run: &super::Run) -> Vec<HostName> {
+    hosts_where(plan, run, |l| {
+        l.changed() && l.is_closed() && l.ended != Some(HostState::RolledBack)
+    })
+}
+
+/// True if a rollback would find something that was changed, is not closed and not yet back.
+pub fn within_reach(plan: &crate::plan::Plan, run: &super::Run) -> bool {
+    !hosts_where(plan, run, |l| {
+        l.changed() && !l.is_closed() && l.ended != Some(HostState::RolledBack)
+    })
+    .is_empty()
+}
+
+fn hosts_where(plan: &crate::plan::Plan, run: &super::Run, fits: impl Fn(&Line) -> bool) -> Vec<HostName> {
+    let lines = run.phases.values().flat_map(|p| &p.lines);
+    let found: std::collections::BTreeSet<&HostName> = lines.filter(|(_, l)| fits(l)).map(|(h, _)| h).collect();
+    // In the order of the plan, each once.
+    plan.hosts
+        .iter()
+        .map(|h| &h.name)
+        .filter(|h| found.contains(h))
+        .cloned()
+        .collect()
+}
+
+/// What is said of hosts that a wish to go back came too late for; `None` if it came too late for none.
+pub fn too_late(plan: &crate::plan::Plan, run: &super::Run) -> Option<String> {
+    const NAMED: usize = 5;
+    let hosts = beyond_reach(plan, run);
+    let first: Vec<&str> = hosts.iter().take(NAMED).map(HostName::as_str).collect();
+    let names = match hosts.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    };
+    let what = if within_reach(plan, run) {
+        "what was closed before cannot be taken back any more"
+    } else {
+        "nothing can be taken back any more: every host that was changed is closed"
+    };
+    (!hosts.is_empty()).then(|| format!("{what} ({names})"))
+}
+
 /// What `resume` says first about held hosts: they are looked at again, `verify` and then `undrain` if it passes.
 ///
 /// Not those that the run still takes back, and not after a partial undo or where only some of `steps` began: there only a

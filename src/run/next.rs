@@ -9,7 +9,7 @@
 
 use jiff::Timestamp;
 
-pub use super::back::reopenings;
+pub use super::back::{reopenings, too_late, within_reach};
 use super::event::{Event, Halt, Occasion, Slot, Stamped, StepKey};
 use super::line::{LineNext, Walker};
 use super::{Line, PhaseRun, Run};

@@ -134,6 +134,47 @@ fn a_changed_byte_of_journal_or_plan_is_found_and_nothing_goes_on_from_it() {
     room.run(&["verify"]).code(2);
 }
 
+#[test]
+fn who_wishes_to_go_back_when_every_host_is_closed_is_told_that_it_is_too_late() {
+    let room = Room::alone(&["a"]);
+    room.runbook("note", NOTE);
+    room.run(&["run", "note.yml", "--yes"]).code(0);
+    let journal = || std::fs::read(room.last_run().join("journal.jsonl")).unwrap();
+    let before = journal();
+    room.run(&["resume", "last", "--rollback"])
+        .code(6)
+        .says("nothing can be taken back any more: every host that was changed is closed (a)")
+        .says("help: ");
+    assert_eq!(journal(), before, "a run that is over stays as it was");
+    assert_eq!(room.effects(), ["a"]);
+    room.run(&["resume", "last"]).code(0).says("nothing to go on with");
+}
+
+#[test]
+fn what_was_closed_before_a_rollback_is_named_on_the_screen_and_in_the_record() {
+    let room = Room::alone(&["a", "b"]);
+    let bad = NOTE.replace(
+        "run: \"test -s",
+        "run: \"{ test {{ host.name }} = a || {{ host.rolling_back }}; } && test -s",
+    );
+    room.runbook(
+        "note",
+        &format!(
+            "    rollout: {{ batches: [1] }}\n{}",
+            bad.replace("rollback_host", "hold")
+        ),
+    );
+    room.run(&["run", "note.yml", "--yes"]).code(1);
+    let too_late = "what was closed before cannot be taken back any more (a)";
+    room.run(&["resume", "last", "--rollback"]).code(1).says(too_late);
+    assert_eq!(room.effects(), ["a", "b", "back"], "only b went back");
+    room.run(&["report", "last", "--format", "json"])
+        .code(0)
+        .shows(too_late);
+    room.run(&["resume", "last", "--rollback"])
+        .says("nothing can be taken back any more: every host that was changed is closed (a)");
+}
+
 /// Starts it and waits until its output says `until`.
 pub fn start(room: &Room, args: &[&str], until: &str) -> (Child, BufReader<std::process::ChildStderr>) {
     let mut child = room.command(args).stderr(Stdio::piped()).spawn().unwrap();
