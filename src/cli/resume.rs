@@ -15,7 +15,8 @@ use crate::journal::Journal;
 use crate::journal::store::Store;
 use crate::plan::PlannedWindow;
 use crate::plan::page::day;
-use crate::run::event::{Answer, Verdict};
+use crate::run::Open;
+use crate::run::event::{Answer, StepKey, Verdict};
 use crate::run::next::{too_late, within_reach};
 use crate::window::{Close, State, Window};
 
@@ -112,6 +113,9 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         "{}{back}: {title}",
         screen.paint(Tone::Strong, &format!("run {id} is resumed"))
     ));
+    for line in cut_off(&stored) {
+        screen.say(&line);
+    }
     let job = Job {
         plan: stored.plan,
         digest: stored.digest,
@@ -135,6 +139,22 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         },
     };
     execute::execute(job, opened.journal, how, console, &runtime)
+}
+
+/// What the last process left under way: a line for each step that its host is asked about first.
+fn cut_off(stored: &Stored) -> Vec<String> {
+    const SHOWN: usize = 10;
+    let open: Vec<_> = stored.run.open.iter().filter(|(_, o)| o.changes && o.latched).collect();
+    let line = |(key, open): &(&StepKey, &Open)| {
+        let who = key.host.as_ref().map_or("run", |h| h.as_str());
+        let step = super::words::step_name(&stored.plan, key);
+        format!("  {who}  {step} was cut off: {} is asked what became of it", open.on)
+    };
+    let mut lines: Vec<String> = open.iter().take(SHOWN).map(line).collect();
+    if open.len() > SHOWN {
+        lines.push(format!("  and {} more", open.len() - SHOWN));
+    }
+    lines
 }
 
 /// One process works on a run. Asked before anything that takes time; the journal's lock is what holds.

@@ -97,16 +97,21 @@ fn page(stored: &Stored, console: &Console) -> String {
         fact("halted", terminal_line(why));
     }
     out.push('\n');
+    let under_way = match stored.standing() {
+        Standing::Running(_) => "is under way",
+        _ => "was under way, and nobody has asked the host since",
+    };
     let rows: Vec<Vec<String>> = states(&stored.plan, &stored.run)
         .iter()
         .map(|s| {
             let why = stored.run.line(&s.phase, &s.host).map_or("", |l| l.why.as_str());
-            vec![
-                s.host.to_string(),
-                s.phase.clone(),
-                s.state.as_str().to_owned(),
-                terminal_line(why),
-            ]
+            let mut open = stored.run.open.keys();
+            let open = open.find(|k| k.phase == s.phase && k.host.as_ref() == Some(&s.host));
+            let why = match open {
+                Some(key) => format!("{} {under_way}", words::step_name(&stored.plan, key)),
+                None => terminal_line(why),
+            };
+            vec![s.host.to_string(), s.phase.clone(), s.state.as_str().to_owned(), why]
         })
         .collect();
     out.push_str(&table(&["HOST", "PHASE", "STATE", "WHY"], &rows));

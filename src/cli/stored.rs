@@ -279,7 +279,9 @@ pub fn next_commands(plan: &Plan, run: &Run, now: Timestamp, name: &str) -> Vec<
         let command = format!("pitstop approve {name} --gate {gate} --key ~/.ssh/id_ed25519");
         list.push((command, "says yes to the gate (someone who may)"));
     }
-    if let Some(o) = owed.iter().find(|o| o.kind == Owed::Step) {
+    // After a crash the hosts were not asked yet: `resume` does, and only what they cannot tell is a person's to say.
+    let asked = run.ended.is_some();
+    if let Some(o) = owed.iter().find(|o| asked && o.kind == Owed::Step) {
         let host = o.host.as_ref().map_or("HOST", HostName::as_str);
         let step = o.id.rsplit_once(&format!("{host}/")).map_or("STEP", |(_, step)| step);
         let command = format!("pitstop settle {name} {host}/{step} ok|failed|rerun|skip --reason WHY");
@@ -287,12 +289,19 @@ pub fn next_commands(plan: &Plan, run: &Run, now: Timestamp, name: &str) -> Vec<
     }
     if !over || !owed.is_empty() {
         if goes_on(plan, run, now, false) {
-            list.push((format!("pitstop resume {name}"), "goes on"));
+            let goes = match (asked, run.backwards.is_some()) {
+                (true, false) => "goes on",
+                (true, true) => "goes on taking back",
+                (false, false) => "asks the hosts how open steps ended, and goes on",
+                (false, true) => "asks the hosts how open steps ended, and goes on taking back",
+            };
+            list.push((format!("pitstop resume {name}"), goes));
         }
         let changed = states(plan, run)
             .iter()
             .any(|s| s.changed && s.state != HostState::RolledBack);
-        if changed && !run.dry && goes_on(plan, run, now, true) {
+        let new_wish = asked || run.backwards.is_none();
+        if changed && new_wish && !run.dry && goes_on(plan, run, now, true) {
             list.push((
                 format!("pitstop resume {name} --rollback"),
                 "takes back what can be taken back",

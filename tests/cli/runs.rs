@@ -224,8 +224,13 @@ fn after_a_kill_the_run_is_interrupted_and_resume_learns_how_the_step_ended() {
     let (mut child, _err) = start(&room, &["run", "slow.yml", "--yes", "-vv"], "steps/s1  begins");
     child.kill().unwrap();
     child.wait().unwrap();
-    room.run(&["status"]).code(0).shows("interrupted");
-    room.run(&["resume", "last"]).code(0);
+    let status = room.run(&["status"]).code(0).shows("interrupted");
+    let status = status.shows("steps/s1 was under way, and nobody has asked the host since");
+    let status = status.shows("asks the hosts how open steps ended, and goes on");
+    // What the host can tell is not for a person to say.
+    assert!(!status.out.contains("pitstop settle"), "{}", status.out);
+    let resumed = room.run(&["resume", "last"]).code(0);
+    resumed.says("steps/s1 was cut off: a is asked what became of it");
     assert_eq!(room.effects(), ["s1", "s2"], "nothing is done twice");
 }
 
