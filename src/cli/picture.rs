@@ -203,7 +203,13 @@ fn counts(plan: &Plan, run: &Run) -> Row {
         .iter()
         .map(|(state, n)| format!("{n} {}", state.as_str()))
         .collect();
-    parts.extend([format!("{at_work} at work"), format!("{to_go} to go")]);
+    // A run that goes back starts no further host.
+    let rest = if run.backwards.is_some() {
+        "not started"
+    } else {
+        "to go"
+    };
+    parts.extend([format!("{at_work} at work"), format!("{to_go} {rest}")]);
     row(
         if bad { Tone::Bad } else { Tone::Plain },
         format!("  hosts: {}", parts.join(", ")),
