@@ -13,9 +13,9 @@ use crate::id::Digest;
 /// Only when the value cannot be JSON at all (a map whose keys are no strings).
 pub fn to_string<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
     let tree = serde_json::to_value(value)?;
-    let mut out = String::new();
+    let mut out = Vec::new();
     write(&tree, &mut out)?;
-    Ok(out)
+    String::from_utf8(out).map_err(serde::ser::Error::custom)
 }
 
 /// The digest of the canonical text.
@@ -26,36 +26,34 @@ pub fn digest<T: Serialize>(value: &T) -> Result<Digest, serde_json::Error> {
     Ok(Digest::of(to_string(value)?.as_bytes()))
 }
 
-fn write(value: &Value, out: &mut String) -> Result<(), serde_json::Error> {
+fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), serde_json::Error> {
     match value {
         Value::Object(map) => {
             // serde_json may keep insertion order (a feature another crate can turn on): sort here, always.
-            let mut keys: Vec<&String> = map.keys().collect();
-            keys.sort_unstable();
-            out.push('{');
-            for (n, key) in keys.into_iter().enumerate() {
+            let mut entries: Vec<(&String, &Value)> = map.iter().collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            out.push(b'{');
+            for (n, (key, inner)) in entries.into_iter().enumerate() {
                 if n > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
-                out.push_str(&serde_json::to_string(key)?);
-                out.push(':');
-                if let Some(inner) = map.get(key) {
-                    write(inner, out)?;
-                }
+                serde_json::to_writer(&mut *out, key)?;
+                out.push(b':');
+                write(inner, out)?;
             }
-            out.push('}');
+            out.push(b'}');
         }
         Value::Array(items) => {
-            out.push('[');
+            out.push(b'[');
             for (n, item) in items.iter().enumerate() {
                 if n > 0 {
-                    out.push(',');
+                    out.push(b',');
                 }
                 write(item, out)?;
             }
-            out.push(']');
+            out.push(b']');
         }
-        scalar => out.push_str(&serde_json::to_string(scalar)?),
+        scalar => serde_json::to_writer(out, scalar)?,
     }
     Ok(())
 }

@@ -26,9 +26,6 @@ use super::project::{self, ProjectArgs, Room};
 use super::screen::Tone;
 use site::Site;
 
-/// Stack of a thread that checks, bytes: as much as the main thread has.
-const STACK: usize = 8 * 1024 * 1024;
-
 /// Show everything that is wrong with runbooks, changes, inventories, the policy and pitstop.yml
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -239,7 +236,7 @@ impl Work {
         let mut all = std::thread::scope(|scope| {
             let spawn = |_| {
                 std::thread::Builder::new()
-                    .stack_size(STACK)
+                    .stack_size(project::STACK)
                     .spawn_scoped(scope, worker)
             };
             let workers: Vec<_> = (0..cores.min(tasks)).map(spawn).collect();

@@ -105,8 +105,22 @@ pub struct Made {
     pub plan: Plan,
     /// Its digest.
     pub digest: Digest,
+    /// Its canonical text, which the digest is of.
+    pub text: String,
     /// Everything it was made of; `None`: it was read from a file.
     pub loaded: Option<Loaded>,
+}
+
+impl Made {
+    fn of(plan: Plan, loaded: Option<Loaded>) -> Result<Self, Problem> {
+        let text = canon::to_string(&plan)?;
+        Ok(Self {
+            digest: Digest::of(text.as_bytes()),
+            text,
+            plan,
+            loaded,
+        })
+    }
 }
 
 impl ChangeFlags {
@@ -159,7 +173,7 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
         Some(run) => Some(learnt(console, run, &made.plan, &made.digest)?),
         None => None,
     };
-    let text = canon::to_string(&made.plan)?;
+    let text = &made.text;
     if let Some(out) = &args.out {
         disk::write_atomic(out, text.as_bytes())?;
     }
@@ -227,11 +241,7 @@ pub fn make(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<Made,
     if !warnings.0.is_empty() {
         screen.note(render::human(&warnings, screen.color(), screen.width()).trim_end());
     }
-    Ok(Made {
-        digest: plan.digest()?,
-        plan,
-        loaded: Some(loaded),
-    })
+    Made::of(plan, Some(loaded))
 }
 
 /// Stored plans are JSON; everything people write is YAML.
@@ -255,11 +265,7 @@ fn unchanged(file: &Path, flags: &ChangeFlags, console: &Console) -> Result<(), 
 fn stored(file: &Path) -> Result<Made, Problem> {
     let bytes = disk::read(file, MAX_PLAN).map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
     let plan = exact_plan(&bytes, &file.display().to_string())?;
-    Ok(Made {
-        digest: plan.digest()?,
-        plan,
-        loaded: None,
-    })
+    Made::of(plan, None)
 }
 
 fn diff(args: &Args, console: &Console) -> Result<u8, Problem> {
@@ -268,20 +274,15 @@ fn diff(args: &Args, console: &Console) -> Result<u8, Problem> {
     };
     let any = |file: &Path| {
         if is_plan(file) {
-            stored(file)
+            Ok(stored(file)?.plan)
         } else if file.is_file() {
-            make(file, &args.change, console)
+            Ok(make(file, &args.change, console)?.plan)
         } else {
-            let run = Stored::find(console, &file.display().to_string())?;
-            Ok(Made {
-                plan: run.plan,
-                digest: run.digest,
-                loaded: None,
-            })
+            Ok::<_, Problem>(Stored::find(console, &file.display().to_string())?.plan)
         }
     };
     let (a, b) = (any(a)?, any(b)?);
-    let differences = page::diff(&a.plan, &b.plan);
+    let differences = page::diff(&a, &b);
     match args.format {
         Format::Json => console.screen.data(&format!(
             "{}\n",

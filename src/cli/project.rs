@@ -27,6 +27,9 @@ const SETTINGS: &str = "pitstop.yml";
 const POLICY: &str = "policy.yml";
 pub(super) const INVENTORY: &str = "inventory.yml";
 
+/// Stack of a thread that reads files, bytes: as much as the main thread has.
+pub(super) const STACK: usize = 8 * 1024 * 1024;
+
 /// What flags and environment say about a project and a change.
 #[derive(Clone, Debug, Default)]
 pub struct ProjectArgs {
@@ -187,8 +190,47 @@ fn load_into(args: &ProjectArgs, file: &Path, diags: &mut Diagnostics) -> Option
     let typed = change::flag("command line", &file.display().to_string());
     let path = inside(&room.folder, file, &typed, diags)?;
     let policy = policy(&room, diags);
-    let inventory = inventory(args, &room, diags);
-    let source = read(&room.folder, &path, &typed.span, diags)?;
+    // The inventory may be long: another core reads it.
+    let (inventory, (read, found)) = std::thread::scope(|scope| {
+        let reads = || {
+            let mut found = Diagnostics::new();
+            (inventory(args, &room, &mut found), found)
+        };
+        let builder = std::thread::Builder::new().stack_size(STACK);
+        let reader = builder.spawn_scoped(scope, reads);
+        let mut found = Diagnostics::new();
+        let read = runbook(args, &room, path, &typed.span, &mut found);
+        // Without a thread to be had this one reads it; what panics there panics here.
+        let inventory = match reader.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(inventory)) => inventory,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => reads(),
+        };
+        (inventory, (read, found))
+    });
+    diags.0.extend(inventory.1.0);
+    diags.0.extend(found.0);
+    let (runbook, path, change) = read?;
+    Some(Loaded {
+        runbook,
+        path,
+        inventory: inventory.0?,
+        change,
+        policy,
+        room,
+        diags: Diagnostics::new(),
+    })
+}
+
+/// The runbook with its path, and the change with what the flags say.
+fn runbook(
+    args: &ProjectArgs,
+    room: &Room,
+    path: String,
+    typed: &Span,
+    diags: &mut Diagnostics,
+) -> Option<(Runbook, String, Change)> {
+    let source = read(&room.folder, &path, typed, diags)?;
     // What is wrong with the tree is told by the reading that follows.
     let tree = yaml::read(&source, &mut Diagnostics::new());
     let (mut change, runbook_path) = if tree.as_ref().is_some_and(change::is_change) {
@@ -205,21 +247,10 @@ fn load_into(args: &ProjectArgs, file: &Path, diags: &mut Diagnostics) -> Option
         // A runbook that is not there is told at the line that names it.
         read(&room.folder, &runbook_path, &named.span, diags)?;
     }
-    let runbook = {
-        let mut found = Diagnostics::new();
-        let runbook = check::checked(&room.folder, &runbook_path, &mut found);
-        diags.0.extend(found.0);
-        runbook
-    };
-    Some(Loaded {
-        runbook: runbook?,
-        path: runbook_path,
-        inventory: inventory?,
-        change,
-        policy,
-        room,
-        diags: Diagnostics::new(),
-    })
+    let mut found = Diagnostics::new();
+    let runbook = check::checked(&room.folder, &runbook_path, &mut found);
+    diags.0.extend(found.0);
+    Some((runbook?, runbook_path, change))
 }
 
 fn flags(args: &ProjectArgs, diags: &mut Diagnostics) -> Option<Change> {
