@@ -27,7 +27,11 @@ fn set_by(before: Option<Timestamp>, e: &Stamped) -> SignedDuration {
 /// For people.
 pub fn words(by_ms: i64) -> String {
     let way = if by_ms < 0 { "back" } else { "forward" };
-    let by = duration(by_ms.unsigned_abs());
+    // Two clocks are not read in the same moment: a few milliseconds less than an hour were an hour.
+    let by = match by_ms.unsigned_abs() {
+        ms @ ..1000 => duration(ms),
+        ms => duration((ms + 500) / 1000 * 1000),
+    };
     format!("the clock of the control machine was set {way} by {by}; waits go on as they were meant")
 }
 
@@ -108,4 +112,21 @@ pub fn on_one_clock<'e>(plan: &Plan, events: &'e [Stamped]) -> Cow<'e, [Stamped]
 fn is_data(step: &PlannedStep, name: &str) -> bool {
     let written = |mark: &Option<PlannedMark>| mark.as_ref().is_some_and(|m| m.name == name && m.at.is_some());
     written(&step.mark) || written(&step.mark_start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn an_hour_less_a_few_milliseconds_is_told_as_an_hour() {
+        for by_ms in [-3_599_990, -3_600_004] {
+            assert!(words(by_ms).contains("set back by 1 h;"), "{}", words(by_ms));
+        }
+        assert!(
+            words(86_399_999).contains("set forward by 24 h;"),
+            "{}",
+            words(86_399_999)
+        );
+    }
 }
