@@ -12,10 +12,9 @@ use crate::journal::{self, Read};
 use crate::plan::Plan;
 use crate::plan::page::{Found, Learnt, PastRun, shown};
 use crate::report::record::{ChainHead, ChangeRecord, record};
-use crate::run::event::{Event, HostState, Stamped, Verdict};
+use crate::run::event::{Event, Stamped, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
-use crate::run::next::goes_on;
-use crate::run::verdict::states;
+use crate::run::next::{goes_on, within_reach};
 use crate::run::{GateState, Run};
 
 use super::console::Console;
@@ -297,11 +296,8 @@ pub fn next_commands(plan: &Plan, run: &Run, now: Timestamp, name: &str) -> Vec<
             };
             list.push((format!("pitstop resume {name}"), goes));
         }
-        let changed = states(plan, run)
-            .iter()
-            .any(|s| s.changed && s.state != HostState::RolledBack);
         let new_wish = asked || run.backwards.is_none();
-        if changed && new_wish && !run.dry && goes_on(plan, run, now, true) {
+        if within_reach(plan, run) && new_wish && !run.dry && goes_on(plan, run, now, true) {
             list.push((
                 format!("pitstop resume {name} --rollback"),
                 "takes back what can be taken back",
