@@ -49,6 +49,7 @@ const PINNED: &[(&str, &[&str])] = &[
     ("quick_junit", &["report/junit"]),
     ("similar", &["cli", "plan/page"]),
     ("aho_corasick", &["secret"]),
+    ("mimalloc", &["main.rs"]),
 ];
 
 /// What `report` and the pure core must not name: they are told the time and touch no file.
