@@ -56,7 +56,8 @@ pub(super) enum Message {
 /// A host that answered.
 pub(super) struct Reached {
     pub facts: Facts,
-    pub lock: Option<LockOutcome>,
+    /// What came of taking its lock; an error: it may be taken or not.
+    pub lock: Option<Result<LockOutcome, String>>,
 }
 
 /// Work that is under way, so that it is not begun twice.
@@ -82,6 +83,8 @@ pub(super) struct Driver {
     pub questions: Questions,
     /// Nobody waits for a gate: the process ends with it open.
     pub leave_waiting: bool,
+    /// Hosts whose lock this process asked for over a link that broke: ours, or nobody's.
+    pub unsure_locks: BTreeSet<HostName>,
     /// The last process of this run was cut off: it may have left something on any host it was on.
     pub after_a_crash: bool,
     /// The wall clock and the time that had passed when they were last compared.
@@ -106,6 +109,7 @@ impl Driver {
             shown: BTreeSet::new(),
             questions: Questions::new(),
             leave_waiting: false,
+            unsure_locks: BTreeSet::new(),
             after_a_crash: false,
             looked,
         }
@@ -362,15 +366,21 @@ impl Driver {
             });
         }
         match reached.lock {
-            Some(LockOutcome::Held(note)) => {
+            Some(Err(why)) => {
+                self.unsure_locks.insert(host.clone());
+                let why = self.setup.redactor.redact_text(&format!("its lock: {why}"));
+                events.push(refused(why));
+                return self.record_all(events).await;
+            }
+            Some(Ok(LockOutcome::Held(note))) => {
                 events.push(refused(super::lock::holder_words(&note)));
                 return self.record_all(events).await;
             }
-            Some(LockOutcome::Taken) => events.push(Event::Locked {
+            Some(Ok(LockOutcome::Taken)) => events.push(Event::Locked {
                 host: host.clone(),
                 on_host: true,
             }),
-            Some(LockOutcome::NoPlace(_)) => events.push(Event::Locked {
+            Some(Ok(LockOutcome::NoPlace(_))) => events.push(Event::Locked {
                 host: host.clone(),
                 on_host: false,
             }),

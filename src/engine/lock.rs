@@ -1,6 +1,6 @@
 //! Entering hosts: login, privilege, the run's lock; and giving all of it back.
 //!
-//! Owns: the order of locks (inventory order, all before the first change). Must not: break a lock.
+//! Owns: the order of locks (inventory order, the first one alone, all before the first change). Must not: break a lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -84,13 +84,23 @@ pub(super) async fn enter(
         privilege(&*session, user).await?;
     }
     let lock = match lock {
-        Some(note) => Some(session.lock(&note).await),
+        Some(note) => Some(take(hands, host, &note).await),
         None => None,
     };
     Ok(Box::new(Reached {
         facts: session.facts().clone(),
         lock,
     }))
+}
+
+/// Takes a host's lock. A connection that broke over it is no good any more.
+async fn take(hands: &Hands, host: &HostName, note: &LockNote) -> Result<LockOutcome, String> {
+    let session = hands.session(host).await.map_err(|e| e.to_string())?;
+    let took = session.lock(note).await;
+    if took.is_err() {
+        hands.close(host).await;
+    }
+    took
 }
 
 async fn privilege(session: &dyn Session, user: &str) -> Result<(), String> {
@@ -193,38 +203,72 @@ impl Driver {
         self.lock_these(&hosts).await
     }
 
+    /// The first that can be reached is locked before the others: of two runs that begin on the same hosts at once, whoever has
+    /// it has them all, where each would take some and both would be refused.
     async fn lock_these(&mut self, hosts: &[HostName]) -> Result<(), EngineError> {
+        let mut alone = 1;
         for group in hosts.chunks(ENTER_AT_ONCE) {
-            let mut tasks = Vec::new();
-            for host in group {
-                let (hands, host, note) = (self.hands.clone(), host.clone(), self.lock_note());
-                tasks.push(tokio::spawn(async move {
-                    let came = enter(&hands, &host, Some(note), &BTreeSet::new()).await;
-                    (host, came)
-                }));
-            }
-            let mut held = None;
-            for task in tasks {
-                let Ok((host, came)) = task.await else { continue };
-                let Ok(reached) = came else { continue };
-                crash::here(Moment::Locked);
-                let mut events = vec![Event::Connected {
-                    host: host.clone(),
-                    facts: reached.facts,
-                }];
-                match reached.lock {
-                    Some(LockOutcome::Taken) => events.push(Event::Locked { host, on_host: true }),
-                    Some(LockOutcome::NoPlace(_)) => events.push(Event::Locked { host, on_host: false }),
-                    Some(LockOutcome::Held(note)) => held = Some((host, note)),
-                    None => {}
-                }
-                self.record_all(events).await?;
-            }
-            if let Some((host, note)) = held {
-                return Err(self.refuse(&host, &note).await?);
-            }
+            let mut reached = self.log_in(group).await?;
+            let rest = reached.split_off(alone.min(reached.len()));
+            alone = alone.saturating_sub(reached.len());
+            self.take_locks(reached).await?;
+            self.take_locks(rest).await?;
         }
         Ok(())
+    }
+
+    /// Logs in, side by side: the hosts that could be reached.
+    async fn log_in(&mut self, hosts: &[HostName]) -> Result<Vec<HostName>, EngineError> {
+        let enters = |host: &HostName| {
+            let (hands, host) = (self.hands.clone(), host.clone());
+            tokio::spawn(async move {
+                let came = enter(&hands, &host, None, &BTreeSet::new()).await;
+                (host, came)
+            })
+        };
+        let tasks: Vec<_> = hosts.iter().map(enters).collect();
+        let (mut reached, mut events) = (Vec::new(), Vec::new());
+        for task in tasks {
+            if let Ok((host, Ok(came))) = task.await {
+                let facts = came.facts;
+                events.push(Event::Connected {
+                    host: host.clone(),
+                    facts,
+                });
+                reached.push(host);
+            }
+        }
+        self.record_all(events).await?;
+        Ok(reached)
+    }
+
+    /// Takes the locks of hosts that were reached, side by side; one that another run holds ends this one.
+    async fn take_locks(&mut self, hosts: Vec<HostName>) -> Result<(), EngineError> {
+        let takes = |host: HostName| {
+            let (hands, note) = (self.hands.clone(), self.lock_note());
+            tokio::spawn(async move {
+                let took = take(&hands, &host, &note).await;
+                (host, took)
+            })
+        };
+        let tasks: Vec<_> = hosts.into_iter().map(takes).collect();
+        let (mut events, mut held) = (Vec::new(), None);
+        for task in tasks {
+            let Ok((host, took)) = task.await else { continue };
+            crash::here(Moment::Locked);
+            match took {
+                Ok(LockOutcome::Taken) => events.push(Event::Locked { host, on_host: true }),
+                Ok(LockOutcome::NoPlace(_)) => events.push(Event::Locked { host, on_host: false }),
+                Ok(LockOutcome::Held(note)) => held = Some((host, note)),
+                // Asked for again when its phase begins.
+                Err(_) => drop(self.unsure_locks.insert(host)),
+            }
+        }
+        self.record_all(events).await?;
+        match held {
+            Some((host, note)) => Err(self.refuse(&host, &note).await?),
+            None => Ok(()),
+        }
     }
 
     fn over(&self, phase: &str, host: &HostName) -> bool {
@@ -323,7 +367,7 @@ impl Driver {
             let machine = self.machine(host);
             let parting = Parting {
                 host: host.clone(),
-                unlock: (locked(host) || anywhere) && !kept.contains(&machine),
+                unlock: (locked(host) || anywhere || self.unsure_locks.contains(host)) && !kept.contains(&machine),
                 recorded: locked(host),
                 // The record of a step that nobody knows the end of is the only witness: it stays.
                 leave: !open.contains(host) && !self.unknown_on(host),

@@ -454,7 +454,7 @@ impl Session for Host {
         Box::pin(self.get_file(path, max_bytes, become_user, sink))
     }
 
-    fn lock<'a>(&'a self, note: &'a LockNote) -> Pending<'a, LockOutcome> {
+    fn lock<'a>(&'a self, note: &'a LockNote) -> Pending<'a, Result<LockOutcome, String>> {
         Box::pin(self.take_lock(note))
     }
 

@@ -7,28 +7,35 @@ use super::shell::quote;
 use super::{LockNote, LockOutcome};
 use crate::id::{Digest, RunId};
 
-/// mkdir is the lock; the note follows at once. `/var/tmp` is sticky, so nobody else can remove either.
+/// mkdir is the lock, and the note follows at once. `/var/tmp` is sticky, so nobody else can remove either.
 ///
-/// Whoever comes between the two (two names of one machine in one run do) waits for the note, which says whose lock it is.
+/// Whoever comes between the two (two names of one machine in one run do) waits for the note, which says whose lock it is. A lock
+/// that is gone when its note is looked for was given back this instant: it is tried again, and never taken for a host without a
+/// place, for there this run would go on with no lock at all.
 const TAKE: &str = r#"
 umask 022
-n=0
-while :; do
+n=0 waited=0
+while [ "$n" -lt 50 ]; do
+  n=$((n + 1))
   if x=$(mkdir "$l" 2>&1); then
     printf '%s\n' "$run" "$operator" "$controller" "$at" >"$l/note" || { rm -f "$l/note"; rmdir "$l"; echo "its note cannot be written"; exit 2; }
     exit 0
   fi
-  n=$((n + 1))
   if [ ! -h "$l" ] && [ ! -e "$l" ]; then
-    # No place at all, or given back this instant: look once more.
-    [ "$n" -gt 1 ] && { echo "$x"; exit 2; }
+    [ -d /var/tmp ] && [ -w /var/tmp ] || break
     continue
   fi
-  if [ -s "$l/note" ] || [ "$n" -gt 3 ]; then break; fi
-  sleep 1
+  if [ -f "$l/note" ] && [ ! -h "$l/note" ] && y=$(head -c 4096 "$l/note" 2>/dev/null) && [ -n "$y" ]; then
+    printf '%s\n' "$y"
+    exit 1
+  fi
+  [ -e "$l" ] || [ -h "$l" ] || continue
+  [ "$waited" -lt 30 ] || exit 1
+  waited=$((waited + 1))
+  sleep 0.1 2>/dev/null || { sleep 1; waited=$((waited + 9)); }
 done
-[ -f "$l/note" ] && [ ! -h "$l/note" ] && head -c 4096 "$l/note"
-exit 1
+echo "$x"
+exit 2
 "#;
 
 /// Another name of this machine may give it back in the same instant: a lock that is gone is given back.
@@ -58,7 +65,7 @@ impl Host {
     }
 
     /// [`super::Session::lock`].
-    pub(super) async fn take_lock(&self, note: &LockNote) -> LockOutcome {
+    pub(super) async fn take_lock(&self, note: &LockNote) -> Result<LockOutcome, String> {
         let text = format!(
             "l={} run={} operator={} controller={} at={}\n{TAKE}",
             quote(&self.lock_path()),
@@ -67,12 +74,9 @@ impl Host {
             one_line(&note.controller),
             one_line(&note.at),
         );
-        let (said, status) = match self.login_script(&text).await {
-            Ok(answer) => answer,
-            Err(why) => return LockOutcome::NoPlace(why),
-        };
+        let (said, status) = self.login_script(&text).await?;
         let said = String::from_utf8_lossy(&said).into_owned();
-        match status {
+        Ok(match status {
             0 => LockOutcome::Taken,
             1 => {
                 let held = read_note(&said);
@@ -83,7 +87,7 @@ impl Host {
                 }
             }
             _ => LockOutcome::NoPlace(said.trim().to_owned()),
-        }
+        })
     }
 
     /// [`super::Session::unlock`].

@@ -316,7 +316,10 @@ pub trait Session: Send + Sync {
     ) -> Pending<'a, Result<(), String>>;
 
     /// Takes the host's lock for this run.
-    fn lock<'a>(&'a self, note: &'a LockNote) -> Pending<'a, LockOutcome>;
+    ///
+    /// # Errors
+    /// The link was lost: it may be taken or not. Whoever asks again for the same run gets [`LockOutcome::Taken`] in both cases.
+    fn lock<'a>(&'a self, note: &'a LockNote) -> Pending<'a, Result<LockOutcome, String>>;
 
     /// Gives it back, if this run holds it.
     fn unlock<'a>(&'a self, run: &'a RunId) -> Pending<'a, Result<(), String>>;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::dice::Dice;
 use crate::fleet::{Fleet, code, records};
 use crate::to_the_gate;
 
@@ -13,18 +14,6 @@ const KILLS: usize = 20;
 const IN_UNDO: usize = 3;
 /// No process of this test may take longer.
 const LIMIT: Duration = Duration::from_secs(120);
-
-/// A small generator, so that a failing run can be repeated by its seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
 
 /// What was under way when a process was killed.
 #[derive(Default)]
@@ -40,7 +29,7 @@ fn p1_twenty_kills_of_one_run_start_no_changing_step_twice_and_lose_none() {
         .and_then(|s| s.parse().ok())
         .unwrap_or_else(|| u64::from(std::process::id()) + 7);
     println!("seed {seed} (PITSTOP_SEED={seed} repeats it)");
-    let mut dice = Dice(seed.max(1));
+    let mut dice = Dice::of(seed);
     let fleet = Fleet::start(12, "0.3");
     fleet.mark("h05", "bad");
     fleet.mark("h09", "always-bad");

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use pitstop::crash::Moment;
 
 use crate::books::{self, Compared};
+use crate::dice::Dice;
 use crate::figures;
 use crate::fleet::{Fleet, records, words};
 
@@ -24,27 +25,6 @@ const KILLS_OF_A_RUN: u64 = 12;
 /// What a host may do wrong.
 const FAULTS: [&str; 6] = ["fail-a", "fail-b", "fail-c", "bad", "always-bad", "fail-out"];
 const FAULTS_BACK: [&str; 2] = ["fail-un_a", "fail-un_b"];
-
-/// A small generator: a failing run can be begun again by its seed, though the instants of the machine are its own.
-struct Dice(u64);
-
-impl Dice {
-    /// Neighbouring seeds must not give neighbouring dice.
-    fn of(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % n
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[usize::try_from(self.below(of.len() as u64)).unwrap()]
-    }
-}
 
 /// How a process is to die.
 enum Death {

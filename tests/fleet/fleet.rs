@@ -236,7 +236,11 @@ impl Project {
     }
 
     pub fn run(&self, args: &[&str]) -> Output {
-        command(self.dir.path(), &self.operator, args).output().unwrap()
+        self.pitstop(args).output().unwrap()
+    }
+
+    pub fn pitstop(&self, args: &[&str]) -> Command {
+        command(self.dir.path(), &self.operator, args)
     }
 }
 

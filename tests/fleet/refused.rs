@@ -29,7 +29,8 @@ phases:
         undo: { none: "it only counts" }
 "#;
 
-fn slow(targets: &str) -> String {
+/// The slow runbook over these targets.
+pub fn slow(targets: &str) -> String {
     SLOW.replace("TARGETS", targets)
 }
 

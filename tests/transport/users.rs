@@ -312,7 +312,7 @@ async fn a_host_without_a_place_for_the_latch_is_attached() {
         controller: "c".into(),
         at: "t".into(),
     };
-    assert_eq!(session.lock(&note).await, LockOutcome::Taken);
+    assert_eq!(session.lock(&note).await, Ok(LockOutcome::Taken));
     session.unlock(&to.run).await.unwrap();
     assert!(matches!(
         session.probe(&LatchKey::of("x"), "b", None, &mut Kept::default()).await,

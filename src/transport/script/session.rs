@@ -335,12 +335,12 @@ impl Session for Scripted {
         })
     }
 
-    fn lock<'a>(&'a self, _note: &'a LockNote) -> Pending<'a, LockOutcome> {
+    fn lock<'a>(&'a self, _note: &'a LockNote) -> Pending<'a, Result<LockOutcome, String>> {
         let lost = self.is_lost();
         Box::pin(async move {
             match lost {
-                false => LockOutcome::Taken,
-                true => LockOutcome::NoPlace(LOST.to_owned()),
+                false => Ok(LockOutcome::Taken),
+                true => Err(LOST.to_owned()),
             }
         })
     }
