@@ -220,7 +220,7 @@ fn of_run(event: &Event) -> Option<Line> {
             };
             (Tone::Bad, format!("gate {gate} {why}"), 0)
         }
-        Event::Halted { text, .. } => (Tone::Bad, format!("nothing further starts: {}", terminal_line(text)), 0),
+        Event::Halted { text, .. } => (Tone::Bad, format!("halted: {}", terminal_line(text)), 0),
         Event::TurnedBack { why } => (Tone::Warn, format!("the run goes back: {}", terminal_line(why)), 0),
         Event::Signalled { count } => {
             let text = match count {
