@@ -32,11 +32,23 @@ pub struct Former {
     pub mode: Option<u32>,
 }
 
-/// Collects bytes in memory; what is asked for is small and limited.
-#[derive(Default)]
+/// Collects bytes in memory, so many of each stream; a host that says more is not believed to be short.
 struct Memory {
     out: Vec<u8>,
     err: Vec<u8>,
+    most: usize,
+}
+
+impl Memory {
+    /// For the answer to a question.
+    fn of_words() -> Self {
+        Self::of(64 << 10)
+    }
+
+    fn of(most: usize) -> Self {
+        let (out, err) = Default::default();
+        Self { out, err, most }
+    }
 }
 
 impl Sink for Memory {
@@ -46,7 +58,13 @@ impl Sink for Memory {
         } else {
             &mut self.err
         };
-        to.extend_from_slice(bytes);
+        let room = self.most.saturating_sub(to.len()).min(bytes.len());
+        to.extend(bytes.iter().take(room));
+    }
+
+    fn restart(&mut self) {
+        self.out.clear();
+        self.err.clear();
     }
 }
 
@@ -56,7 +74,7 @@ impl Sink for Memory {
 /// When it cannot be read, or is too large to be kept: then the upload must not begin.
 pub async fn capture(job: &Job, dest: &str, hands: &Hands) -> Result<Former, End> {
     let session = session(job, hands).await?;
-    let mut answer = Memory::default();
+    let mut answer = Memory::of_words();
     let look = look::kind_and_mode(dest);
     let how = session.run(plain(job, look), &mut answer).await;
     let said = String::from_utf8_lossy(&answer.out).trim().to_owned();
@@ -68,9 +86,8 @@ pub async fn capture(job: &Job, dest: &str, hands: &Hands) -> Result<Former, End
         (How::Exited(0), "other") => Err(End::Failed(format!("{dest} exists and is no plain file"))),
         (How::Exited(0), mode) => {
             let mode = u32::from_str_radix(mode, 8).ok();
-            let mut content = Memory::default();
-            session
-                .get(dest, FORMER_MAX, job.become_user.as_deref(), &mut content)
+            let mut content = Memory::of(usize::try_from(FORMER_MAX).unwrap_or(usize::MAX));
+            read(job, &*session, dest, FORMER_MAX, &mut content)
                 .await
                 .map_err(|why| End::Failed(format!("the former content of {dest} cannot be kept: {why}")))?;
             Ok(Former {
@@ -168,7 +185,7 @@ pub(super) async fn restore(
             Err(end) => return Done::end(end),
         };
         let how = session
-            .run(plain(job, format!("rm -f -- {}", quote(dest))), &mut Memory::default())
+            .run(plain(job, format!("rm -f -- {}", quote(dest))), &mut Memory::of_words())
             .await;
         return Done::end(match how {
             How::Exited(0) => End::Good,
@@ -194,17 +211,24 @@ pub(super) async fn get(job: &Job, src: &str, max_bytes: u64, hands: &Hands, sin
         Ok(session) => session,
         Err(end) => return Done::end(end),
     };
-    Done::end(
-        match session.get(src, max_bytes, job.become_user.as_deref(), sink).await {
-            Ok(()) => End::Good,
-            Err(why) => End::Failed(why),
-        },
-    )
+    Done::end(match read(job, &*session, src, max_bytes, sink).await {
+        Ok(()) => End::Good,
+        Err(why) => End::Failed(why),
+    })
+}
+
+/// Reads a file within the step's limit.
+async fn read(job: &Job, session: &dyn Session, path: &str, max_bytes: u64, sink: &mut dyn Sink) -> Result<(), String> {
+    let reading = session.get(path, max_bytes, job.become_user.as_deref(), sink);
+    match tokio::time::timeout(job.timeout, reading).await {
+        Ok(done) => done,
+        Err(_) => Err(format!("{path} was not read within {} s", job.timeout.as_secs())),
+    }
 }
 
 /// The digest of a file on the host, in hex.
 async fn there(job: &Job, session: &dyn Session, path: &str) -> Option<String> {
-    let mut answer = Memory::default();
+    let mut answer = Memory::of_words();
     let how = session.run(plain(job, look::digest(path)), &mut answer).await;
     if how != How::Exited(0) {
         return None;

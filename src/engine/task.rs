@@ -135,10 +135,10 @@ impl Task {
                 break;
             };
             let mut streams = Streams::new(self.output.clone(), self.redactor.clone());
-            if session
-                .get(path, KEEP_MAX, job.become_user.as_deref(), &mut streams)
+            let reading = session.get(path, KEEP_MAX, job.become_user.as_deref(), &mut streams);
+            if tokio::time::timeout(job.timeout, reading)
                 .await
-                .is_ok()
+                .is_ok_and(|read| read.is_ok())
             {
                 let stored = streams.out.finish(true);
                 let digest = stored

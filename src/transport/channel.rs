@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -15,6 +15,8 @@ use super::{Pending, Stream};
 
 /// Bytes that wait in memory for the one who drains a channel; what comes beyond is dropped and counted.
 const WAITING: usize = 64 << 20;
+/// What an event takes beside its bytes: a host that sends them one by one fills the same memory.
+const OVERHEAD: usize = 128;
 
 /// When a wait of `limit` from now ends. No limit is taken for longer than a year, which an instant can always hold.
 pub(super) fn ends(limit: Duration) -> Instant {
@@ -49,7 +51,7 @@ pub(super) enum Input {
 pub(super) enum Event {
     /// Output.
     Bytes(Stream, Vec<u8>),
-    /// Output that was dropped, because nobody drained the channel.
+    /// Output that was dropped, because nobody drained the channel. Told before the end, not where it would have stood.
     Dropped(Stream, u64),
     /// The program's end.
     Exit(i32),
@@ -61,15 +63,34 @@ pub(super) enum Event {
 pub(super) struct Channel {
     input: UnboundedSender<Input>,
     events: UnboundedReceiver<Event>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
     unread: VecDeque<(Stream, Vec<u8>)>,
+    /// Stands behind what was dropped before it.
+    last: Option<Event>,
+}
+
+/// What waits between the reader of a channel and the one who drains it.
+struct Waiting {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    dropped: [AtomicU64; 2],
+}
+
+impl Waiting {
+    fn dropped(&self, stream: Stream) -> &AtomicU64 {
+        let [out, err] = &self.dropped;
+        match stream {
+            Stream::Out => out,
+            Stream::Err => err,
+        }
+    }
 }
 
 /// The end of a channel that its reader task holds.
 #[derive(Clone)]
 pub(super) struct Feed {
     events: UnboundedSender<Event>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
 }
 
 impl Channel {
@@ -77,7 +98,11 @@ impl Channel {
     pub(super) fn new() -> (Self, Feed, UnboundedReceiver<Input>) {
         let (input, inputs) = unbounded_channel();
         let (sender, events) = unbounded_channel();
-        let waiting = Arc::new(AtomicUsize::new(0));
+        let waiting = Arc::new(Waiting {
+            now: AtomicUsize::new(0),
+            most: AtomicUsize::new(WAITING),
+            dropped: Default::default(),
+        });
         let feed = Feed {
             events: sender,
             waiting: waiting.clone(),
@@ -88,10 +113,16 @@ impl Channel {
                 events,
                 waiting,
                 unread: VecDeque::new(),
+                last: None,
             },
             feed,
             inputs,
         )
+    }
+
+    /// From here on no more than this waits for us: whoever says more was not asked.
+    pub(super) fn expect_little(&self, bytes: usize) {
+        self.waiting.most.store(bytes, Ordering::Relaxed);
     }
 
     /// Queues bytes; false if the channel has ended.
@@ -117,19 +148,23 @@ impl Channel {
         if let Some((stream, bytes)) = self.unread.pop_front() {
             return Event::Bytes(stream, bytes);
         }
-        match self.events.recv().await {
-            Some(event) => self.count(event),
-            None => Event::Gone("the connection ended".to_owned()),
+        if let Some(event) = self.waits_behind() {
+            return event;
         }
+        let event = self.events.recv().await;
+        self.count(event.unwrap_or_else(gone))
     }
 
     /// The next event, if it is here already.
     pub(super) fn ready(&mut self) -> Option<Event> {
         use tokio::sync::mpsc::error::TryRecvError;
+        if let Some(event) = self.waits_behind() {
+            return Some(event);
+        }
         match self.events.try_recv() {
             Ok(event) => Some(self.count(event)),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Event::Gone("the connection ended".to_owned())),
+            Err(TryRecvError::Disconnected) => Some(self.count(gone())),
         }
     }
 
@@ -141,21 +176,42 @@ impl Channel {
         }
     }
 
-    fn count(&self, event: Event) -> Event {
+    fn count(&mut self, event: Event) -> Event {
         if let Event::Bytes(_, bytes) = &event {
-            self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+            self.waiting.now.fetch_sub(bytes.len() + OVERHEAD, Ordering::Relaxed);
+            return event;
         }
-        event
+        self.last = Some(event);
+        self.waits_behind().unwrap_or_else(gone)
     }
+
+    /// The end, and before it what had to be dropped.
+    fn waits_behind(&mut self) -> Option<Event> {
+        self.last.as_ref()?;
+        for stream in [Stream::Out, Stream::Err] {
+            let bytes = self.waiting.dropped(stream).swap(0, Ordering::Relaxed);
+            if bytes > 0 {
+                return Some(Event::Dropped(stream, bytes));
+            }
+        }
+        self.last.take()
+    }
+}
+
+fn gone() -> Event {
+    Event::Gone("the connection ended".to_owned())
 }
 
 impl Feed {
     /// Passes output on, or drops it when too much of it waits already.
     pub(super) fn bytes(&self, stream: Stream, bytes: Vec<u8>) {
-        let before = self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
-        if before.saturating_add(bytes.len()) > WAITING {
-            self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
-            self.event(Event::Dropped(stream, bytes.len() as u64));
+        let cost = bytes.len() + OVERHEAD;
+        let before = self.waiting.now.fetch_add(cost, Ordering::Relaxed);
+        if before.saturating_add(cost) > self.waiting.most.load(Ordering::Relaxed) {
+            self.waiting.now.fetch_sub(cost, Ordering::Relaxed);
+            self.waiting
+                .dropped(stream)
+                .fetch_add(bytes.len() as u64, Ordering::Relaxed);
         } else {
             self.event(Event::Bytes(stream, bytes));
         }
@@ -170,5 +226,41 @@ impl Feed {
     /// Ends once nobody drains the channel any more.
     pub(super) async fn closed(&self) {
         self.events.closed().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_drains_is_bounded_however_small_its_pieces_and_every_byte_is_counted() {
+        const MOST: usize = 64 << 10;
+        const SENT: u64 = 100_000;
+        let (mut channel, feed, _inputs) = Channel::new();
+        channel.expect_little(MOST);
+        for _ in 0..SENT {
+            feed.bytes(Stream::Out, vec![b'x']);
+            feed.bytes(Stream::Err, Vec::new());
+        }
+        feed.event(Event::Exit(0));
+        let (mut events, mut kept, mut dropped) = (0, 0, 0);
+        while let Some(event) = channel.ready() {
+            events += 1;
+            match event {
+                Event::Bytes(_, bytes) => kept += bytes.len() as u64,
+                Event::Dropped(_, bytes) => dropped += bytes,
+                Event::Exit(status) => {
+                    assert_eq!(status, 0, "the end comes last");
+                    break;
+                }
+                Event::Gone(why) => panic!("{why}"),
+            }
+        }
+        assert!(events <= MOST / OVERHEAD + 2, "{events} events were kept");
+        assert_eq!(kept + dropped, SENT);
+        // What was taken makes room again.
+        feed.bytes(Stream::Out, vec![b'y'; 10]);
+        assert_eq!(channel.ready(), Some(Event::Bytes(Stream::Out, vec![b'y'; 10])));
     }
 }

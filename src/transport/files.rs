@@ -4,19 +4,25 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::channel::Event;
 use super::host::Host;
-use super::latch::{ANSWER, Lane};
+use super::latch::{ANSWER, Lane, SLOWEST};
 use super::shell::{self, quote};
 use super::{Put, Sink, Stream};
 use crate::id::Digest;
 
+/// What a host has to say about a file that it does not give or take.
+const SAID: usize = 1024;
+
 /// Bytes given to a channel at a time.
 const PIECE: usize = 256 << 10;
 
-/// Tells whether file `$1` has the digest `$2`: 0 it has, 1 it has not, 2 the host cannot tell.
+/// Tells whether file `$1` has the digest `$2`: 0 it has, 1 it has not or is not there, 2 the host cannot tell.
 const HAS_DIGEST: &str = r#"
 has() {
+  [ -f "$1" ] || return 1
   for x in sha256sum 'shasum -a 256' 'openssl dgst -sha256 -r' 'busybox sha256sum' 'perl -MDigest::SHA=sha256_hex -e print(sha256_hex(<STDIN>))'; do
     command -v ${x%% *} >/dev/null || continue
     x=$($x <"$1" 2>/dev/null) || continue
@@ -96,7 +102,7 @@ impl Host {
         let mut said = Vec::new();
         loop {
             match channel.next().await {
-                Event::Bytes(_, bytes) => said.extend(bytes.into_iter().take(1024)),
+                Event::Bytes(_, bytes) => keep(&mut said, &bytes),
                 Event::Dropped(..) => {}
                 Event::Exit(0) => return Ok(()),
                 Event::Exit(_) => return Err(String::from_utf8_lossy(&said).trim().to_owned()),
@@ -180,8 +186,12 @@ impl Host {
         let mut channel = shell::open(self.channels.as_ref(), &self.privilege, user, &inner, self.limit).await?;
         channel.end_input();
         let (mut got, mut said) = (0_u64, Vec::new());
+        let begun = Instant::now();
         loop {
-            match channel.next_within(SILENCE).await {
+            // Words on the other stream are not the file.
+            let due = begun + SILENCE + Duration::from_secs(got / SLOWEST);
+            let event = tokio::time::timeout_at(due, channel.next()).await;
+            match event.map_err(|_| format!("{path} comes slower than {SLOWEST} bytes a second"))? {
                 Event::Bytes(Stream::Out, bytes) => {
                     got += bytes.len() as u64;
                     if got > max_bytes {
@@ -189,7 +199,7 @@ impl Host {
                     }
                     sink.take(Stream::Out, &bytes);
                 }
-                Event::Bytes(Stream::Err, bytes) => said.extend(bytes.into_iter().take(1024)),
+                Event::Bytes(Stream::Err, bytes) => keep(&mut said, &bytes),
                 Event::Dropped(..) => return Err(format!("{path} came faster than it could be kept")),
                 Event::Exit(0) => return Ok(()),
                 Event::Exit(_) => return Err(format!("{path}: {}", String::from_utf8_lossy(&said).trim())),
@@ -199,5 +209,10 @@ impl Host {
     }
 }
 
-/// A read that brings nothing for so long is given up.
+fn keep(said: &mut Vec<u8>, bytes: &[u8]) {
+    let room = SAID.saturating_sub(said.len()).min(bytes.len());
+    said.extend(bytes.iter().take(room));
+}
+
+/// A read may take so long, and a second more for each [`SLOWEST`] bytes that it has brought.
 const SILENCE: Duration = Duration::from_secs(30);

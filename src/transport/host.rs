@@ -31,6 +31,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// A step that takes longer than this has its output pulled while it runs.
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(500);
+/// What a step said must be here so long after its end at the latest, or after its own limit, if that is longer.
+const REST_OF_OUTPUT: Duration = Duration::from_secs(60);
+/// What a step said that ended while nobody listened.
+const LONG_OUTPUT: Duration = Duration::from_secs(600);
+/// Stopping a step, and being sure of it, takes no longer.
+const STOP: Duration = Duration::from_secs(90);
+/// Users that may have left something on one host. A host that names more is not telling the truth.
+const USERS: usize = 64;
 /// Settled attempts whose traces wait for the next request of their user.
 const UNACKNOWLEDGED: usize = 64;
 
@@ -131,14 +139,24 @@ impl Host {
                     return self.stop(key, user, How::TimedOut, pulled, sink).await;
                 }
                 () = tokio::time::sleep_until(look) => {
-                    if let Ok(mut side) = self.lane(user).await
-                        && side.pull_both(key, &mut pulled, sink).await.is_ok()
-                    {
-                        self.give_back(user, side);
+                    // A host that is slow to show what it has does not put off the step's limit.
+                    tokio::select! {
+                        () = self.look(key, user, &mut pulled, sink) => {}
+                        () = cancelled(&mut cancel) => {}
+                        () = tokio::time::sleep_until(deadline) => {}
                     }
                     look = Instant::now() + LOOK;
                 }
             }
+        }
+    }
+
+    /// Gives the sink what a running step has said so far.
+    async fn look(&self, key: &str, user: Option<&str>, pulled: &mut Pulled, sink: &mut dyn Sink) {
+        if let Ok(mut side) = self.lane(user).await
+            && side.pull_both(key, pulled, sink).await.is_ok()
+        {
+            self.give_back(user, side);
         }
     }
 
@@ -154,7 +172,8 @@ impl Host {
     ) -> How {
         let user = request.become_user.as_deref();
         if let Some(status) = reply.status {
-            if let Err(why) = lane.finish(key, reply, &mut pulled, sink).await {
+            let within = request.timeout.max(REST_OF_OUTPUT);
+            if let Err(why) = in_time(within, lane.finish(key, reply, &mut pulled, sink)).await {
                 return How::Unknown(format!("it ended with status {status}, its output did not come: {why}"));
             }
             self.give_back(user, lane);
@@ -182,8 +201,9 @@ impl Host {
                 Ok(stands) => stands,
                 Err(why) => return How::Unknown(why),
             };
+            let within = request.timeout.max(REST_OF_OUTPUT);
             if matches!(stands, Probe::Done(_) | Probe::Running)
-                && let Err(why) = lane.pull_both(key, &mut pulled, sink).await
+                && let Err(why) = in_time(within, lane.pull_both(key, &mut pulled, sink)).await
             {
                 return How::Unknown(format!("its output did not come: {why}"));
             }
@@ -225,7 +245,7 @@ impl Host {
             side.count_rest(key, &pulled, sink).await?;
             Ok::<_, String>((side, how))
         };
-        match stopped.await {
+        match in_time(STOP, stopped).await {
             Ok((side, how)) => {
                 self.give_back(user, side);
                 how
@@ -282,7 +302,7 @@ impl Host {
             let stands = lane.probe(key, boot).await?;
             if let Probe::Done(_) = stands {
                 let mut pulled = Pulled::default();
-                lane.pull_both(key, &mut pulled, sink).await?;
+                in_time(LONG_OUTPUT, lane.pull_both(key, &mut pulled, sink)).await?;
                 lane.count_rest(key, &pulled, sink).await?;
             }
             self.give_back(user, lane);
@@ -330,7 +350,13 @@ impl Host {
             )
             .await?;
         let mut failed = Vec::new();
-        for name in String::from_utf8_lossy(&names).lines() {
+        let names = String::from_utf8_lossy(&names).into_owned();
+        if names.lines().count() > USERS {
+            return Err(format!(
+                "it names more than {USERS} users whose directories are to be removed"
+            ));
+        }
+        for name in names.lines() {
             match self.lane(Some(name)).await {
                 Ok(mut lane) => failed.extend(lane.end().await.err()),
                 Err(why) => failed.push(why),
@@ -350,6 +376,14 @@ impl Host {
         } else {
             Err(failed.join("; "))
         }
+    }
+}
+
+/// No host holds its line by answering slowly for ever.
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(format!("not within {} s", limit.as_secs())),
     }
 }
 

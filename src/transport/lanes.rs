@@ -95,6 +95,7 @@ impl Host {
         while let Some(at) = state.idle.iter().rposition(|(of, _)| of.as_deref() == user) {
             let (_, mut lane) = state.idle.remove(at);
             if lane.is_usable() {
+                lane.wake();
                 return Some(lane);
             }
         }
@@ -106,6 +107,7 @@ impl Host {
         if !lane.is_usable() {
             return;
         }
+        lane.rest();
         let mut state = self.state();
         state.idle.push((user.map(str::to_owned), lane));
         if state.idle.len() > IDLE {

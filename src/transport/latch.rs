@@ -35,8 +35,15 @@ const BLOCK: u64 = 64 << 10;
 const BLOCKS_PER_PULL: u64 = 16;
 /// No answer of the protocol is longer; a host that says more in one answer is not one of ours.
 const LONGEST_ANSWER: usize = 2 << 20;
+/// Of the run's directory: `PATH_MAX`.
+const LONGEST_PATH: usize = 4096;
+/// What may wait in a lane that is at work, and in one that nobody has asked anything.
+const WAITING: usize = 2 * LONGEST_ANSWER;
+const WAITING_IDLE: usize = 64 << 10;
 /// Limit of an answer that waits for nothing but the host itself.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
+/// An answer that is on its way may take longer, as long as so many bytes a second of it come.
+pub(super) const SLOWEST: u64 = 1 << 10;
 
 /// One persistent `sh` of one user on a host.
 pub(super) struct Lane {
@@ -109,6 +116,7 @@ impl Lane {
         channel.send(text);
         let finder = Regex::new(&nonce).map_err(|e| format!("the nonce is odd: {e}"))?;
         let hello = Hello::default();
+        channel.expect_little(WAITING);
         let mut lane = Self {
             channel,
             nonce,
@@ -121,8 +129,11 @@ impl Lane {
         let (_, words) = lane.answer("L", limit).await?;
         let mut words = words.splitn(3, ' ');
         let made = words.next().unwrap_or_default().to_owned();
-        let boot = words.next().unwrap_or_default().trim_matches('-').to_owned();
+        let boot = shell::few(words.next().unwrap_or_default().trim_matches('-'));
         let dir = words.next().unwrap_or_default().to_owned();
+        if dir.len() > LONGEST_PATH {
+            return Err("the host names a directory that no host has".to_owned());
+        }
         let (facts, _) = lane.answer("F", limit).await?;
         lane.hello = Hello {
             dir: (made != "none").then_some(dir),
@@ -131,6 +142,16 @@ impl Lane {
             facts: String::from_utf8_lossy(&facts).into_owned(),
         };
         Ok(lane)
+    }
+
+    /// Nothing is asked for a while.
+    pub(super) fn rest(&self) {
+        self.channel.expect_little(WAITING_IDLE);
+    }
+
+    /// It is asked again.
+    pub(super) fn wake(&self) {
+        self.channel.expect_little(WAITING);
     }
 
     /// False once the lane can take no further request.
@@ -247,13 +268,15 @@ impl Lane {
         let boot = if boot.is_empty() { "-" } else { boot };
         let (_, answer) = self.ask("_q", &format!("{key} {}", quote(boot)), "Q").await?;
         Ok(match answer.split_once(' ').unwrap_or((&answer, "")) {
-            ("DONE", word) => Probe::Done(status(word).ok_or_else(|| format!("the record says {word:?}"))?),
+            ("DONE", word) => {
+                Probe::Done(status(word).ok_or_else(|| format!("the record says {:?}", shell::few(word)))?)
+            }
             ("RUNNING", _) => Probe::Running,
             ("NEVER" | "CLAIMED", _) => Probe::Never,
             ("ORPHAN", _) => Probe::Orphan,
             ("LOST-REBOOT", _) => Probe::LostReboot,
             ("LOST-DIED", _) => Probe::LostDied,
-            _ => Probe::NoAccess(format!("the run's directory cannot be used ({answer})")),
+            _ => Probe::NoAccess(format!("the run's directory cannot be used ({})", shell::few(&answer))),
         })
     }
 
@@ -297,11 +320,16 @@ impl Lane {
     }
 
     async fn answer(&mut self, frame: &str, limit: Duration) -> Result<(Vec<u8>, String), String> {
-        match tokio::time::timeout(limit, self.frame(frame)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.dead = true;
-                Err(format!("no answer within {} s", limit.as_secs()))
+        let enough = usize::try_from(limit.as_secs() * SLOWEST).unwrap_or(usize::MAX).max(1);
+        loop {
+            let had = self.buffer.len();
+            match tokio::time::timeout(limit, self.frame(frame)).await {
+                Ok(answer) => return answer,
+                Err(_) if self.buffer.len().saturating_sub(had) >= enough => {}
+                Err(_) => {
+                    self.dead = true;
+                    return Err(format!("no answer within {} s", limit.as_secs()));
+                }
             }
         }
     }
@@ -315,6 +343,7 @@ impl Lane {
                     return Ok((before, words.to_owned()));
                 }
                 self.dead = true;
+                let found = shell::few(found);
                 return Err(format!("the host answered {found:?} where {name:?} was due"));
             }
             if self.dead {

@@ -3,7 +3,7 @@
 //! Owns: its name, its note, taking and giving back. Must not: break a lock; only a person does that, by name.
 
 use super::host::Host;
-use super::shell::quote;
+use super::shell::{few, quote};
 use super::{LockNote, LockOutcome};
 use crate::id::{Digest, RunId};
 
@@ -86,7 +86,7 @@ impl Host {
                     LockOutcome::Held(held)
                 }
             }
-            _ => LockOutcome::NoPlace(said.trim().to_owned()),
+            _ => LockOutcome::NoPlace(few(said.trim())),
         })
     }
 
@@ -95,7 +95,7 @@ impl Host {
         let text = format!("l={} run={}\n{GIVE}", quote(&self.lock_path()), quote(run.as_str()));
         match self.login_script(&text).await? {
             (_, 0) => Ok(()),
-            (said, _) => Err(String::from_utf8_lossy(&said).trim().to_owned()),
+            (said, _) => Err(few(String::from_utf8_lossy(&said).trim())),
         }
     }
 }
@@ -106,9 +106,7 @@ fn one_line(text: &str) -> String {
 
 /// A note that is missing or odd (its writer died in between, or somebody else made it) still holds.
 fn read_note(text: &str) -> LockNote {
-    let mut lines = text
-        .lines()
-        .map(|l| l.chars().filter(|c| !c.is_control()).collect::<String>());
+    let mut lines = text.lines().map(few);
     let mut next = || {
         lines
             .next()

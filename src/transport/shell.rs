@@ -209,6 +209,8 @@ impl Before {
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+        // The marker is not before this: what is older has been looked through.
+        let from = self.text.len().saturating_sub(self.line.len());
         self.text.extend_from_slice(bytes);
         self.seen += bytes.len();
         if self.over {
@@ -218,12 +220,9 @@ impl Before {
                 Ok(())
             };
         }
-        if let Some(at) = self
-            .text
-            .windows(self.line.len())
-            .position(|window| window == self.line)
-        {
-            self.text.drain(..at + self.line.len());
+        let fresh = self.text.get(from..).unwrap_or_default();
+        if let Some(at) = fresh.windows(self.line.len()).position(|window| window == self.line) {
+            self.text.drain(..from + at + self.line.len());
             self.over = true;
         } else if self.seen > LONGEST_NOISE {
             return Err(TOO_MUCH.to_owned());
@@ -241,9 +240,16 @@ const LONGEST_NOISE: usize = 1 << 20;
 const LONGEST_START: usize = 16 << 20;
 const TOO_MUCH: &str = "the login shell said more than a shell says before it begins";
 
+/// Words of a host, short enough for a message.
+pub(super) fn few(words: &str) -> String {
+    words.chars().filter(|c| !c.is_control()).take(FEW).collect()
+}
+
+const FEW: usize = 300;
+
 fn refused(user: Option<&str>, err: &[u8], how: &str) -> String {
     let said = String::from_utf8_lossy(err);
-    let said = said.trim().lines().next_back().unwrap_or_default().trim();
+    let said = few(said.trim().lines().next_back().unwrap_or_default().trim());
     let what = match user {
         Some(user) => format!("could not become {user}: {how}"),
         None => format!("the login shell did not start the shell: {how}"),

@@ -103,6 +103,7 @@ fn setup(fleet: &Fleet, plan: &Plan, folder: &RunFolder, id: &RunId, journal: Jo
         home: Some(fleet.path("operator")),
         user: None,
         behind: 200,
+        keepalive: Duration::from_secs(15),
         passphrases: std::collections::BTreeMap::new(),
     };
     let ssh = Arc::new(SshTransport::new(options));

@@ -49,6 +49,7 @@ pub fn options() -> SshOptions {
         home: None,
         user: None,
         behind: 200,
+        keepalive: Duration::from_secs(15),
         passphrases: std::collections::BTreeMap::new(),
     }
 }

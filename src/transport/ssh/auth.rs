@@ -19,11 +19,11 @@ use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{self, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 
 use super::SshTransport;
-use super::connect::{Client, at, error};
+use super::client::Client;
 use super::hostkey::{now, validity};
 use crate::inventory::sshconfig::AgentAt;
 use crate::key::{KeyFault, read_private};
-use crate::transport::{ConnectError, Endpoint};
+use crate::transport::Endpoint;
 
 const KEYS: usize = 3;
 const CERTIFICATES: usize = 2;
@@ -46,6 +46,17 @@ struct Offers {
     certificates: Vec<Offer>,
     keys: Vec<Offer>,
     notes: Vec<String>,
+}
+
+/// A login that was not let in, and what else there is to say.
+pub(super) struct Refused(pub(super) Tried, pub(super) Vec<String>);
+
+/// What came of the keys.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Tried {
+    pub(super) offered: usize,
+    /// Of these the server said no to.
+    pub(super) refused: usize,
 }
 
 /// What the agent has.
@@ -74,45 +85,36 @@ impl Held {
 }
 
 impl SshTransport {
-    /// Logs in, or says what was tried.
+    /// Logs in, or says what was tried. A connection that ends in the middle ends it.
     pub(super) async fn authenticate(
         &self,
         handle: &mut Handle<Client>,
         to: &Endpoint,
         user: &str,
-    ) -> Result<(), ConnectError> {
-        let doing = format!("logging in to {} as {user}", at(to));
+    ) -> Result<(), Refused> {
         let mut agent = self.agent(to).await;
         let mut offers = self.offers(to, agent.as_mut()).await;
-        let broken = |e: String| error(doing.clone(), e, "look at the server's log", true);
-        let mut tried = 0;
+        let mut tried = Tried::default();
         let certificates = offers.certificates.iter().take(CERTIFICATES);
         for offer in certificates.chain(offers.keys.iter().take(KEYS)) {
-            tried += 1;
+            tried.offered += 1;
             match offer_key(handle, user, offer, agent.as_mut()).await {
                 Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(e) if handle.is_closed() => return Err(broken(e)),
-                Err(e) => offers.notes.push(e),
+                // russh gives the end of a connection as a refusal.
+                _ if handle.is_closed() => return Err(Refused(tried, offers.notes)),
+                Ok(false) => tried.refused += 1,
+                Err(why) => offers.notes.push(why),
             }
         }
         if let Some(password) = to.password.as_ref().filter(|_| to.way.passwords) {
-            offers.notes.push("the password was refused".to_owned());
-            if give_password(handle, user, password.expose())
-                .await
-                .map_err(|e| broken(e.to_string()))?
-            {
-                return Ok(());
+            match give_password(handle, user, password.expose()).await {
+                Ok(true) => return Ok(()),
+                _ if handle.is_closed() => return Err(Refused(tried, offers.notes)),
+                Ok(false) => offers.notes.push("the password was refused".to_owned()),
+                Err(e) => offers.notes.push(e.to_string()),
             }
         }
-        let keys = match tried {
-            0 => "no key could be offered".to_owned(),
-            1 => "the one key that was offered was refused".to_owned(),
-            n => format!("{n} keys were offered and refused"),
-        };
-        offers.notes.insert(0, keys);
-        let help = "set `identity` for the host to the key it knows, or load that key with `ssh-add`";
-        Err(error(doing, offers.notes.join("; "), help, false))
+        Err(Refused(tried, offers.notes))
     }
 
     async fn agent(&self, to: &Endpoint) -> Option<Agent> {

@@ -8,21 +8,23 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use russh::client::{self, DisconnectReason, Handle};
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
+use russh::client::{self, Handle};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 use russh::{Preferred, cipher, compression, kex};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use super::SshTransport;
+use super::auth::Refused;
+use super::client::{Client, Learnt, printable};
 use super::hostkey::{KnownHosts, Names, Verdict};
+use super::meter::{self, Allowance, Metered};
 use crate::inventory::sshconfig::Family;
 use crate::transport::channel::ends;
 use crate::transport::{ConnectError, Endpoint};
 
-const KEEPALIVE: Duration = Duration::from_secs(15);
-const KEEPALIVES: usize = 3;
+const KEEPALIVES: u32 = 3;
 /// First wait after a refusal; it doubles up to [`LONGEST_WAIT`], and a half of it is random.
 const FIRST_WAIT: Duration = Duration::from_millis(60);
 const LONGEST_WAIT: Duration = Duration::from_millis(1500);
@@ -38,68 +40,6 @@ pub(super) struct Connection {
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Connection")
-    }
-}
-
-/// What a connection taught about its host.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Learnt {
-    /// Fingerprint of the host key.
-    pub(super) host_key: String,
-    /// Key exchange, cipher and host key algorithm.
-    pub(super) algorithms: String,
-    /// Why the connection ended.
-    pub(super) ended: Option<String>,
-    verdict: Option<Verdict>,
-}
-
-/// The answers that russh asks for.
-pub(super) struct Client {
-    known: KnownHosts,
-    names: Names,
-    learnt: Arc<Mutex<Learnt>>,
-}
-
-impl Client {
-    fn learn(&self, what: impl FnOnce(&mut Learnt)) {
-        what(&mut self.learnt.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-impl client::Handler for Client {
-    type Error = russh::Error;
-
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let verdict = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => self.known.judge(&self.names, key),
-            PublicKeyOrCertificate::Certificate(certificate) => self.known.judge_certificate(&self.names, certificate),
-        };
-        let good = verdict == Verdict::Known;
-        self.learn(|l| {
-            l.host_key = shown.public_key().fingerprint(HashAlg::Sha256).to_string();
-            l.verdict = Some(verdict);
-        });
-        Ok(good)
-    }
-
-    async fn kex_done(
-        &mut self,
-        _secret: Option<&[u8]>,
-        names: &russh::Names,
-        _session: &mut client::Session,
-    ) -> Result<(), Self::Error> {
-        let text = format!("{} {} {}", names.kex.as_ref(), names.cipher.as_ref(), names.key);
-        self.learn(|l| l.algorithms = text);
-        Ok(())
-    }
-
-    async fn disconnected(&mut self, reason: DisconnectReason<Self::Error>) -> Result<(), Self::Error> {
-        let (why, result) = match reason {
-            DisconnectReason::ReceivedDisconnect(info) => (format!("the server ended it: {}", info.message), Ok(())),
-            DisconnectReason::Error(e) => (e.to_string(), Err(e)),
-        };
-        self.learn(|l| l.ended = Some(why.chars().filter(|c| !c.is_control()).take(200).collect()));
-        result
     }
 }
 
@@ -205,18 +145,25 @@ impl SshTransport {
         through: Option<Arc<Connection>>,
     ) -> Result<Connection, Failed> {
         let names = Names::of(&to.address, to.port, to.way.key_name.as_deref());
-        let config = Arc::new(config(&known.kinds(&names), known.has_authority(&names)));
+        let config = Arc::new(config(
+            &known.kinds(&names),
+            known.has_authority(&names),
+            self.options.keepalive,
+        ));
         let learnt = Arc::new(Mutex::new(Learnt::default()));
         let client = Client {
             known,
             names,
             learnt: learnt.clone(),
         };
+        let allowance = Arc::new(Allowance::new());
+        let stream = Metered::new(stream, allowance.clone());
         // A task of its own: a panic that a server provokes ends this login and nothing else.
         let mut task = tokio::spawn(client::connect_stream(config, stream, client));
         let doing = format!("greeting {}", at(to));
         let mut handle = match timeout(to.connect_timeout, &mut task).await {
             Ok(Ok(Ok(handle))) => handle,
+            Ok(Ok(Err(_))) if allowance.is_spent() => return Err(error(doing, meter::too_much(), LOOK, false).into()),
             Ok(Ok(Err(e))) => {
                 let learnt = learnt.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 return Err(not_greeted(to, doing, &e, &learnt));
@@ -229,9 +176,15 @@ impl SshTransport {
                 return Err(late(doing, to).into());
             }
         };
+        let doing = format!("logging in to {} as {user}", at(to));
         match timeout(to.connect_timeout, self.authenticate(&mut handle, to, user)).await {
-            Ok(done) => done?,
-            Err(_) => return Err(late(format!("logging in to {} as {user}", at(to)), to).into()),
+            Ok(Ok(())) => allowance.lift(),
+            Ok(Err(_)) if allowance.is_spent() => return Err(error(doing, meter::too_much(), LOOK, false).into()),
+            Ok(Err(refused)) => {
+                let ended = learnt.lock().unwrap_or_else(PoisonError::into_inner).ended.clone();
+                return Err(not_let_in(doing, ended, &refused).into());
+            }
+            Err(_) => return Err(late(doing, to).into()),
         }
         Ok(Connection {
             handle,
@@ -301,7 +254,7 @@ async fn dial(to: &Endpoint) -> std::io::Result<TcpStream> {
     Err(last.unwrap_or_else(none))
 }
 
-fn config(known_kinds: &[String], certificates: bool) -> client::Config {
+fn config(known_kinds: &[String], certificates: bool, keepalive: Duration) -> client::Config {
     let rsa = [Some(HashAlg::Sha512), Some(HashAlg::Sha256)].map(|hash| Algorithm::Rsa { hash });
     let curves = [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521];
     let mut keys = vec![Algorithm::Ed25519];
@@ -348,8 +301,10 @@ fn config(known_kinds: &[String], certificates: bool) -> client::Config {
     client::Config {
         preferred,
         nodelay: true,
-        keepalive_interval: Some(KEEPALIVE),
-        keepalive_max: KEEPALIVES,
+        keepalive_interval: Some(keepalive),
+        keepalive_max: KEEPALIVES as usize,
+        // Keepalives cannot be missed while a server takes no bytes of ours: then nothing else of the connection moves either.
+        inactivity_timeout: Some(keepalive * (KEEPALIVES + 2)),
         ..client::Config::default()
     }
 }
@@ -381,7 +336,7 @@ fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) 
             let cause = if early {
                 "the server ended the connection before the login".to_owned()
             } else {
-                e.to_string()
+                printable(&e.to_string())
             };
             let help = if early {
                 "raise `MaxStartups` on the host, or look with `ssh -v`"
@@ -394,6 +349,30 @@ fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) 
             }
         }
     }
+}
+
+/// A connection that ended before the server said no to anything may be let in the next time; a refused key will not be.
+fn not_let_in(doing: String, ended: Option<String>, Refused(tried, notes): &Refused) -> ConnectError {
+    let keys = match tried.offered {
+        0 => "no key could be offered".to_owned(),
+        1 => "the one key that was offered was refused".to_owned(),
+        n => format!("{n} keys were offered and refused"),
+    };
+    let mut words = match ended {
+        Some(why) if tried.refused == 0 => {
+            return error(
+                doing,
+                format!("the connection ended: {why}"),
+                "look at the server's log",
+                true,
+            );
+        }
+        Some(why) => vec![format!("{keys}, then the connection ended: {why}")],
+        None => vec![keys],
+    };
+    words.extend(notes.iter().cloned());
+    let help = "set `identity` for the host to the key it knows, or load that key with `ssh-add`";
+    error(doing, words.join("; "), help, false)
 }
 
 /// `10.0.0.7:22`, with the host's name when it says more.

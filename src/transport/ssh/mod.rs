@@ -4,13 +4,16 @@
 //! With `key/`, the only place that names russh.
 
 mod auth;
+mod client;
 mod connect;
 mod hostkey;
+mod meter;
 mod session;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use russh::keys::PrivateKey;
 use tokio::sync::{Mutex, Semaphore};
@@ -28,6 +31,9 @@ const LOGINS: usize = 8;
 /// Hosts behind one connection to a bastion: all of their traffic goes through one cipher stream, and each holds a channel.
 pub const BEHIND: usize = 200;
 
+/// From half-open to found dead: four of these.
+pub const KEEPALIVE: Duration = Duration::from_secs(15);
+
 /// What every connection of a run has in common.
 #[derive(Clone, Debug)]
 pub struct SshOptions {
@@ -41,6 +47,9 @@ pub struct SshOptions {
     pub user: Option<String>,
     /// Hosts that share one connection to their bastion; past it a second one is made. Fewer only in tests.
     pub behind: usize,
+    /// How long nothing may come before a keepalive is sent; the fourth without an answer ends a connection. Shorter only in
+    /// tests.
+    pub keepalive: Duration,
     /// Passphrases of encrypted key files, by their path. Each opens its file once.
     pub passphrases: BTreeMap<PathBuf, Secret>,
 }
@@ -57,6 +66,7 @@ impl SshOptions {
                 .or_else(|| var("LOGNAME"))
                 .and_then(|u| u.into_string().ok()),
             behind: BEHIND,
+            keepalive: KEEPALIVE,
             passphrases: BTreeMap::new(),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
+use russh_sftp::client::error::Error as SftpError;
 use russh_sftp::client::{Config, SftpSession};
 use russh_sftp::protocol::{FileAttributes, OpenFlags};
 use tokio::io::AsyncWriteExt;
@@ -15,6 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
+use super::client::printable;
 use super::connect::Connection;
 use crate::transport::channel::{Channel, Channels, Event, Feed, Input};
 use crate::transport::{Pending, Stream};
@@ -102,14 +104,14 @@ impl Channels for SshChannels {
                 ..FileAttributes::empty()
             };
             let sent = async {
-                let file = sftp.open_with_flags_and_attributes(path, flags, attributes).await;
-                let mut file = file.map_err(|e| e.to_string())?;
-                file.write_all(content).await.map_err(|e| e.to_string())?;
-                file.flush().await.map_err(|e| e.to_string())?;
-                file.sync_all().await.map_err(|e| e.to_string())?;
-                file.close().await.map_err(|e| e.to_string())
+                let mut file = sftp.open_with_flags_and_attributes(path, flags, attributes).await?;
+                file.write_all(content).await?;
+                file.flush().await?;
+                file.sync_all().await?;
+                Ok(file.close().await?)
             };
-            let sent = sent.await;
+            let sent: Result<(), SftpError> = sent.await;
+            let sent = sent.map_err(|e| printable(&e.to_string()));
             // The file is closed and on disk, or has failed: how the subsystem ends changes nothing.
             let _ = sftp.close().await;
             Some(sent)
