@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::*;
 use crate::diag::Source;
 use crate::inventory::hosts;
+use crate::plan::page::PastRun;
 use crate::plan::{Call, OnFailure, Place, PlannedUndo, Size, estimate};
 use crate::runbook::change::{self, Given};
 use crate::runbook::files::{Folder, ReadError};
@@ -1051,4 +1052,109 @@ fn a_drill_in_test_mode_touches_only_the_copy() {
     let (plan, _) = example("dr-drill", mode("test"));
     let hosts: Vec<_> = plan.unwrap().hosts.iter().map(|h| h.name.to_string()).collect();
     assert_eq!(hosts, ["orders-copy"]);
+}
+
+#[test]
+fn a_gate_of_another_mode_is_not_asked() {
+    let gate = "  - { gate: g, title: G, need: 1, approvers: [cm], only_in: [test] }\n";
+    let c = case(one_phase("modes: [test, real]", HOLD) + gate).policy("");
+    let gates = |mode: &str| {
+        let plan = c.clone().change(&format!("mode: {mode}")).plan();
+        plan.items.iter().filter(|i| matches!(i, PlanItem::Gate(_))).count()
+    };
+    assert_eq!((gates("test"), gates("real")), (1, 0));
+}
+
+#[test]
+fn undo_steps_are_held_to_the_policy_like_those_they_take_back() {
+    let with = |undo: &str| {
+        let steps = format!("    steps: [{{ id: s, name: S, run: 'true', undo: [{{ name: U, {undo} }}] }}]\n");
+        case(one_phase("", &steps))
+    };
+    let (_, diags) = with("run: 'true', delegate_to: controller").policy("").bind();
+    let places: Vec<_> = diags.0.iter().map(|d| (d.code, d.labels[0].span.text())).collect();
+    assert_eq!(places, [("PS0645", "run")]);
+    assert_eq!(diags.0[0].message, "the step `U` runs a command on this machine");
+    let long = with("run: 'true', timeout: 3h").policy("limits: { timeout: 2h }\n");
+    let (_, diags) = long.bind();
+    let places: Vec<_> = diags.0.iter().map(|d| (d.code, d.labels[0].span.text())).collect();
+    assert_eq!(places, [("PS0646", "run")]);
+    let elsewhere = with("run: 'true', delegate_to: lb");
+    assert_eq!(elsewhere.policy("require_change: [role=lb]\n").codes(), ["PS0643"]);
+}
+
+#[test]
+fn a_user_that_nobody_becomes_holds_no_plan_up() {
+    let lacking = |host: fn(&mut PlannedHost), user: Option<&str>| {
+        let mut plan = case(one_phase("", HOLD)).plan();
+        host(&mut plan.hosts[0]);
+        let PlanItem::Phase(phase) = &mut plan.items[0] else {
+            panic!()
+        };
+        phase.stages.steps[0].become_user = user.map(str::to_owned);
+        let found = crate::plan::lacking::lacking(&plan);
+        found.iter().map(|l| l.shown()).collect::<Vec<_>>()
+    };
+    let nothing = [""; 0];
+    let user: fn(&mut PlannedHost) = |h| h.become_user = Some("admin".to_owned());
+    assert_eq!(lacking(user, Some("root")), ["`become: { user: … }` of a host (web1)"]);
+    assert_eq!(lacking(user, Some("db")), nothing);
+    assert_eq!(lacking(user, None), nothing);
+    assert_eq!(lacking(|_| {}, Some("root")), nothing);
+    let exact: fn(&mut PlannedHost) = |h| h.become_exact = true;
+    assert_eq!(
+        lacking(exact, Some("root")),
+        ["`become: { exact: true }` of a host (web1)"]
+    );
+    assert_eq!(
+        lacking(exact, Some("db")),
+        ["`become: { exact: true }` of a host (web1)"]
+    );
+    assert_eq!(lacking(exact, None), nothing);
+    assert_eq!(lacking(|h| h.os = "windows".to_owned(), None), ["`os: windows` (web1)"]);
+}
+
+#[test]
+fn what_is_expected_is_the_middle_of_the_runs_that_were_done() {
+    let past = |verdict: &str, ms: u64| PastRun {
+        run: String::new(),
+        verdict: verdict.to_owned(),
+        duration_ms: ms,
+        phases: [("p".to_owned(), ms + 1)].into(),
+        hosts: [("p".to_owned(), ms + 2)].into(),
+        steps: [("p/s".to_owned(), ms + 3)].into(),
+    };
+    let history = [
+        past("done", 900),
+        past("stuck", 5000),
+        past("done", 100),
+        past("done", 300),
+    ];
+    assert_eq!(estimate::expected(&history), Some((3, 300)));
+    assert_eq!(estimate::expected_phase(&history, "p"), Some(301));
+    assert_eq!(estimate::expected_phase(&history, "q"), None);
+    assert_eq!(estimate::expected_step(&history, "p/s"), Some(303));
+    assert_eq!(
+        estimate::slowest_hosts(&history)["p"],
+        5002,
+        "also of a run that got stuck"
+    );
+    assert_eq!(estimate::expected(&history[1..2]), None);
+}
+
+#[test]
+fn hosts_of_a_batch_start_in_rounds_of_as_many_as_run_at_once() {
+    let rounds = |batches: Vec<Size>, parallel: u32| {
+        let mut plan = case(one_phase("", HOLD)).plan();
+        let PlanItem::Phase(phase) = &mut plan.items[0] else {
+            panic!()
+        };
+        (phase.rollout.batches, phase.rollout.parallel) = (batches, parallel);
+        estimate::rounds(phase)
+    };
+    assert_eq!(rounds(Vec::new(), 3), 1);
+    assert_eq!(rounds(Vec::new(), 2), 2);
+    assert_eq!(rounds(Vec::new(), 1), 3);
+    assert_eq!(rounds(vec![Size::Count(1)], 3), 3);
+    assert_eq!(rounds(vec![Size::Count(1), Size::Count(2)], 2), 2);
 }

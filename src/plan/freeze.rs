@@ -154,6 +154,22 @@ mod tests {
     }
 
     #[test]
+    fn a_freeze_that_begins_as_the_window_ends_is_the_next_one_and_no_more_follow() {
+        let path = Spanned::new("0.ics".to_owned(), Span::new(&Source::new("policy.yml", ""), 0, 0));
+        let calendars = read(&[path], "UTC", &Daily(1), &mut Diagnostics::new());
+        let around = |start: &str, end: &str| {
+            let found = calendars.around(start.parse().unwrap(), end.parse().unwrap());
+            found.iter().map(|f| f.from.to_string()).collect::<Vec<_>>()
+        };
+        let (fifth, sixth, seventh) = ("2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z", "2026-01-07T00:00:00Z");
+        assert_eq!(around("2026-01-05T12:00:00Z", sixth), [fifth, sixth]);
+        assert_eq!(
+            around("2026-01-05T12:00:00Z", "2026-01-06T00:00:01Z"),
+            [fifth, sixth, seventh]
+        );
+    }
+
+    #[test]
     fn many_calendars_and_many_freezes_are_refused_and_none_is_left_out() {
         assert_eq!(codes(MAX_CALENDARS, 1), [""; 0]);
         assert_eq!(codes(MAX_CALENDARS + 1, 1), ["PS0436"]);

@@ -15,5 +15,6 @@ mod oracle;
 mod properties;
 mod sample;
 mod sim;
+mod standing;
 mod told;
 mod watch;

@@ -1,0 +1,421 @@
+//! What a line and a run are said to be: the facts that decisions, verdicts and words rest on.
+
+use super::sample::*;
+use super::sim::*;
+use super::told::*;
+use crate::id::HostName;
+use crate::plan::*;
+use crate::run::ask::{Choice, choices, policy_words};
+use crate::run::event::*;
+use crate::run::next::{busy_first, too_late, within_reach};
+use crate::run::{Line, PhaseRun};
+use Outcome::*;
+
+fn slot(stage: Stage, step: &str, pass: u32) -> Slot {
+    Slot {
+        stage,
+        step: step.to_owned(),
+        nth: 0,
+        pass,
+    }
+}
+
+#[test]
+fn a_step_that_never_began_has_touched_nothing_and_nothing_is_owed_for_it() {
+    let p = || {
+        let mut plan = one(full("p", &["h"]));
+        plan.hosts = vec![inventory_host("h", ("a", "b"))];
+        plan
+    };
+    let (whole, _) = run(p(), Script::new());
+    let drain = |e: &Event| matches!(e, Event::Intended { key, .. } if key.stage == Stage::Drain);
+    let script = Script {
+        probe: Some(Probe::Never),
+        ..Script::new()
+    };
+    let mut sim = Sim::new(p(), script).fault(Fault::Crash(place(&whole, drain) + 1));
+    assert_eq!(sim.start(), End::Crashed);
+    let line = |sim: &Sim<Script>| sim.run.line("p", &host("h")).unwrap().clone();
+    let before = line(&sim);
+    assert!(before.touched() && before.changed() && before.is_out() && within_reach(&sim.plan, &sim.run));
+    assert_eq!(sim.owed(), ["step:p/h/drain", "undrain:p/h", "cleanup:p/h/clean"]);
+    sim.begin_resume(false);
+    sim.emit(Event::Signalled { count: 1 });
+    assert_eq!(sim.process(), STOPPED);
+    let after = line(&sim);
+    assert!(!after.touched() && !after.changed() && !after.is_out() && !within_reach(&sim.plan, &sim.run));
+    assert_eq!(sim.owed(), [""; 0]);
+    assert_eq!(sim.state("p", "h"), HostState::NotStarted);
+    clean(&sim);
+}
+
+#[test]
+fn a_host_whose_only_step_was_left_out_has_nothing_to_clean_up() {
+    let mut p = full("p", &["h", "bad"]).max_fail(1).steps(vec![step("a").when()]);
+    (p.stages.drain, p.stages.undrain) = (Vec::new(), Vec::new());
+    let script = Script::new().on("a", Skipped).on("pre/0/bad", Failed);
+    let (sim, end) = run(one(p), script);
+    assert_eq!((sim.of("h").as_str(), end), ("pre verify", FAILED));
+}
+
+#[test]
+fn hosts_at_work_are_counted_before_others_may_begin() {
+    let mut pr = PhaseRun::default();
+    let hosts: Vec<HostName> = ["a", "b", "c"].map(host).to_vec();
+    for h in &hosts {
+        pr.lines.insert(h.clone(), Line::default());
+    }
+    let key = StepKey {
+        phase: "p".to_owned(),
+        stage: Stage::Steps,
+        step: "s".to_owned(),
+        nth: 0,
+        host: Some(host("c")),
+        pass: 0,
+        attempt: 1,
+    };
+    let line = pr.lines.get_mut(&host("c")).unwrap();
+    let slot = line.slots.entry(key.slot()).or_default();
+    slot.open = Some(key);
+    let order: Vec<&str> = busy_first(&hosts, &pr).into_iter().map(HostName::as_str).collect();
+    assert_eq!(order, ["c", "a", "b"]);
+}
+
+#[test]
+fn a_check_beside_the_closing_of_a_bracket_does_not_close_the_phase() {
+    let mut p = full("p", &["a", "b"]).batches(&[1]);
+    p.stages.drain.insert(0, step("open").once());
+    p.stages.cleanup = vec![read("look").once(), step("clean"), step("close").once()];
+    let (sim, end) = run(one(p), Script::new());
+    assert_eq!(end, DONE, "{}", sim.story());
+    let close = sim.sent().iter().filter(|s| s.starts_with("cleanup/close")).count();
+    assert_eq!((sim.of("b").contains("drain"), close), (true, 1));
+}
+
+#[test]
+fn a_held_host_that_is_closed_is_looked_at_again_also_by_a_run_that_goes_back() {
+    let p = full("p", &["h"]).on_failure(OnFailure::Hold);
+    let (mut sim, end) = run(one(p), Script::new().on("verify", Failed));
+    assert_eq!((sim.state("p", "h"), end), (HostState::Held, STUCK));
+    assert!(sim.of("h").ends_with("verify clean"), "{}", sim.of("h"));
+    sim.world.fates.clear();
+    sim.resume(true);
+    assert!(sim.of("h").ends_with("clean verify:2 undrain:2"), "{}", sim.of("h"));
+    clean(&sim);
+}
+
+#[test]
+fn a_host_that_went_back_by_itself_does_not_turn_again_when_the_run_goes_back() {
+    let p = || one(full("p", &["a", "b"]).on_failure(OnFailure::RollbackHost));
+    let script = || Script::new().on("verify/0/a/0", Failed);
+    let back = |e: &Event| matches!(e, Event::HostEnded { host, .. } if host.as_str() == "a");
+    let at = place(&run(p(), script()).0, back) + 1;
+    let mut sim = Sim::new(p(), script()).fault(Fault::Crash(at));
+    assert_eq!(sim.start(), End::Crashed);
+    sim.resume(true);
+    let turns = |name: &str| {
+        let turned = |e: &&Stamped| matches!(&e.event, Event::Turned { host, .. } if host.as_str() == name);
+        sim.events.iter().filter(turned).count()
+    };
+    assert_eq!(turns("a"), 1, "{}", sim.story());
+    clean(&sim);
+}
+
+#[test]
+fn a_gate_that_only_holds_does_not_keep_cleanup_until_the_end() {
+    let p = || full("p", &["a", "b"]).batches(&[1]);
+    let order = |otherwise: Otherwise| {
+        let (sim, _) = run(plan(vec![p().item(), gate("g", otherwise).item()]), Script::new());
+        let at = |s: &str| sim.sent().iter().position(|x| x == s).unwrap();
+        at("cleanup/clean/a/0") < at("drain/drain/b/0")
+    };
+    assert!(order(Otherwise::Hold));
+    assert!(!order(Otherwise::RollbackRun), "what is closed could not go back");
+}
+
+#[test]
+fn who_asks_too_late_to_go_back_is_told_which_hosts_stay() {
+    let said = |p: PlannedPhase, script: Script| {
+        let hosts = p.hosts.clone();
+        let mut plan = one(p);
+        plan.hosts = hosts.iter().map(|h| inventory_host(h.as_str(), ("a", "b"))).collect();
+        let (sim, _) = run(plan, script);
+        too_late(&sim.plan, &sim.run)
+    };
+    let none = "nothing can be taken back any more: every host that was changed is closed";
+    let some = "what was closed before cannot be taken back any more";
+    let six = ["a", "b", "c", "d", "e", "f"];
+    assert_eq!(said(full("p", &["a"]), Script::new()), Some(format!("{none} (a)")));
+    assert_eq!(
+        said(full("p", &six[..5]), Script::new()),
+        Some(format!("{none} (a, b, c, d, e)"))
+    );
+    assert_eq!(
+        said(full("p", &six), Script::new()),
+        Some(format!("{none} (a, b, c, d, e and 1 more)"))
+    );
+    // The second is left as it failed, and its cleanup by its condition: it may still go back.
+    let mut p = full("p", &["a", "b"]).batches(&[1]).on_failure(OnFailure::Hold);
+    p.stages.cleanup = vec![step("clean").when()];
+    let script = Script::new().on("steps/b/0/b", Failed).on("clean/0/b", Skipped);
+    assert_eq!(said(p, script), Some(format!("{some} (a)")));
+    let nothing = full("p", &["a"]).on_failure(OnFailure::RollbackHost);
+    assert_eq!(said(nothing, Script::new().on("pre", Failed)), None);
+    let back = said(full("p", &["a"]), Script::new().on("verify/0/a/0", Failed));
+    assert_eq!(back, None, "it went back before it was closed");
+}
+
+/// What the policy would do about a step of host `a` that stands at this.
+fn words(p: PlannedPhase, script: Script, of: &Slot, before: impl Fn(&mut Sim<Script>)) -> String {
+    let mut sim = Sim::new(one(p), script);
+    sim.start();
+    before(&mut sim);
+    let phase = sim.plan.phases().next().unwrap();
+    policy_words(&sim.plan, &sim.run, phase, &host("a"), of)
+}
+
+#[test]
+fn who_is_asked_about_a_failure_is_told_what_the_policy_would_do() {
+    let held = "the host is held: it stays as it is";
+    let back = "the host goes back: undo, verify, undrain";
+    let hosts = ["a", "b"];
+    let failed = slot(Stage::Steps, "b", 0);
+    // What is known before the policy has acted.
+    let asked = |p: PlannedPhase, rule: &str, outcome: Outcome, of: &Slot| {
+        let script = Script::new().on(rule, outcome);
+        let whole = Sim::new(one(p.clone()), Script::new().on(rule, outcome));
+        let mut whole = whole;
+        whole.start();
+        let settled =
+            |e: &Event| matches!(e, Event::Settled { key, .. } if key.slot() == *of && key.host == Some(host("a")));
+        let at = place(&whole, settled) + 1;
+        let mut sim = Sim::new(one(p), script).fault(Fault::Crash(at));
+        assert_eq!(sim.start(), End::Crashed);
+        let phase = sim.plan.phases().next().unwrap();
+        policy_words(&sim.plan, &sim.run, phase, &host("a"), of)
+    };
+    let p = |on_failure| full("p", &hosts).on_failure(on_failure);
+    let rule = "steps/b/0/a/0";
+    let stop = "; no further host starts";
+    assert_eq!(
+        asked(p(OnFailure::RollbackHost), rule, Failed, &failed),
+        format!("{back}{stop}")
+    );
+    assert_eq!(
+        asked(p(OnFailure::RollbackHost).max_fail(1), rule, Failed, &failed),
+        back
+    );
+    let canary = p(OnFailure::RollbackHost).max_fail(1).batches(&[1, 1]);
+    assert_eq!(asked(canary, rule, Failed, &failed), format!("{back}{stop}"));
+    assert_eq!(
+        asked(p(OnFailure::RollbackRun), rule, Failed, &failed),
+        format!("{back}; the whole run goes back")
+    );
+    assert_eq!(
+        asked(p(OnFailure::Hold), rule, Failed, &failed),
+        format!("{held}{stop}")
+    );
+    assert_eq!(asked(p(OnFailure::Ask), rule, Failed, &failed), format!("{held}{stop}"));
+    let undrain = slot(Stage::Undrain, "undrain", 0);
+    let undrained = asked(
+        p(OnFailure::RollbackHost).max_fail(1),
+        "undrain/0/a/0",
+        Failed,
+        &undrain,
+    );
+    assert_eq!(undrained, held);
+    let unknown = asked(p(OnFailure::RollbackHost).max_fail(1), rule, Unknown, &failed);
+    assert!(unknown.starts_with("the host stays unknown"), "{unknown}");
+    let mut bare = p(OnFailure::RollbackHost).max_fail(1).steps(vec![step("b")]);
+    (bare.stages.verify, bare.stages.undrain) = (Vec::new(), Vec::new());
+    assert_eq!(
+        asked(bare, rule, Failed, &failed),
+        "the host goes back: nothing to undo"
+    );
+    let passed = p(OnFailure::RollbackHost)
+        .max_fail(1)
+        .steps(vec![step("x").no_return(), step("b").undo(1)]);
+    let passed = asked(passed, rule, Failed, &failed);
+    assert!(
+        passed.starts_with("the host goes back as far as it can and is held"),
+        "{passed}"
+    );
+}
+
+#[test]
+fn who_is_asked_about_the_way_back_is_told_that_the_host_would_be_stuck() {
+    let p = || full("p", &["a", "b"]).max_fail(1);
+    let undo = slot(Stage::Undo, "b/1", 1);
+    let script = Script::new().on("verify/0/a/0", Failed).on("undo b/1", Failed);
+    let broken = words(p(), script, &undo, |_| {});
+    assert!(
+        broken.starts_with("the host is broken and the rest of its undo is not run"),
+        "{broken}"
+    );
+    let verify = slot(Stage::Verify, "verify", 1);
+    let script = Script::new().on("verify/0/a", Failed);
+    assert_eq!(
+        words(p(), script, &verify, |_| {}),
+        "the host is held: it stays as it is"
+    );
+}
+
+#[test]
+fn what_may_be_answered_depends_on_the_step_and_on_the_way() {
+    let may = |script: Script, of: &Slot| {
+        let (sim, _) = run(one(full("p", &["a"])), script);
+        let list = choices(sim.run.line("p", &host("a")).unwrap(), of);
+        list.iter().map(|c| c.verdict()).collect::<Vec<_>>().join(" ")
+    };
+    let steps = slot(Stage::Steps, "b", 0);
+    let hold = Script::new().on("steps/b/0/a", Unknown);
+    assert_eq!(may(hold, &steps), "rerun ok skip rollback hold policy");
+    let undone = Script::new().on("verify/0/a/0", Failed).on("undo b/1", Failed);
+    assert_eq!(may(undone, &slot(Stage::Undo, "b/1", 1)), "rerun policy");
+    let p = full("p", &["a"]).on_failure(OnFailure::Hold);
+    let (mut sim, _) = run(one(p), Script::new().on("verify/0/a", Failed));
+    sim.begin_resume(false);
+    let list = choices(
+        sim.run.line("p", &host("a")).unwrap(),
+        &slot(Stage::Verify, "verify", 2),
+    );
+    assert_eq!(list, [Choice::Rerun, Choice::Policy], "it is looked at again");
+    let undrain = Script::new().on("undrain/0/a/0", Failed);
+    assert_eq!(
+        may(undrain, &slot(Stage::Undrain, "undrain", 0)),
+        "rerun rollback hold policy"
+    );
+}
+
+#[test]
+fn what_a_person_holds_does_not_go_back_with_its_batch() {
+    let mut p = full("p", &["a", "b"]).max_fail(1);
+    p.stages.cleanup.clear();
+    let mut plan = one(p);
+    plan.steady_state = vec![read("slo")];
+    let script = Script::new()
+        .on("steps/b/0/a", Failed)
+        .on("slo/0/-/1", Failed)
+        .says("b", Choice::Hold);
+    let mut sim = Sim::new(plan, script);
+    sim.attended = true;
+    sim.start();
+    clean(&sim);
+    assert_eq!(sim.of("a"), "pre drain a b");
+    assert_eq!(
+        (sim.state("p", "a"), sim.state("p", "b")),
+        (HostState::Held, HostState::RolledBack)
+    );
+}
+
+#[test]
+fn a_held_host_that_nothing_verifies_is_not_called_good_by_resume() {
+    let mut p = full("p", &["h"]).on_failure(OnFailure::Hold);
+    p.stages.verify.clear();
+    p.stages.cleanup.clear();
+    let (mut sim, _) = run(one(p), Script::new().on("undrain", Failed));
+    sim.world.fates.clear();
+    assert_eq!(sim.resume(false), STUCK);
+    assert_eq!(
+        (sim.state("p", "h"), sim.of("h").as_str()),
+        (HostState::Held, "pre drain a b undrain")
+    );
+}
+
+#[test]
+fn a_closing_without_an_opening_is_owed_once_a_host_was_touched() {
+    let p = || {
+        let mut p = full("p", &["a"]);
+        p.stages.cleanup = vec![step("close").once()];
+        one(p)
+    };
+    let closes = |sim: &Sim<Script>| sim.sent().iter().filter(|s| *s == "cleanup/close/-/0").count();
+    let (sim, end) = run(p(), Script::new());
+    assert_eq!((closes(&sim), end), (1, DONE));
+    let (sim, end) = run(p(), Script::new().on("pre", Failed));
+    assert_eq!((closes(&sim), end), (0, FAILED));
+}
+
+#[test]
+fn an_opening_that_nobody_knows_the_end_of_is_not_tried_again() {
+    let p = |step: PlannedStep| {
+        let mut p = full("p", &["a"]);
+        p.stages.drain.insert(0, step);
+        one(p)
+    };
+    let open = || step("open").once().retry(3, 0, 100);
+    let opened = |sim: &Sim<Script>| sim.sent().iter().filter(|s| s.contains("open")).count();
+    let (sim, end) = run(p(open()), Script::new().on("open", Unknown));
+    assert_eq!((opened(&sim), sim.of("a").as_str(), end), (1, "pre", STUCK));
+    let (sim, _) = run(p(open()), Script::new().on("open", Failed));
+    assert_eq!(opened(&sim), 3);
+}
+
+#[test]
+fn the_item_that_failed_is_named() {
+    let p = phase("p", &["h"])
+        .on_failure(OnFailure::Hold)
+        .steps(vec![step("a").each()]);
+    let (sim, _) = run(one(p), Script::new().on("steps/a/1/h", Failed));
+    assert_eq!(sim.run.line("p", &host("h")).unwrap().why, "steps: step a (2) failed");
+}
+
+#[test]
+fn a_gate_that_still_waits_keeps_its_opening_and_its_answers_over_resume() {
+    let items = vec![full("p", &["a"]).item(), gate("g", Otherwise::Hold).item()];
+    let (mut sim, end) = run(plan(items), Script::new().gate("g", Word::Absent));
+    assert_eq!(end, End::Ended(Verdict::Waiting, 5));
+    sim.emit(Event::GateAnswered {
+        gate: "g".to_owned(),
+        answer: Answer::default(),
+    });
+    let opened = |sim: &Sim<Script>| {
+        let opened = |e: &&Stamped| matches!(e.event, Event::GateOpened { .. });
+        sim.events.iter().filter(opened).count()
+    };
+    sim.now += jiff::SignedDuration::from_mins(29);
+    assert_eq!(sim.resume(false), End::Ended(Verdict::Waiting, 5));
+    assert_eq!((opened(&sim), sim.run.gates["g"].answers.len()), (1, 1));
+    // Its time is over to the moment: another opening, and answers to it.
+    sim.now = sim.run.gates["g"].expires;
+    sim.resume(false);
+    assert_eq!((opened(&sim), sim.run.gates["g"].answers.len()), (2, 0));
+}
+
+#[test]
+fn an_override_of_the_window_sets_the_window_aside_and_not_the_freezes() {
+    let late = |overrides: &[&'static str]| {
+        let mut plan = one(full("p", &["a"]));
+        plan.window = Some(window(60_000, 60_000, Some(0)));
+        let mut sim = Sim::new(plan, Script::new());
+        sim.overrides = overrides.to_vec();
+        sim.start();
+        sim.state("p", "a")
+    };
+    assert_eq!(late(&[]), HostState::NotStarted);
+    assert_eq!(late(&["window"]), HostState::Ok);
+    assert_eq!(late(&["freeze"]), HostState::NotStarted);
+}
+
+#[test]
+fn what_an_upload_found_first_is_what_there_was() {
+    let mut sim = Sim::new(one(full("p", &["h"])), Script::new());
+    let key = |attempt| StepKey {
+        phase: "p".to_owned(),
+        stage: Stage::Steps,
+        step: "a".to_owned(),
+        nth: 0,
+        host: Some(host("h")),
+        pass: 0,
+        attempt,
+    };
+    for (attempt, mode) in [(1, Some(0o600)), (2, None)] {
+        sim.emit(Event::Captured {
+            key: key(attempt),
+            former: None,
+            mode,
+        });
+    }
+    let found: Vec<_> = sim.run.captured.values().map(|c| c.mode).collect();
+    assert_eq!(found, [Some(0o600)]);
+}
