@@ -466,7 +466,6 @@ impl Run {
                 };
                 self.slot_mut(key).end = Some(end);
                 self.keep_result(key, Outcome::Skipped, &StepResult::default());
-                self.note_precheck(key, at);
             }
             _ => {}
         }
@@ -497,7 +496,6 @@ impl Run {
                 .entry(key.host.clone())
                 .or_insert(*moment);
         }
-        self.note_precheck(key, at);
         if result.warned
             && let Some(host) = &key.host
         {
@@ -517,14 +515,6 @@ impl Run {
             .entry(key.host.clone())
             .or_default()
             .insert(key.nth, (outcome, result.clone()));
-    }
-
-    fn note_precheck(&mut self, key: &StepKey, at: Timestamp) {
-        if key.stage == Stage::Precheck
-            && let Some(host) = &key.host
-        {
-            self.line_mut(&key.phase, host).prechecked = Some(at);
-        }
     }
 
     fn decided(&mut self, at: Timestamp, phase: &str, host: &HostName, slot: &Slot, verdict: &str, reason: &str) {

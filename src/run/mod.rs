@@ -216,8 +216,6 @@ pub struct Line {
     pub reached: bool,
     /// The phase's `when`.
     pub needed: Option<bool>,
-    /// When the last precheck of the first round ended.
-    pub prechecked: Option<Timestamp>,
     /// When its turn came.
     pub began: Option<Timestamp>,
     /// Prechecks repeated at its turn.

@@ -70,7 +70,6 @@ impl Run {
                 batch.soak_began.iter_mut().for_each(&mut each);
             }
             for line in phase.lines.values_mut() {
-                line.prechecked.iter_mut().for_each(&mut each);
                 line.began.iter_mut().for_each(&mut each);
                 line.slots.values_mut().for_each(|s| slot(s, &mut each));
             }

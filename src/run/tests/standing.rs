@@ -165,11 +165,9 @@ fn who_asks_too_late_to_go_back_is_told_which_hosts_stay() {
     assert_eq!(back, None, "it went back before it was closed");
 }
 
-/// What the policy would do about a step of host `a` that stands at this.
-fn words(p: PlannedPhase, script: Script, of: &Slot, before: impl Fn(&mut Sim<Script>)) -> String {
-    let mut sim = Sim::new(one(p), script);
-    sim.start();
-    before(&mut sim);
+/// What the policy would do about a step of host `a`, as the run left it.
+fn words(p: PlannedPhase, script: Script, of: &Slot) -> String {
+    let (sim, _) = run(one(p), script);
     let phase = sim.plan.phases().next().unwrap();
     policy_words(&sim.plan, &sim.run, phase, &host("a"), of)
 }
@@ -183,9 +181,7 @@ fn who_is_asked_about_a_failure_is_told_what_the_policy_would_do() {
     // What is known before the policy has acted.
     let asked = |p: PlannedPhase, rule: &str, outcome: Outcome, of: &Slot| {
         let script = Script::new().on(rule, outcome);
-        let whole = Sim::new(one(p.clone()), Script::new().on(rule, outcome));
-        let mut whole = whole;
-        whole.start();
+        let (whole, _) = run(one(p.clone()), Script::new().on(rule, outcome));
         let settled =
             |e: &Event| matches!(e, Event::Settled { key, .. } if key.slot() == *of && key.host == Some(host("a")));
         let at = place(&whole, settled) + 1;
@@ -247,17 +243,14 @@ fn who_is_asked_about_the_way_back_is_told_that_the_host_would_be_stuck() {
     let p = || full("p", &["a", "b"]).max_fail(1);
     let undo = slot(Stage::Undo, "b/1", 1);
     let script = Script::new().on("verify/0/a/0", Failed).on("undo b/1", Failed);
-    let broken = words(p(), script, &undo, |_| {});
+    let broken = words(p(), script, &undo);
     assert!(
         broken.starts_with("the host is broken and the rest of its undo is not run"),
         "{broken}"
     );
     let verify = slot(Stage::Verify, "verify", 1);
     let script = Script::new().on("verify/0/a", Failed);
-    assert_eq!(
-        words(p(), script, &verify, |_| {}),
-        "the host is held: it stays as it is"
-    );
+    assert_eq!(words(p(), script, &verify), "the host is held: it stays as it is");
 }
 
 #[test]
@@ -418,4 +411,54 @@ fn what_an_upload_found_first_is_what_there_was() {
     }
     let found: Vec<_> = sim.run.captured.values().map(|c| c.mode).collect();
     assert_eq!(found, [Some(0o600)]);
+}
+
+#[test]
+fn only_a_host_that_went_straight_through_tells_how_long_one_takes() {
+    let minute = 60_000;
+    let slow = || Fate {
+        ms: minute,
+        ..Fate::from(Ok)
+    };
+    let p = || one(full("p", &["a", "b"]).batches(&[1]));
+    let slowest = |sim: &Sim<Script>| sim.run.slowest_ms.get("p").copied().unwrap_or(0);
+    let (sim, _) = run(p(), Script::new().on("steps/a/0/a", slow()));
+    assert!(slowest(&sim) >= minute, "{}", slowest(&sim));
+    let turned = Script::new().on("verify/0/a/0", Failed).on("steps/a/0/a", slow());
+    let (sim, _) = run(p(), turned);
+    assert_eq!(sim.state("p", "a"), HostState::RolledBack);
+    assert_eq!(slowest(&sim), 0);
+    // The time in which no process lived is not the host's.
+    let begun = |e: &Event| matches!(e, Event::Intended { key, .. } if key.step == "a");
+    let at = place(&run(p(), Script::new()).0, begun) + 1;
+    for (script, least, most) in [
+        (Script::new(), 1, minute),
+        (Script::new().on("steps/a/0/b", slow()), minute, 2 * minute),
+    ] {
+        let mut sim = Sim::new(p(), script).fault(Fault::Crash(at));
+        assert_eq!(sim.start(), End::Crashed);
+        sim.now += jiff::SignedDuration::from_hours(5);
+        assert_eq!(sim.resume(false), DONE);
+        assert!((least..most).contains(&slowest(&sim)), "{}", slowest(&sim));
+    }
+    let mut held = full("p", &["a"]).on_failure(OnFailure::Hold);
+    held.stages.cleanup.clear();
+    let (mut sim, _) = run(one(held), Script::new().on("verify", Failed));
+    sim.world.fates = vec![("verify".to_owned(), slow())];
+    assert_eq!(sim.resume(false), DONE);
+    assert!(slowest(&sim) < minute, "it was looked at again: {}", slowest(&sim));
+}
+
+#[test]
+fn a_word_about_the_look_that_failed_goes_on_with_that_look_and_one_about_the_way_forward_goes_on_there() {
+    for (pass, wanted) in [(2, "undrain:2"), (0, "undrain")] {
+        let mut p = full("p", &["h"]).on_failure(OnFailure::Hold);
+        p.stages.cleanup.clear();
+        let (mut sim, _) = run(one(p), Script::new().on("verify", Failed));
+        assert_eq!(sim.resume(false), STUCK);
+        sim.decide("p", &host("h"), slot(Stage::Verify, "verify", pass), "ok");
+        assert_eq!((sim.resume(false), sim.state("p", "h")), (DONE, HostState::Warned));
+        assert_eq!(sim.of("h"), format!("pre drain a b verify verify:2 {wanted}"));
+        clean(&sim);
+    }
 }
