@@ -1,6 +1,6 @@
 //! `pitstop hosts`: the inventory as pitstop reads it.
 //!
-//! Owns: the table. Must not: connect to a host (`doctor` does).
+//! Owns: the table. Must not: connect to a host (`doctor` and `scan` do).
 
 use serde_json::json;
 
@@ -24,8 +24,10 @@ Examples:
   pitstop hosts --limit 'role=web env=prod'
   pitstop hosts -i inventory/lab.yml --json
   pitstop hosts --doctor                   log into each and say what is wrong, and with which step
+  pitstop hosts --scan web1                show the host keys of web1, and write them to known_hosts after a yes
 
-With --doctor the exit code is 0 if all hosts can be used and 1 if not.")]
+With --doctor the exit code is 0 if all hosts can be used and 1 if not. With --scan it is 1 if a host cannot be reached or shows
+another key than the known one, and 6 if nobody said yes.")]
 pub struct Args {
     /// As JSON
     #[arg(long)]
@@ -33,6 +35,10 @@ pub struct Args {
     /// Log into each host and say which step works; changes nothing there
     #[arg(long, conflicts_with = "json")]
     doctor: bool,
+    /// Show the keys of a host, and write them to the `known_hosts` that the inventory names for it, after a typed yes; more than
+    /// once for more hosts
+    #[arg(long, value_name = "HOST", conflicts_with_all = ["json", "doctor"])]
+    scan: Vec<String>,
 }
 
 /// Does it.
@@ -47,6 +53,9 @@ pub fn hosts(args: &Args, console: &Console) -> Result<u8, Problem> {
         return Err(Problem::Wrong(diags));
     };
     let screen = &console.screen;
+    if !args.scan.is_empty() {
+        return super::scan::scan(&args.scan, &inventory, room.folder.root(), console);
+    }
     if !diags.0.is_empty() {
         screen.note(render::human(&diags, screen.color(), screen.width()).trim_end());
     }

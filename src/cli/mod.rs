@@ -36,6 +36,7 @@ mod report;
 mod resume;
 mod run;
 mod runs;
+mod scan;
 mod schema;
 mod screen;
 mod selection;

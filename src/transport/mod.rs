@@ -21,7 +21,7 @@ mod ssh;
 mod way;
 
 pub use local::LocalTransport;
-pub use ssh::{SshOptions, SshTransport};
+pub use ssh::{ShownKey, SshOptions, SshTransport, Standing};
 pub use way::Way;
 
 use std::future::Future;

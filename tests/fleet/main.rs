@@ -20,6 +20,7 @@ mod left;
 mod needles;
 mod refused;
 mod rounds;
+mod scan;
 mod shipped;
 mod signals;
 mod state;

@@ -55,9 +55,14 @@ impl Connection {
     }
 }
 
+/// Bytes to and from a host: over the network, or over a bastion's channel.
+pub(super) trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Bytes for T {}
+
 /// Why an attempt failed, and whether the same may be tried again at once.
-struct Failed {
-    error: ConnectError,
+pub(super) struct Failed {
+    pub(super) error: ConnectError,
     refused_early: bool,
 }
 
@@ -94,9 +99,14 @@ impl SshTransport {
     async fn attempt(&self, to: &Endpoint) -> Result<Connection, Failed> {
         let user = self.user(to)?;
         let known = self.known_hosts(to)?;
+        let (stream, through) = self.stream(to).await?;
+        self.greet(to, &user, known, stream, through).await
+    }
+
+    /// The way to the host's server, and the bastion that it leads over.
+    pub(super) async fn stream(&self, to: &Endpoint) -> Result<(Box<dyn Bytes>, Option<Arc<Connection>>), Failed> {
         let Some(jump) = &to.jump else {
-            let stream = tcp(to).await?;
-            return self.greet(to, &user, known, stream, None).await;
+            return Ok((Box::new(tcp(to).await?), None));
         };
         let bastion = self.bastion(jump).await?;
         let doing = format!("connecting to {} through {}", at(to), jump.host);
@@ -116,10 +126,10 @@ impl SshTransport {
             }
             Err(_) => return Err(late(doing, to).into()),
         };
-        self.greet(to, &user, known, channel.into_stream(), Some(bastion)).await
+        Ok((Box::new(channel.into_stream()), Some(bastion)))
     }
 
-    fn known_hosts(&self, to: &Endpoint) -> Result<KnownHosts, ConnectError> {
+    pub(super) fn known_hosts(&self, to: &Endpoint) -> Result<KnownHosts, ConnectError> {
         let mut files = to.known_hosts.clone();
         if files.is_empty() {
             files.extend(self.options.home.iter().map(|h| h.join(".ssh/known_hosts")));
@@ -194,7 +204,7 @@ impl SshTransport {
     }
 }
 
-const LOOK: &str = "look with `ssh -v` what answers there";
+pub(super) const LOOK: &str = "look with `ssh -v` what answers there";
 
 async fn tcp(to: &Endpoint) -> Result<TcpStream, ConnectError> {
     let doing = format!("connecting to {}", at(to));
@@ -254,7 +264,7 @@ async fn dial(to: &Endpoint) -> std::io::Result<TcpStream> {
     Err(last.unwrap_or_else(none))
 }
 
-fn config(known_kinds: &[String], certificates: bool, keepalive: Duration) -> client::Config {
+pub(super) fn config(known_kinds: &[String], certificates: bool, keepalive: Duration) -> client::Config {
     let rsa = [Some(HashAlg::Sha512), Some(HashAlg::Sha256)].map(|hash| Algorithm::Rsa { hash });
     let curves = [EcdsaCurve::NistP256, EcdsaCurve::NistP384, EcdsaCurve::NistP521];
     let mut keys = vec![Algorithm::Ed25519];
@@ -311,9 +321,9 @@ fn config(known_kinds: &[String], certificates: bool, keepalive: Duration) -> cl
 
 fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) -> Failed {
     let scan = format!(
-        "compare with the host's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then add what \
-         `ssh-keyscan -p {} {}` prints to known_hosts",
-        to.port, to.address
+        "compare with the host's console (`ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`), then write it to known_hosts: \
+         pitstop hosts --scan {}, or what `ssh-keyscan -p {} {}` prints",
+        to.host, to.port, to.address
     );
     let key = &learnt.host_key;
     let doing_key = format!("checking the host key of {}", at(to));
@@ -393,7 +403,7 @@ pub(super) fn error(doing: String, cause: String, help: &str, transient: bool) -
     }
 }
 
-fn late(doing: String, to: &Endpoint) -> ConnectError {
+pub(super) fn late(doing: String, to: &Endpoint) -> ConnectError {
     let cause = format!("no answer within {} s", to.connect_timeout.as_secs());
     error(
         doing,

@@ -79,6 +79,11 @@ impl Names {
         }
     }
 
+    /// The name that a new line has.
+    pub(super) fn written(&self) -> &str {
+        &self.first
+    }
+
     fn all(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.first.as_str()).chain(self.bare.as_deref())
     }

@@ -8,6 +8,7 @@ mod client;
 mod connect;
 mod hostkey;
 mod meter;
+mod scan;
 mod session;
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,6 +19,8 @@ use std::time::Duration;
 use russh::keys::PrivateKey;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
+
+pub use self::scan::{ShownKey, Standing};
 
 use self::connect::Connection;
 use super::facts::add_first_key;
