@@ -12,6 +12,8 @@ use crate::plan::Value;
 use crate::runbook::expr::quote::sh_word as quote;
 use crate::transport::{Command, How, Put, Request, Session, Sink, Stream, look};
 
+/// A host whose link was lost under a file is asked what stands there, for so long.
+const ASK_WITHIN: Duration = Duration::from_secs(20);
 /// Largest former content that is kept for the way back.
 const FORMER_MAX: u64 = 16 * 1024 * 1024;
 
@@ -147,12 +149,40 @@ pub(super) async fn put(job: &Job, file: &Upload<'_>, hands: &Hands) -> Done {
             )),
             None => End::Failed(format!("{} cannot be read after it was written", file.dest)),
         },
-        Err(why) => End::Failed(why),
+        Err(why) => not_said(job, &session, file.dest, &digest, why, hands).await,
     };
     Done {
         end,
         unchanged: false,
         more,
+    }
+}
+
+/// It was not said to have arrived: the host is asked what stands there now, over a new connection if this one was lost.
+async fn not_said(
+    job: &Job,
+    session: &Arc<dyn Session>,
+    dest: &str,
+    digest: &Digest,
+    why: String,
+    hands: &Hands,
+) -> End {
+    let is_it = |now: Option<String>| now.as_deref() == Some(digest.hex());
+    if let Ok(now) = stands(job, &**session, dest).await {
+        return if is_it(now) { End::Good } else { End::Failed(why) };
+    }
+    hands.lost(&job.on, session).await;
+    let asked = match hands.reopen(&job.on, ASK_WITHIN).await {
+        Ok(session) => stands(job, &*session, dest).await,
+        Err(error) => Err(error.to_string()),
+    };
+    match asked {
+        Ok(now) if is_it(now.clone()) => End::Good,
+        Ok(_) => End::NeverBegan,
+        Err(error) => End::Unknown {
+            why: format!("{why}, and the host cannot be asked: {error}"),
+            stopped: true,
+        },
     }
 }
 
@@ -228,15 +258,20 @@ async fn read(job: &Job, session: &dyn Session, path: &str, max_bytes: u64, sink
 
 /// The digest of a file on the host, in hex.
 async fn there(job: &Job, session: &dyn Session, path: &str) -> Option<String> {
+    stands(job, session, path).await.ok().flatten()
+}
+
+/// The same; an error if the host could not be asked.
+async fn stands(job: &Job, session: &dyn Session, path: &str) -> Result<Option<String>, String> {
     let mut answer = Memory::of_words();
-    let how = session.run(plain(job, look::digest(path)), &mut answer).await;
-    if how != How::Exited(0) {
-        return None;
+    match session.run(plain(job, look::digest(path)), &mut answer).await {
+        How::Exited(0) => {
+            let said = String::from_utf8_lossy(&answer.out);
+            Ok(said.split_whitespace().next().map(str::to_owned))
+        }
+        How::Exited(_) => Ok(None),
+        other => Err(format!("{other:?}")),
     }
-    String::from_utf8_lossy(&answer.out)
-        .split_whitespace()
-        .next()
-        .map(str::to_owned)
 }
 
 async fn session(job: &Job, hands: &Hands) -> Result<Arc<dyn Session>, End> {

@@ -83,6 +83,8 @@ pub(super) struct Driver {
     pub questions: Questions,
     /// Nobody waits for a gate: the process ends with it open.
     pub leave_waiting: bool,
+    /// How often a step was sent and proven never to have begun.
+    pub never: BTreeMap<(String, Option<HostName>, Slot), u32>,
     /// Hosts whose lock this process asked for over a link that broke: ours, or nobody's.
     pub unsure_locks: BTreeSet<HostName>,
     /// The last process of this run was cut off: it may have left something on any host it was on.
@@ -109,6 +111,7 @@ impl Driver {
             shown: BTreeSet::new(),
             questions: Questions::new(),
             leave_waiting: false,
+            never: BTreeMap::new(),
             unsure_locks: BTreeSet::new(),
             after_a_crash: false,
             looked,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::host::{Go, Moment, Nature, confirm, exit_status};
 use crate::lies::{at, at_change, once_at_change, pour};
 use crate::links::half_open_links;
-use crate::room::{CHANGE, Case, LIMIT, Want, checked};
+use crate::room::{CHANGE, Case, FILE, LIMIT, Want, checked};
 use crate::wire::{HostKey, Kex, Packet, msg};
 
 /// Unreachable before anything was sent.
@@ -476,7 +476,41 @@ fn at_the_change() -> Vec<Case> {
             },
         ),
         fine("lost-before-the-change-and-back", once_at_change(|_, _| Ok(Go::End))),
+        // It was sent again for ever.
+        Case {
+            want: Want::NotSent,
+            within: Duration::from_secs(2 * LIMIT),
+            ..fine(
+                "lost-at-every-start",
+                Nature {
+                    lie: Arc::new(|_, moment, _| Ok(if moment.is_change() { Go::End } else { Go::On })),
+                    ..Nature::default()
+                },
+            )
+        },
+        fine("lost-under-a-file-and-back", under_a_file(false)),
+        // It counted as failed.
+        lost(
+            "lost-under-a-file",
+            under_a_file(true),
+            &["the host cannot be asked", "127.0.0.1"],
+        ),
     ]
+}
+
+/// Ends the connection as a file is to be put in place, and all later ones, if `for_ever`.
+fn under_a_file(for_ever: bool) -> Nature {
+    Nature {
+        lie: Arc::new(move |_, moment, nth| match moment {
+            _ if nth > 0 => Ok(if for_ever { Go::End } else { Go::On }),
+            Moment::Input(_, said) if said.windows(6).any(|w| w == b"mv -f ") => {
+                let said = String::from_utf8_lossy(said);
+                Ok(if said.contains(FILE) { Go::End } else { Go::On })
+            }
+            _ => Ok(Go::On),
+        }),
+        ..Nature::default()
+    }
 }
 
 /// Speaks the lane's own language: the nonce is the second word of each request.

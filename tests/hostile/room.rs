@@ -14,6 +14,8 @@ use crate::sshd::{Sshd, me};
 
 /// Stands in the command that changes something, and nowhere else.
 pub const CHANGE: &str = "the-change";
+/// The name of the file that comes after it.
+pub const FILE: &str = "the-file";
 /// No run may take longer, however loaded the machine is; past it the process is ended, and that is a hang.
 const PATIENCE: Duration = Duration::from_secs(200);
 /// What a lie may cost past its own limit. A machine that others load is later than that by itself: a case fails only past
@@ -30,7 +32,9 @@ const GROWTH_KIB: u64 = 64 << 10;
 pub enum Want {
     /// Nothing was sent: the host is refused, or its first step is unreachable, and the change is not on the host.
     Unreachable,
-    /// The change was sent, and its end cannot be learnt.
+    /// It was sent, and proven each time never to have begun.
+    NotSent,
+    /// The change, or the file after it, was sent, and its end cannot be learnt.
     Unknown,
     /// As if nothing had been.
     Ok,
@@ -84,7 +88,7 @@ pub struct Ran {
 #[derive(Clone, Debug, Default)]
 pub struct End {
     pub state: String,
-    /// Outcome of the change, if it was sent.
+    /// Outcome of the change, or of the file after it, if it was sent.
     pub change: Option<String>,
     pub why: String,
     pub took: Duration,
@@ -115,6 +119,7 @@ impl Project {
         let dir = tempfile::Builder::new().prefix("pitstop-hostile-").tempdir().unwrap();
         let project = Self { dir };
         project.file("inventory.yml", &format!("schema: 1\nhosts:\n{hosts}"));
+        project.file("content", "what stands in the file\n");
         project.file("pitstop.yml", "schema: 1\ninventory: inventory.yml\n");
         project.file(
             "work.yml",
@@ -146,6 +151,11 @@ phases:
         run: echo {CHANGE} >> "$HOME/effects"
         timeout: {limit}s
         undo: {{ none: "it only counts" }}
+      - id: file
+        name: A file
+        upload: {{ src: content, dest: "{{{{ host.vars.home }}}}/{FILE}" }}
+        timeout: {limit}s
+        undo: {{ none: "it only stands there" }}
 "#,
                 limit = limit.as_secs()
             ),
@@ -201,21 +211,23 @@ pub fn run(cases: &[Case], hosts: &[Host], limit: Duration) -> Ran {
             format!("identity: \"{}\"", identity.display())
         };
         inventory.push_str(&format!(
-            "  {}: {{ address: 127.0.0.1, port: {}, user: {}, {login}, known_hosts: \"{}\", connect_timeout: {}s, labels: {{ env: test }} }}\n",
+            "  {}: {{ address: 127.0.0.1, port: {}, user: {}, {login}, known_hosts: \"{}\", connect_timeout: {}s, vars: {{ home: \"{}\" }}, labels: {{ env: test }} }}\n",
             case.name,
             port,
             me(),
             host.known_hosts.display(),
             case.connect,
+            host.dir.path().join("home").display(),
         ));
     }
     for (n, sshd) in calm.iter().enumerate() {
         inventory.push_str(&format!(
-            "  calm{n}: {{ address: 127.0.0.1, port: {}, user: {}, identity: \"{}\", known_hosts: \"{}\", connect_timeout: 60s, labels: {{ env: test }} }}\n",
+            "  calm{n}: {{ address: 127.0.0.1, port: {}, user: {}, identity: \"{}\", known_hosts: \"{}\", connect_timeout: 60s, vars: {{ home: \"{}\" }}, labels: {{ env: test }} }}\n",
             sshd.port,
             me(),
             sshd.path("id").display(),
-            sshd.path("known_hosts").display()
+            sshd.path("known_hosts").display(),
+            sshd.home().display()
         ));
     }
     let project = Project::new(&inventory, limit);
@@ -288,7 +300,7 @@ fn ends(project: &Project, words: &str) -> BTreeMap<String, End> {
         let end = ends.entry(host.to_owned()).or_default();
         match event["type"].as_str().unwrap() {
             "settled" => {
-                if event["key"]["step"] == "change" {
+                if event["key"]["stage"] == "steps" {
                     end.change = Some(event["outcome"].as_str().unwrap().to_owned());
                 }
                 end.why = event["result"]["why"].as_str().unwrap_or_default().to_owned();
@@ -357,13 +369,14 @@ fn one(case: &Case, host: &Host, end: &End) -> Result<(), String> {
     let (state, change) = (end.state.as_str(), end.change.as_deref());
     let good = match case.want {
         Want::Unreachable => matches!(state, "refused" | "unreachable") && change.is_none(),
+        Want::NotSent => change == Some("unreachable"),
         Want::Unknown => state == "unknown" && change == Some("unknown"),
-        Want::Ok => state == "ok",
+        Want::Ok => state == "ok" && host.changes() == 1 && host.dir.path().join("home").join(FILE).exists(),
     };
     if !good {
         return Err(format!("it must end {:?}", case.want));
     }
-    let most = usize::from(case.want != Want::Unreachable);
+    let most = usize::from(!matches!(case.want, Want::Unreachable | Want::NotSent));
     if host.changes() > most {
         return Err(format!("the change was made {} times", host.changes()));
     }
