@@ -1158,3 +1158,16 @@ fn hosts_of_a_batch_start_in_rounds_of_as_many_as_run_at_once() {
     assert_eq!(rounds(vec![Size::Count(1)], 3), 3);
     assert_eq!(rounds(vec![Size::Count(1), Size::Count(2)], 2), 2);
 }
+
+#[test]
+fn a_list_takes_its_steps_limit_for_each_item_and_so_does_its_undo() {
+    let steps = "    on_failure: hold\n    steps: [{ id: s, name: S, for_each: [a, b, c], run: 'true', timeout: 2s, undo: [{ name: U, run: 'true', timeout: 5s }] }]\n";
+    let plan = case(one_phase("", steps)).plan();
+    let p = plan.phase("p").unwrap();
+    assert_eq!(
+        (estimate::step_ms(&p.stages.steps[0]), estimate::undo_ms(p)),
+        (6000, 15_000)
+    );
+    let each = p.stages.steps[0].for_each.as_ref().unwrap();
+    assert_eq!((each.most(), each.known(None).map(<[Value]>::len)), (3, Some(3)));
+}

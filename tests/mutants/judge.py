@@ -15,6 +15,7 @@ import weave
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORK = ROOT / "target/mutants"
+LATER = "left for another time"
 
 
 def known():
@@ -31,6 +32,8 @@ def main():
     say.add_argument("--jobs", type=int, default=os.cpu_count())
     say.add_argument("--lib", action="store_true", help="ask the tests of the library only")
     told = say.parse_args()
+    if told.again and not (WORK / "fates.json").exists():
+        say.error("--again: there is no former run")
 
     env = {**os.environ, "CARGO_TARGET_DIR": str(WORK / "build"), "CARGO_INCREMENTAL": "0"}
     mutants = weave.listed(ROOT, ["cargo", "mutants"], ["src/run/**", "src/plan/**"])
@@ -48,7 +51,7 @@ def main():
     fates = json.loads(kept.read_text()) if kept.exists() and (told.again or told.only) else {}
     wanted = [m for m in mutants if not m.fate and told.only in line[m.number]]
     if told.again:
-        wanted = [m for m in wanted if fates.get(line[m.number], ["survived"])[0] == "survived"]
+        wanted = [m for m in wanted if fates.get(line[m.number], [LATER])[0] in ("survived", LATER)]
     for m in mutants:
         if m.fate:
             fates[line[m.number]] = [m.fate, ""]
@@ -63,7 +66,7 @@ def main():
             if n % 50 == 0:
                 print(f"{n} of {len(wanted)} tried ({time.monotonic() - began:.0f} s)", flush=True)
                 kept.write_text(json.dumps(dict(fates), indent=0))
-    fates = {line[m.number]: fates.get(line[m.number], ["survived", "never tried"]) for m in mutants}
+    fates = {line[m.number]: fates.get(line[m.number], [LATER, ""]) for m in mutants}
     kept.write_text(json.dumps(fates, indent=0))
 
     reasons = known()
@@ -72,9 +75,12 @@ def main():
     untold = [name for name in living if name not in reasons]
     for name in untold:
         print(f"survivor without a reason: {name}")
-    for name in reasons.keys() - set(living):
-        print(f"in the list, but " + (f"{fates[name][0]}: {name}" if name in fates else f"no such mutant: {name}"))
-    figures = ", ".join(f"{count[fate]} {fate}" for fate in ("killed", "timed out", "survived", "unviable", "not tried"))
+    for name in sorted(reasons.keys() - set(living)):
+        fate = fates.get(name, ["no such mutant"])[0]
+        if fate != LATER:
+            print(f"in the list, but {fate}: {name}")
+    every = ("killed", "timed out", "survived", "unviable", "not tried", LATER)
+    figures = ", ".join(f"{count[fate]} {fate}" for fate in every)
     print(f"mutants of src/run and src/plan: {len(mutants)}: {figures}")
     print(f"figure: mutants of src/run and src/plan that live without a reason | {len(untold)} of {len(mutants)} | -")
     return 1 if untold else 0

@@ -19,7 +19,7 @@ BINARIES = ["report", "golden", "cli"]
 SLOWEST = {"lib": 2}
 SLOWEST_ELSE = 20
 # Seconds of tests that one mutant is worth; the quickest of those that come by it are asked.
-WORTH = 60
+WORTH = 15
 MEMORY = 12 << 30
 
 

@@ -462,3 +462,41 @@ fn a_word_about_the_look_that_failed_goes_on_with_that_look_and_one_about_the_wa
         clean(&sim);
     }
 }
+
+#[test]
+fn what_the_end_of_a_process_gives_back_by_itself_is_owed_but_not_left_behind() {
+    let (mut sim, _) = run(one(full("p", &["h"])), Script::new());
+    assert_eq!(sim.owed(), [""; 0]);
+    for (host, on_host) in [(host("h"), true), (host("c"), false)] {
+        sim.emit(Event::Locked { host, on_host });
+    }
+    sim.emit(Event::Connected {
+        host: host("h"),
+        facts: crate::inventory::facts::Facts::default(),
+    });
+    assert_eq!(sim.owed(), ["lock:c", "lock:h", "files:h"]);
+    let left = crate::run::ledger::left_behind(&sim.plan, &sim.run);
+    assert_eq!(left, []);
+    for host in [host("h"), host("c")] {
+        sim.emit(Event::Unlocked { host });
+    }
+    sim.emit(Event::LeftClean { host: host("h") });
+    assert_eq!(sim.owed(), [""; 0]);
+}
+
+#[test]
+fn what_a_person_says_of_a_host_leaves_standing_why_it_failed() {
+    for (choice, on_failure) in [
+        (Choice::Rollback, OnFailure::RollbackHost),
+        (Choice::Rollback, OnFailure::Hold),
+        (Choice::Hold, OnFailure::RollbackHost),
+    ] {
+        let script = Script::new().on("steps/b/0/h/0/1", Failed).says("b", choice);
+        let mut sim = Sim::new(one(full("p", &["h"]).on_failure(on_failure)), script);
+        sim.attended = true;
+        sim.start();
+        clean(&sim);
+        let why = &sim.run.line("p", &host("h")).unwrap().why;
+        assert_eq!(why, "steps: step b failed", "{choice:?}");
+    }
+}
