@@ -9,7 +9,7 @@ import resource
 import signal
 import subprocess
 import tempfile
-import time
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,6 +45,14 @@ def bounded(limit):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def end(group):
+    """Whatever of it still runs."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
 class Trial:
     """The tests of one build."""
 
@@ -53,7 +61,7 @@ class Trial:
         self.env = {**env, "INSTA_UPDATE": "no", "CI": "1", "PITSTOP_SIMULATED": "400", "PITSTOP_RUNS": "50", "RUST_BACKTRACE": "0"}
 
     def ask(self, binary, tests, limit, **env):
-        """Runs these tests: "held", "failed" or "late"."""
+        """Runs these tests: "held", "failed" or "late", and the processor's seconds that they took."""
         command = [self.binaries[binary], "--exact", "--test-threads=1", "--quiet", *tests]
         child = subprocess.Popen(
             command,
@@ -64,17 +72,15 @@ class Trial:
             stderr=subprocess.DEVNULL,
             preexec_fn=lambda: bounded(limit),
         )
-        try:
-            status = child.wait(timeout=5 * limit)
-            return "held" if status == 0 else "late" if status == -signal.SIGXCPU else "failed"
-        except subprocess.TimeoutExpired:
-            return "late"
-        finally:
-            try:
-                os.killpg(child.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            child.wait()
+        clock = threading.Timer(5 * limit, end, [child.pid])
+        clock.start()
+        _, status, usage = os.wait4(child.pid, 0)
+        clock.cancel()
+        end(child.pid)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        late = child.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
+        said = "late" if late else "failed" if child.returncode else "held"
+        return said, usage.ru_utime + usage.ru_stime
 
     def names(self, binary):
         out = subprocess.run([self.binaries[binary], "--list", "--format", "terse"], cwd=self.tree, env=self.env, capture_output=True)
@@ -94,9 +100,7 @@ class Trial:
         def one(binary, name):
             with tempfile.TemporaryDirectory() as dir:
                 file = Path(dir) / "reached"
-                began = time.monotonic()
-                said = self.ask(binary, [name], 60, PITSTOP_MUTANT_REACHED=str(file))
-                took = time.monotonic() - began
+                said, took = self.ask(binary, [name], 60, PITSTOP_MUTANT_REACHED=str(file))
                 return [name, said, took, sorted({int(n) for n in file.read_text().split()}) if file.exists() else []]
 
         with ThreadPoolExecutor(jobs) as pool:
@@ -135,7 +139,7 @@ class Trial:
         if not rounds:
             return "survived", "no test comes by"
         for binary, names, took in rounds:
-            said = self.ask(binary, names, 5 * took + 10, PITSTOP_MUTANT=str(mutant.number))
+            said, _ = self.ask(binary, names, 5 * took + 10, PITSTOP_MUTANT=str(mutant.number))
             if said != "held":
                 return ("killed" if said == "failed" else "timed out"), f"{binary} {names[0] if len(names) == 1 else len(names)}"
         return "survived", f"{sum(len(n) for _, n, _ in rounds)} tests come by"
