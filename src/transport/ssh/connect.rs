@@ -183,6 +183,7 @@ impl SshTransport {
             }
             Err(_) => {
                 task.abort();
+                allowance.withdraw();
                 return Err(late(doing, to).into());
             }
         };

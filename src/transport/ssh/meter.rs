@@ -36,6 +36,11 @@ impl Allowance {
         self.0.store(LIFTED, Ordering::Relaxed);
     }
 
+    /// Nobody waits for this login any more: whatever comes next ends the connection, which is still read from.
+    pub(super) fn withdraw(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
     /// More came than may.
     pub(super) fn is_spent(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0

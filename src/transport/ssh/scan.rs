@@ -10,6 +10,7 @@ use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey, PublicKeyBase64 as 
 use tokio::time::timeout;
 
 use super::SshTransport;
+use super::client::printable;
 use super::connect::{LOOK, at, config, error, late};
 use super::hostkey::{Names, Verdict};
 use super::meter::{Allowance, Metered};
@@ -108,16 +109,18 @@ impl SshTransport {
         config.preferred.key = Cow::Owned(kinds);
         let seen = Arc::new(Mutex::new(None));
         let (stream, _through) = self.stream(to).await.map_err(|failed| failed.error)?;
-        let stream = Metered::new(stream, Arc::new(Allowance::new()));
+        let allowance = Arc::new(Allowance::new());
+        let stream = Metered::new(stream, allowance.clone());
         // A task of its own: a panic that a server provokes is no more than this look's failure.
         let mut task = tokio::spawn(client::connect_stream(Arc::new(config), stream, Looker(seen.clone())));
         let came = timeout(to.connect_timeout, &mut task).await;
         task.abort();
+        allowance.withdraw();
         let key = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (key, came) {
             (Some(key), _) => Ok(Ok(key)),
             (None, Err(_)) => Err(late(format!("greeting {}", at(to)), to)),
-            (None, Ok(Ok(Err(e)))) => Ok(Err(e.to_string())),
+            (None, Ok(Ok(Err(e)))) => Ok(Err(printable(&e.to_string()))),
             (None, Ok(_)) => Ok(Err("the server's words broke the protocol".to_owned())),
         }
     }
