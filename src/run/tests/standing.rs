@@ -500,3 +500,24 @@ fn what_a_person_says_of_a_host_leaves_standing_why_it_failed() {
         assert_eq!(why, "steps: step b failed", "{choice:?}");
     }
 }
+
+#[test]
+fn a_host_that_went_back_does_not_make_former_runs_forgotten() {
+    let minute = 60_000;
+    let slow = Fate {
+        ms: 15 * minute,
+        ..Fate::from(Ok)
+    };
+    let b = |former: u64| {
+        let mut plan = one(full("p", &["a", "b"]).parallel(1).max_fail(1));
+        plan.window = Some(window(60 * minute, 0, Some(0)));
+        let script = Script::new().on("steps/a/0/a", slow).on("verify/0/a/0", Failed);
+        let mut sim = Sim::new(plan, script);
+        sim.former_ms = [("p".to_owned(), former * minute)].into();
+        sim.start();
+        assert_eq!(sim.state("p", "a"), HostState::RolledBack);
+        sim.state("p", "b")
+    };
+    assert_eq!(b(50), HostState::NotStarted);
+    assert_eq!(b(40), HostState::Ok);
+}
