@@ -8,9 +8,6 @@
     reason = "a test stops at the first surprise"
 )]
 
-#[path = "common/figures.rs"]
-mod figures;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -73,7 +70,6 @@ fn every_wrong_file_is_refused_in_words_that_are_committed() {
     files.retain(|p| p.extension().is_some_and(|e| e == "yml"));
     files.sort();
     assert!(files.len() >= 70, "only {} wrong files", files.len());
-    let all = files.len();
     for path in files {
         let file = path.file_name().unwrap().to_str().unwrap();
         let mut diags = Diagnostics::new();
@@ -92,11 +88,6 @@ fn every_wrong_file_is_refused_in_words_that_are_committed() {
             insta::assert_snapshot!("corpus", render::human(&diags, false, 120));
         });
     }
-    figures::print(
-        "bad-input corpus: not refused with file:line:col",
-        format!("0 of {all} files"),
-        None,
-    );
 }
 
 #[test]

@@ -5,6 +5,9 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+#[path = "common/figures.rs"]
+mod figures;
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -102,7 +105,8 @@ fn wrong_files() -> Vec<(PathBuf, String)> {
 #[test]
 fn the_program_refuses_every_wrong_file_with_its_place() {
     let files = wrong_files();
-    assert!(files.len() >= 500, "only {} wrong files", files.len());
+    let all = files.len();
+    assert!(all >= 500, "only {all} wrong files");
     for (dir, file) in files {
         let text = refused(&dir, &["check", "--project", ".", &file]);
         assert!(has_place(&text), "{file}: {text}");
@@ -116,6 +120,11 @@ fn the_program_refuses_every_wrong_file_with_its_place() {
             insta::assert_snapshot!("wrong", text);
         });
     }
+    figures::print(
+        "bad-input corpus: not refused with exit 2 and file:line:col",
+        format!("0 of {all} files"),
+        None,
+    );
 }
 
 const HEAD: &str = "schema: 1\nrunbook: example\ntitle: An example\n";

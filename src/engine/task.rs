@@ -67,6 +67,13 @@ impl Sink for Streams {
         }
     }
 
+    fn skip(&mut self, stream: Stream, bytes: u64) {
+        match stream {
+            Stream::Out => self.out.skip(bytes),
+            Stream::Err => self.err.skip(bytes),
+        }
+    }
+
     fn restart(&mut self) {
         *self = Self::new(self.output.clone(), self.redactor.clone());
     }

@@ -85,6 +85,12 @@ impl Spool {
         self.clean = clean;
     }
 
+    /// So many more bytes came and are not to be had: the stored part is not all.
+    pub fn skip(&mut self, bytes: u64) {
+        self.sent += bytes;
+        self.truncated |= bytes > 0;
+    }
+
     /// The stream has ended. With `show` the event carries its text (not for `sensitive` steps). What is stored is durable.
     pub fn finish(mut self, show: bool) -> Finished {
         let mut rest = Vec::new();

@@ -13,8 +13,12 @@ use tokio::time::Instant;
 
 use super::{Pending, Stream};
 
-/// Bytes that wait in memory for the one who drains a channel; what comes beyond is dropped and counted.
-const WAITING: usize = 64 << 20;
+/// Bytes that wait in memory for those who drain channels, all together; what comes beyond is dropped and counted.
+const WAITING: usize = 48 << 20;
+/// So much a channel may hold however much waits in others: more than the answer to any question of ours.
+const OWN: usize = 2 << 20;
+/// What waits in the channels of this process.
+static ALL: AtomicUsize = AtomicUsize::new(0);
 /// What an event takes beside its bytes: a host that sends them one by one fills the same memory.
 const OVERHEAD: usize = 128;
 
@@ -76,7 +80,30 @@ struct Waiting {
     dropped: [AtomicU64; 2],
 }
 
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        ALL.fetch_sub(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
 impl Waiting {
+    /// Takes room for this much; false: there is none.
+    fn take(&self, cost: usize) -> bool {
+        let before = self.now.fetch_add(cost, Ordering::Relaxed);
+        let all = ALL.fetch_add(cost, Ordering::Relaxed);
+        let own = before.saturating_add(cost);
+        let fits = own <= self.most.load(Ordering::Relaxed) && (own <= OWN || all.saturating_add(cost) <= WAITING);
+        if !fits {
+            self.give(cost);
+        }
+        fits
+    }
+
+    fn give(&self, cost: usize) {
+        self.now.fetch_sub(cost, Ordering::Relaxed);
+        ALL.fetch_sub(cost, Ordering::Relaxed);
+    }
+
     fn dropped(&self, stream: Stream) -> &AtomicU64 {
         let [out, err] = &self.dropped;
         match stream {
@@ -178,7 +205,7 @@ impl Channel {
 
     fn count(&mut self, event: Event) -> Event {
         if let Event::Bytes(_, bytes) = &event {
-            self.waiting.now.fetch_sub(bytes.len() + OVERHEAD, Ordering::Relaxed);
+            self.waiting.give(bytes.len() + OVERHEAD);
             return event;
         }
         self.last = Some(event);
@@ -205,15 +232,12 @@ fn gone() -> Event {
 impl Feed {
     /// Passes output on, or drops it when too much of it waits already.
     pub(super) fn bytes(&self, stream: Stream, bytes: Vec<u8>) {
-        let cost = bytes.len() + OVERHEAD;
-        let before = self.waiting.now.fetch_add(cost, Ordering::Relaxed);
-        if before.saturating_add(cost) > self.waiting.most.load(Ordering::Relaxed) {
-            self.waiting.now.fetch_sub(cost, Ordering::Relaxed);
+        if self.waiting.take(bytes.len() + OVERHEAD) {
+            self.event(Event::Bytes(stream, bytes));
+        } else {
             self.waiting
                 .dropped(stream)
                 .fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        } else {
-            self.event(Event::Bytes(stream, bytes));
         }
     }
 
@@ -232,6 +256,29 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_channel_has_its_own_room_when_others_hold_all_of_it_and_gives_it_back_with_its_end() {
+        let held: Vec<_> = (0..64).map(|_| Channel::new()).collect();
+        let piece = || vec![b'x'; 32 << 10];
+        for (_, feed, _) in &held {
+            (0..200).for_each(|_| feed.bytes(Stream::Out, piece()));
+        }
+        let all = ALL.load(Ordering::Relaxed);
+        assert!(all > WAITING / 2 && all <= 64 * OWN + WAITING, "{all}");
+        let (mut channel, feed, _inputs) = Channel::new();
+        for _ in 0..32 {
+            feed.bytes(Stream::Out, piece());
+        }
+        feed.event(Event::Exit(0));
+        for _ in 0..32 {
+            assert_eq!(channel.ready(), Some(Event::Bytes(Stream::Out, piece())));
+        }
+        assert_eq!(channel.ready(), Some(Event::Exit(0)), "nothing of it was dropped");
+        drop(held);
+        // Other tests of this process hold little.
+        assert!(ALL.load(Ordering::Relaxed) < WAITING / 2, "given back");
+    }
 
     #[test]
     fn what_nobody_drains_is_bounded_however_small_its_pieces_and_every_byte_is_counted() {

@@ -16,6 +16,7 @@ mod drive;
 mod durable;
 mod elsewhere;
 mod fleet;
+mod flood;
 mod left;
 mod needles;
 mod refused;
