@@ -2,6 +2,8 @@
 //!
 //! Owns: looking up phases, hosts and steps, and what follows from the plan as a whole. Must not: decide anything of a run.
 
+use std::collections::HashSet;
+
 use super::{OnFailure, Otherwise, Plan, PlanItem, PlannedHost, PlannedPhase, PlannedStep, PlannedUndo, Stage, Stages};
 use crate::canon;
 use crate::id::{Digest, HostName};
@@ -31,6 +33,11 @@ impl Plan {
             PlanItem::Phase(p) => Some(p.as_ref()),
             PlanItem::Gate(_) => None,
         })
+    }
+
+    /// Every host that some phase works on; its own order would cost more than all the rest of a large plan.
+    pub fn worked_hosts(&self) -> HashSet<&HostName> {
+        self.phases().flat_map(|p| &p.hosts).collect()
     }
 
     /// The host with this name.

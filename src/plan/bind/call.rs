@@ -2,8 +2,6 @@
 //!
 //! Owns: action → [`Call`]. Must not: know the other keys of a step.
 
-use std::collections::BTreeSet;
-
 use super::phase::Site;
 use super::{Binder, millis};
 use crate::diag::{Diagnostic, Spanned};
@@ -93,21 +91,23 @@ impl Binder<'_, '_> {
         self.call(&step.action.value)
     }
 
-    /// The operating systems where the step is done, each with one host that has it.
+    /// The operating systems where the step is done, each with the first host by name that has it.
     fn systems(&self, place: &Place, site: Site<'_>) -> Vec<(Os, HostName)> {
-        let hosts: BTreeSet<&HostName> = match place {
-            Place::Own => site.hosts.iter().collect(),
-            Place::Hosts(hosts) | Place::OneOf(hosts) => hosts.iter().collect(),
-            Place::ByHost(map) => map.values().flatten().collect(),
+        let hosts: Box<dyn Iterator<Item = &HostName> + '_> = match place {
+            Place::Own => Box::new(site.hosts.iter()),
+            Place::Hosts(hosts) | Place::OneOf(hosts) => Box::new(hosts.iter()),
+            Place::ByHost(map) => Box::new(map.values().flatten()),
         };
-        let mut found: Vec<(Os, HostName)> = Vec::new();
+        let mut found: Vec<(Os, &HostName)> = Vec::new();
         for host in hosts {
             let os = self.input.inventory.host(host.as_str()).map_or(Os::Linux, |h| h.os);
-            if found.iter().all(|(known, _)| *known != os) {
-                found.push((os, host.clone()));
+            match found.iter_mut().find(|(known, _)| *known == os) {
+                Some((_, first)) => *first = host.min(first),
+                None => found.push((os, host)),
             }
         }
-        found
+        found.sort_by_key(|(_, host)| *host);
+        found.into_iter().map(|(os, host)| (os, host.clone())).collect()
     }
 
     /// What happens to changed settings is never left to the package manager.

@@ -1,6 +1,6 @@
 //! What the policy demands of the finished plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{Binder, planned_steps, step};
 use crate::diag::{Diagnostic, Span, Spanned};
@@ -196,12 +196,11 @@ impl Binder<'_, '_> {
             timeout_ms: ms(l.timeout),
             window_ms: ms(l.window),
         };
-        let worked: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
         let steps = plan.steady_state.iter().chain(plan.phases().flat_map(planned_steps));
         let asked = Limits {
             parallel: plan.phases().map(at_once).max(),
             batch: plan.phases().map(largest_batch).max(),
-            hosts: Some(worked.len() as u64),
+            hosts: Some(plan.worked_hosts().len() as u64),
             max_fail: plan.phases().filter(|p| p.changes).map(borne).max(),
             timeout_ms: steps.map(|s| s.timeout_ms).max(),
             window_ms: plan.window.as_ref().map(|w| w.duration_ms),
@@ -249,16 +248,19 @@ fn borne(phase: &PlannedPhase) -> u64 {
 }
 
 /// Every host on which a step that changes something is done.
-fn changed_hosts(plan: &Plan) -> BTreeSet<HostName> {
-    let mut changed = BTreeSet::new();
+fn changed_hosts(plan: &Plan) -> HashSet<&HostName> {
+    let mut changed = HashSet::new();
     for phase in plan.phases() {
+        let mut own = false;
         for s in planned_steps(phase).filter(|s| !s.read_only && s.skip.is_none()) {
             match &s.place {
-                Place::Own if s.once => {}
-                Place::Own => changed.extend(phase.hosts.iter().cloned()),
-                Place::Hosts(hosts) | Place::OneOf(hosts) => changed.extend(hosts.iter().cloned()),
-                Place::ByHost(map) => changed.extend(map.values().flatten().cloned()),
+                Place::Own => own |= !s.once,
+                Place::Hosts(hosts) | Place::OneOf(hosts) => changed.extend(hosts),
+                Place::ByHost(map) => changed.extend(map.values().flatten()),
             }
+        }
+        if own {
+            changed.extend(&phase.hosts);
         }
     }
     changed

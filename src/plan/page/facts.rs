@@ -2,7 +2,7 @@
 //!
 //! Owns: what an approver must know, section by section. Must not: format.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::{
     AfterBatch, Call, OnFailure, Otherwise, Place, Plan, PlanItem, PlannedGate, PlannedPhase, PlannedStep, PlannedUndo,
@@ -69,7 +69,7 @@ fn kicker(plan: &Plan) -> String {
 }
 
 fn lede(plan: &Plan) -> Vec<String> {
-    let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
+    let targets = plan.worked_hosts();
     let steps: Vec<&PlannedStep> = plan.phases().flat_map(all_steps).collect();
     let changing = steps.iter().filter(|s| !s.read_only).count();
     let what = if plan.changes() {
@@ -90,7 +90,7 @@ fn lede(plan: &Plan) -> Vec<String> {
 }
 
 fn figures(plan: &Plan, outside: &Outside) -> Vec<Figure> {
-    let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
+    let targets = plan.worked_hosts();
     let batches: usize = plan.phases().map(|p| who(plan, p).len()).sum();
     let mut out = vec![Figure::new(
         "Hosts",
@@ -159,7 +159,7 @@ fn hosts(plan: &Plan) -> Section {
     });
     blocks.push(Block::table("Target sets", &["Set", "Hosts", "Names"], rows.collect()));
     let mut groups: BTreeMap<&str, usize> = BTreeMap::new();
-    let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
+    let targets = plan.worked_hosts();
     for h in plan.hosts.iter().filter(|h| targets.contains(&h.name)) {
         for g in &h.groups {
             *groups.entry(g).or_default() += 1;

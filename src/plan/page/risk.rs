@@ -2,12 +2,9 @@
 //!
 //! Owns: the points of the risk, each with its reason. Must not: hide a step that cannot be taken back.
 
-use std::collections::BTreeSet;
-
 use super::super::{BuiltIn, Call, Plan, PlannedPhase, PlannedStep, PlannedUndo, Stage};
 use super::words::{count, plain_call};
 use super::{Block, Outside, Section, code};
-use crate::id::HostName;
 
 /// Changing steps with the phase they are in.
 pub(super) fn changing(plan: &Plan) -> impl Iterator<Item = (&PlannedPhase, &PlannedStep)> {
@@ -113,7 +110,7 @@ pub(super) fn risk(plan: &Plan, outside: &Outside) -> Section {
 
 /// The risk by what the plan and its history show: level, points, reasons.
 pub(super) fn counted(plan: &Plan, outside: &Outside) -> (&'static str, u32, Vec<String>) {
-    let targets: BTreeSet<&HostName> = plan.phases().flat_map(|p| &p.hosts).collect();
+    let targets = plan.worked_hosts();
     let is_prod = |v: &String| v == "prod" || v == "production";
     let production = plan
         .hosts
