@@ -13,7 +13,7 @@
 //!  4  inventory
 //!  3  runbook
 //!  2  window    policy    key    http
-//!  1  secret · text · canon · clock · crash · disk · diag
+//!  1  secret · text · canon · clock · cores · crash · disk · diag
 //!  0  id · control
 //! ```
 //!
@@ -26,6 +26,7 @@ pub mod id;
 
 pub mod canon;
 pub mod clock;
+pub mod cores;
 pub mod crash;
 pub mod diag;
 pub mod disk;

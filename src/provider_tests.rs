@@ -89,11 +89,11 @@ async fn a_prompt_is_asked_and_without_a_terminal_it_is_an_error() {
 #[tokio::test]
 async fn the_environment_gives_a_value() {
     let room = Room::new();
-    // Cargo sets this one for every test.
+    // Cargo sets this one for every test, as long as it wants to be wherever the sources lie.
     let source = SecretSource::Env {
-        name: "CARGO_MANIFEST_DIR".to_owned(),
+        name: "CARGO_PKG_DESCRIPTION".to_owned(),
     };
-    assert_eq!(room.value(source).await, env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(room.value(source).await, env!("CARGO_PKG_DESCRIPTION"));
     let source = SecretSource::Env {
         name: "PITSTOP_TEST_NOT_SET".to_owned(),
     };

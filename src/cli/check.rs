@@ -6,11 +6,11 @@ mod site;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use clap::ValueEnum;
 
+use crate::cores;
 use crate::diag::{Diagnostic, Diagnostics, Severity, Source, Span, render};
 use crate::inventory::{Inventory, Transport, hosts};
 use crate::runbook::files::{Files as _, Folder, ReadError, regular, why_not};
@@ -92,7 +92,9 @@ pub fn check(args: &Args, console: &Console) -> Result<u8, Problem> {
     for path in &args.paths {
         work.add(console, path, &mut diags)?;
     }
-    files += work.run(&mut diags)?;
+    files += work.run(&mut diags);
+    // The process ends soon: to take thousands of hosts apart first would cost as much as a tenth of reading them.
+    std::mem::forget(work);
     diags.sort();
     let screen = &console.screen;
     match args.format {
@@ -211,48 +213,23 @@ impl Work {
     }
 
     /// Checks them, as many at a time as the machine has cores, and each project's inventory beside them. Gives how many were ours.
-    fn run(&self, diags: &mut Diagnostics) -> Result<usize, Problem> {
-        let tasks = self.places.len() + self.files.len();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let next = AtomicUsize::new(0);
-        let worker = || {
-            let mut done = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                if at >= tasks {
-                    return done;
-                }
-                if let Some(place) = self.places.get(at) {
-                    place.site();
-                } else if let Some(file) = self.files.get(at - self.places.len())
-                    && let Some(place) = self.places.get(file.place)
-                {
-                    let mut found = Diagnostics::new();
-                    let ours = one(place, &file.path, file.named, &mut found);
-                    done.push((at, ours, found));
-                }
+    fn run(&self, diags: &mut Diagnostics) -> usize {
+        let all = cores::each(self.places.len() + self.files.len(), |at| {
+            let mut found = Diagnostics::new();
+            if let Some(place) = self.places.get(at) {
+                place.site();
+                return (false, found);
             }
-        };
-        let mut all = std::thread::scope(|scope| {
-            let spawn = |_| {
-                std::thread::Builder::new()
-                    .stack_size(project::STACK)
-                    .spawn_scoped(scope, worker)
-            };
-            let workers: Vec<_> = (0..cores.min(tasks)).map(spawn).collect();
-            let mut all = Vec::new();
-            for worker in workers {
-                let done = worker.map(std::thread::ScopedJoinHandle::join);
-                let broken = || Problem::fault("checking ended in a bug of pitstop".to_owned(), "please report it");
-                all.extend(done.map_err(|_| broken())?.map_err(|_| broken())?);
-            }
-            Ok::<_, Problem>(all)
-        })?;
-        // In the order of the files, whoever was first.
-        all.sort_by_key(|(at, _, _)| *at);
-        let ours = all.iter().filter(|(_, ours, _)| *ours).count();
-        diags.0.extend(all.into_iter().flat_map(|(_, _, found)| found.0));
-        Ok(ours)
+            let file = self.files.get(at - self.places.len());
+            let place = file.and_then(|file| self.places.get(file.place));
+            let ours = file
+                .zip(place)
+                .is_some_and(|(file, place)| one(place, &file.path, file.named, &mut found));
+            (ours, found)
+        });
+        let ours = all.iter().filter(|(ours, _)| *ours).count();
+        diags.0.extend(all.into_iter().flat_map(|(_, found)| found.0));
+        ours
     }
 }
 

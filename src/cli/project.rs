@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::cores;
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
 use crate::inventory::{Inventory, hosts};
 use crate::plan::Plan;
@@ -26,9 +27,6 @@ use super::printed;
 const SETTINGS: &str = "pitstop.yml";
 const POLICY: &str = "policy.yml";
 pub(super) const INVENTORY: &str = "inventory.yml";
-
-/// Stack of a thread that reads files, bytes: as much as the main thread has.
-pub(super) const STACK: usize = 8 * 1024 * 1024;
 
 /// What flags and environment say about a project and a change.
 #[derive(Clone, Debug, Default)]
@@ -191,23 +189,16 @@ fn load_into(args: &ProjectArgs, file: &Path, diags: &mut Diagnostics) -> Option
     let path = inside(&room.folder, file, &typed, diags)?;
     let policy = policy(&room, diags);
     // The inventory may be long: another core reads it.
-    let (inventory, (read, found)) = std::thread::scope(|scope| {
-        let reads = || {
+    let (inventory, (read, found)) = cores::both(
+        || {
             let mut found = Diagnostics::new();
             (inventory(args, &room, &mut found), found)
-        };
-        let builder = std::thread::Builder::new().stack_size(STACK);
-        let reader = builder.spawn_scoped(scope, reads);
-        let mut found = Diagnostics::new();
-        let read = runbook(args, &room, path, &typed.span, &mut found);
-        // Without a thread to be had this one reads it; what panics there panics here.
-        let inventory = match reader.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(inventory)) => inventory,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => reads(),
-        };
-        (inventory, (read, found))
-    });
+        },
+        || {
+            let mut found = Diagnostics::new();
+            (runbook(args, &room, path, &typed.span, &mut found), found)
+        },
+    );
     diags.0.extend(inventory.1.0);
     diags.0.extend(found.0);
     let (runbook, path, change) = read?;

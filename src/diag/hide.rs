@@ -29,7 +29,7 @@ static PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
 pub(super) fn shown(source: &Source, from: usize, to: usize) -> String {
     let text = &source.text;
     let (mut out, mut at) = (String::new(), from);
-    for secret in secrets(source, from) {
+    for secret in secrets(source, from, to) {
         let (start, end) = (secret.start.max(at), secret.end);
         if start >= to {
             break;
@@ -47,10 +47,13 @@ pub(super) fn shown(source: &Source, from: usize, to: usize) -> String {
     out
 }
 
-/// In order. Of the text only what lies from the begin of a line on is searched.
-fn secrets(source: &Source, from: usize) -> Vec<Range<usize>> {
+/// In order. Of the text only these lines are searched, from the begin of one to the end of another: what the pattern finds
+/// lies in one line.
+fn secrets(source: &Source, from: usize, to: usize) -> Vec<Range<usize>> {
     let mut found = source.hidden();
-    let rest = source.text.get(from..).unwrap_or("");
+    let last = source.text.get(to..).and_then(|rest| rest.find('\n'));
+    let end = last.map_or(source.text.len(), |line| to + line);
+    let rest = source.text.get(from..end).unwrap_or("");
     let named = PASSWORD.iter().flat_map(|pattern| pattern.captures_iter(rest));
     let named = named.filter_map(|c| c.get(1).or_else(|| c.get(2)));
     // A template is no secret, and the complaint may be about it.

@@ -3,13 +3,14 @@
 //! Owns: the keys of our own format, membership of groups, and what a host ends up with; which format a file has. Must not: know
 //! Ansible's rules.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cores;
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned, nearest};
 use crate::id::HostName;
-use crate::inventory::layer::{self, Key, Layer, Part, Quarrel};
+use crate::inventory::layer::{self, Layer, Quarrel, Settings};
 use crate::inventory::sshconfig::Hop;
 use crate::inventory::{Host, Inventory, Os, Transport, Winrm, ansible, is_jump_address, name_fault, ways};
 use crate::runbook::Value;
@@ -17,11 +18,6 @@ use crate::runbook::fields::{self, Fields};
 use crate::runbook::files::{Files, ReadError};
 use crate::runbook::keys;
 use crate::runbook::yaml::{self, Entry, Node, NodeKind, ansible as loose};
-
-struct RawHost {
-    name: Spanned<String>,
-    layer: Layer,
-}
 
 struct RawGroup {
     name: Spanned<String>,
@@ -92,12 +88,7 @@ pub fn lower(root: &Node, source: &Arc<Source>, diags: &mut Diagnostics) -> Opti
     let mut f = Fields::of(root, &keys::INVENTORY, diags)?;
     fields::schema(&mut f);
     let defaults = f.node("defaults").map_or_else(Layer::default, |n| defaults(n, diags));
-    let hosts: Vec<RawHost> = f
-        .map("hosts")
-        .unwrap_or_default()
-        .iter()
-        .filter_map(|e| host(e, diags))
-        .collect();
+    let hosts = f.map("hosts").unwrap_or_default();
     let groups: Vec<RawGroup> = f
         .map("groups")
         .unwrap_or_default()
@@ -139,20 +130,18 @@ pub(super) fn check_name(name: &Spanned<String>, what: &str, diags: &mut Diagnos
     }
 }
 
-fn host(e: &Entry, diags: &mut Diagnostics) -> Option<RawHost> {
+/// What a host says itself.
+fn own(e: &Entry, diags: &mut Diagnostics) -> Layer {
     check_name(&e.key, "a host", diags);
-    let layer = if e.value.is_null() {
-        Layer::default()
-    } else {
-        let mut f = Fields::of(&e.value, &keys::HOST, diags)?;
-        let layer = layer::read_host(&mut f, diags);
-        f.finish(diags);
-        layer
+    if e.value.is_null() {
+        return Layer::default();
+    }
+    let Some(mut f) = Fields::of(&e.value, &keys::HOST, diags) else {
+        return Layer::default();
     };
-    Some(RawHost {
-        name: e.key.clone(),
-        layer,
-    })
+    let layer = layer::read_host(&mut f, diags);
+    f.finish(diags);
+    layer
 }
 
 fn group(e: &Entry, diags: &mut Diagnostics) -> Option<RawGroup> {
@@ -191,17 +180,17 @@ fn group(e: &Entry, diags: &mut Diagnostics) -> Option<RawGroup> {
 fn assemble(
     source: &Arc<Source>,
     defaults: &Layer,
-    raw: Vec<RawHost>,
+    entries: &[Entry],
     groups: &[RawGroup],
     diags: &mut Diagnostics,
 ) -> Inventory {
-    let by_name: HashMap<HostName, usize> = raw
+    let by_name: HashMap<HostName, usize> = entries
         .iter()
         .enumerate()
-        .map(|(n, h)| (HostName::new(h.name.value.as_str()), n))
+        .map(|(n, e)| (HostName::new(e.key.value.as_str()), n))
         .collect();
     let members = Membership::of(groups, &by_name, diags).flat;
-    let mut of_host: Vec<Vec<usize>> = vec![Vec::new(); raw.len()];
+    let mut of_host: Vec<Vec<usize>> = vec![Vec::new(); entries.len()];
     for (g, list) in members.iter().enumerate() {
         for h in list {
             if let Some(groups) = of_host.get_mut(*h) {
@@ -209,22 +198,35 @@ fn assemble(
             }
         }
     }
+    let together: Vec<(&Entry, Vec<usize>)> = entries.iter().zip(of_host).collect();
+    let chunks: Vec<_> = together.chunks(CHUNK).collect();
+    let lowered = cores::each(chunks.len(), |at| {
+        let mut found = Diagnostics::new();
+        let chunk = chunks.get(at).copied().unwrap_or_default().iter();
+        let hosts: Vec<Lowered> = chunk
+            .map(|(e, in_groups)| host(e, in_groups, groups, defaults, &mut found))
+            .collect();
+        (hosts, found)
+    });
     let mut quarrels = Quarrels::default();
     let mut ways = ways::Ways::of(groups.len());
-    let mut hosts = Vec::with_capacity(raw.len());
-    for (h, in_groups) in raw.into_iter().zip(of_host) {
-        let layers: Vec<(usize, &Layer)> = in_groups
-            .iter()
-            .filter_map(|g| groups.get(*g).map(|group| (*g, &group.layer)))
-            .collect();
-        let mut found = Vec::new();
-        let merged = layer::merge(&h.layer, &layers, defaults, &mut found);
-        found.into_iter().for_each(|q| quarrels.add(q, &h.name.value));
-        ways.look((&h.name, &h.layer), &in_groups, &merged, diags);
-        let names = layers
-            .iter()
-            .filter_map(|(g, _)| groups.get(*g).map(|group| group.name.value.clone()));
-        hosts.push(finished(&h, merged, names.collect()));
+    let mut hosts = Vec::with_capacity(entries.len());
+    for (chunk, found) in lowered {
+        diags.extend(found.0);
+        for lowered in chunk {
+            let (host, in_groups) = (lowered.host, together.get(hosts.len()).map(|(_, groups)| groups));
+            lowered
+                .quarrels
+                .into_iter()
+                .for_each(|q| quarrels.add(q, host.name.value.as_str()));
+            ways.note(
+                host.transport,
+                in_groups.into_iter().flatten(),
+                lowered.contradictions,
+                diags,
+            );
+            hosts.push(host);
+        }
     }
     quarrels.report(groups, diags);
     ways.tell(
@@ -241,6 +243,33 @@ fn assemble(
     };
     jumps(&inventory, diags);
     inventory
+}
+
+/// Hosts that one core takes at a time.
+const CHUNK: usize = 512;
+
+/// A host, and what can be judged only when all of them are there.
+struct Lowered {
+    host: Host,
+    quarrels: Vec<Quarrel>,
+    contradictions: Vec<Diagnostic>,
+}
+
+fn host(e: &Entry, in_groups: &[usize], groups: &[RawGroup], defaults: &Layer, diags: &mut Diagnostics) -> Lowered {
+    let own = own(e, diags);
+    let of = in_groups.iter().filter_map(|g| groups.get(*g).map(|group| (*g, group)));
+    let layers: Vec<(usize, &Layer)> = of.clone().map(|(g, group)| (g, &group.layer)).collect();
+    let mut quarrels = Vec::new();
+    let said = own.settings.clone();
+    let merged = layer::merge(own, &layers, defaults, &mut quarrels);
+    ways::strange(&e.key, &said, &merged.settings, diags);
+    let contradictions = ways::contradictions(&merged.settings);
+    let names = of.map(|(_, group)| group.name.value.clone()).collect();
+    Lowered {
+        host: finished(&e.key, said.contains_key("jump"), merged, names),
+        quarrels,
+        contradictions,
+    }
 }
 
 /// Which hosts each group holds, nested groups included.
@@ -367,7 +396,7 @@ impl Walk<'_> {
 #[derive(Default)]
 struct Quarrels {
     order: Vec<(Quarrel, String, usize)>,
-    seen: HashMap<(Key, usize, usize), usize>,
+    seen: HashMap<(String, usize, usize), usize>,
 }
 
 impl Quarrels {
@@ -384,11 +413,7 @@ impl Quarrels {
     fn report(self, groups: &[RawGroup], diags: &mut Diagnostics) {
         let name = |g: usize| groups.get(g).map_or("?", |g| g.name.value.as_str());
         for (q, host, count) in self.order {
-            let key = match q.key.0 {
-                Part::Setting => q.key.1.clone(),
-                Part::Label => format!("labels.{}", q.key.1),
-                Part::Var => format!("vars.{}", q.key.1),
-            };
+            let key = q.key;
             let hosts = match count {
                 1 => format!("host `{host}`"),
                 n => format!("host `{host}` and {} more", n - 1),
@@ -409,34 +434,24 @@ impl Quarrels {
     }
 }
 
-/// A host with every setting typed.
-fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
-    let transport = ways::transport(&merged);
-    let mut settings: BTreeMap<String, Spanned<Value>> = BTreeMap::new();
-    let (mut labels, mut vars) = (BTreeMap::new(), BTreeMap::new());
-    for ((part, key), value) in merged.0 {
-        match (part, value.value) {
-            (Part::Label, Value::Text(text)) => {
-                labels.insert(key, text);
-            }
-            (Part::Var, v) => {
-                vars.insert(key, v);
-            }
-            (_, v) => {
-                settings.insert(key, Spanned::new(v, value.span));
-            }
-        }
-    }
-    let name = HostName::new(raw.name.value.as_str());
-    let text = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| match settings.remove(key) {
+/// A host with every setting typed. A bastion that `defaults` or a group name for all is reached directly itself.
+fn finished(name: &Spanned<String>, own_jump: bool, merged: Layer, groups: Vec<String>) -> Host {
+    let transport = ways::transport(&merged.settings);
+    let mut settings = merged.settings;
+    let labels = merged
+        .labels
+        .into_iter()
+        .map(|(key, label)| (key, label.value))
+        .collect();
+    let vars = merged.vars.into_iter().map(|(key, var)| (key, var.value)).collect();
+    let text = |settings: &mut Settings, key: &str| match settings.remove(key) {
         Some(Spanned {
             value: Value::Text(t),
             span,
         }) => Some(Spanned::new(t, span)),
         _ => None,
     };
-    let list = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| match settings.remove(key).map(|v| v.value)
-    {
+    let list = |settings: &mut Settings, key: &str| match settings.remove(key).map(|v| v.value) {
         Some(Value::List(items)) => items
             .into_iter()
             .filter_map(|v| match v {
@@ -446,7 +461,7 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
             .collect(),
         _ => Vec::new(),
     };
-    let int = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| match settings.remove(key).map(|v| v.value) {
+    let int = |settings: &mut Settings, key: &str| match settings.remove(key).map(|v| v.value) {
         Some(Value::Int(n)) => Some(n),
         _ => None,
     };
@@ -455,7 +470,7 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
         None if transport == Transport::Winrm => Os::Windows,
         _ => Os::Linux,
     };
-    let plain = |settings: &mut BTreeMap<String, Spanned<Value>>, key: &str| text(settings, key).map(|t| t.value);
+    let plain = |settings: &mut Settings, key: &str| text(settings, key).map(|t| t.value);
     let winrm = (transport == Transport::Winrm).then(|| Winrm {
         scheme: plain(&mut settings, "scheme").unwrap_or_else(|| "https".to_owned()),
         auth: plain(&mut settings, "auth").unwrap_or_else(|| "ntlm".to_owned()),
@@ -472,14 +487,14 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
         shell: plain(&mut settings, "shell"),
         os,
         winrm,
-        address: text(&mut settings, "address").map_or_else(|| raw.name.value.clone(), |t| t.value),
+        address: text(&mut settings, "address").map_or_else(|| name.value.clone(), |t| t.value),
         port: int(&mut settings, "port").and_then(|n| u16::try_from(n).ok()).or(port),
         transport,
         user: text(&mut settings, "user").map(|t| t.value),
         password: text(&mut settings, "password"),
         identity: list(&mut settings, "identity"),
         known_hosts: list(&mut settings, "known_hosts"),
-        jump: text(&mut settings, "jump").filter(|j| !inherited_self(raw, j)),
+        jump: text(&mut settings, "jump").filter(|j| own_jump || j.value != name.value),
         become_method: text(&mut settings, "become.method").map_or_else(|| "sudo".to_owned(), |t| t.value),
         become_password: text(&mut settings, "become.password"),
         connect_timeout: int(&mut settings, "connect_timeout")
@@ -489,17 +504,13 @@ fn finished(raw: &RawHost, merged: Layer, groups: Vec<String>) -> Host {
         vars,
         groups,
         unusable: None,
-        name: Spanned::new(name, raw.name.span.clone()),
+        name: Spanned::new(HostName::new(name.value.as_str()), name.span.clone()),
     }
 }
 
 /// A host of another format, whose settings have been brought into ours.
 pub(super) fn from_settings(name: &Spanned<String>, settings: Layer, groups: Vec<String>) -> Host {
-    let raw = RawHost {
-        name: name.clone(),
-        layer: Layer::default(),
-    };
-    finished(&raw, settings, groups)
+    finished(name, false, settings, groups)
 }
 
 /// An inventory of such hosts, in this order.
@@ -528,11 +539,6 @@ pub(super) fn gathered(
     };
     jumps(&inventory, diags);
     inventory
-}
-
-/// The bastion itself, when `defaults` or a group name it for all, is reached directly.
-fn inherited_self(raw: &RawHost, jump: &Spanned<String>) -> bool {
-    jump.value == raw.name.value && !raw.layer.0.contains_key(&(Part::Setting, "jump".to_owned()))
 }
 
 /// Every bastion is known and no way goes round in a circle.

@@ -3,6 +3,7 @@
 //! Owns: the keys a host, a group and `defaults` share, and the rule of inheritance. Must not: know what a setting means.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::inventory::name_fault;
@@ -11,60 +12,72 @@ use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
 use crate::runbook::yaml::{Node, NodeKind};
 
-/// The kind of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Part {
-    Setting,
-    Label,
-    Var,
+/// What one place sets, by name.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layer {
+    /// How its hosts are reached; `become.user` for the user under `become`.
+    pub settings: Settings,
+    pub labels: Part<String, String>,
+    pub vars: Part<String, Value>,
 }
 
-/// A key that can be inherited, as (`labels`, `role`).
-pub(super) type Key = (Part, String);
+/// How hosts are reached, key by key.
+pub(super) type Settings = Part<&'static str, Value>;
 
-/// What one place sets.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Layer(pub BTreeMap<Key, Spanned<Value>>);
+/// The keys of one kind.
+pub(super) type Part<K, V> = BTreeMap<K, Spanned<V>>;
 
 impl Layer {
-    fn set(&mut self, name: &str, value: Value, span: Span) {
-        self.0
-            .insert((Part::Setting, name.to_owned()), Spanned::new(value, span));
+    fn set(&mut self, name: &'static str, value: Value, span: Span) {
+        self.settings.insert(name, Spanned::new(value, span));
     }
 }
 
 /// Two groups that give one host different values.
 pub(super) struct Quarrel {
-    pub key: Key,
+    /// The key as it is written, `labels.role`.
+    pub key: String,
     pub one: (usize, Span),
     pub other: (usize, Span),
 }
 
 /// The value of every key for a host: its own, else its groups', else the defaults'. Groups that disagree are told.
-pub(super) fn merge(own: &Layer, groups: &[(usize, &Layer)], defaults: &Layer, quarrels: &mut Vec<Quarrel>) -> Layer {
-    let mut merged: BTreeMap<Key, (Option<usize>, Spanned<Value>)> =
-        own.0.iter().map(|(k, v)| (k.clone(), (None, v.clone()))).collect();
+pub(super) fn merge(own: Layer, groups: &[(usize, &Layer)], defaults: &Layer, quarrels: &mut Vec<Quarrel>) -> Layer {
+    Layer {
+        settings: part(own.settings, groups, defaults, |l| &l.settings, "", quarrels),
+        labels: part(own.labels, groups, defaults, |l| &l.labels, "labels.", quarrels),
+        vars: part(own.vars, groups, defaults, |l| &l.vars, "vars.", quarrels),
+    }
+}
+
+fn part<K: Ord + Clone + Display, V: PartialEq + Clone>(
+    mut own: Part<K, V>,
+    groups: &[(usize, &Layer)],
+    defaults: &Layer,
+    of: fn(&Layer) -> &Part<K, V>,
+    kind: &str,
+    quarrels: &mut Vec<Quarrel>,
+) -> Part<K, V> {
+    let mut by_groups = BTreeMap::new();
     for (group, layer) in groups {
-        for (key, value) in &layer.0 {
-            match merged.get(key) {
-                None => {
-                    merged.insert(key.clone(), (Some(*group), value.clone()));
-                }
-                Some((Some(first), v)) if v.value != value.value => quarrels.push(Quarrel {
-                    key: key.clone(),
-                    one: (*first, v.span.clone()),
+        for (key, value) in of(layer).iter().filter(|(key, _)| !own.contains_key(key)) {
+            let (first, given) = *by_groups.entry(key).or_insert((*group, value));
+            if given.value != value.value {
+                quarrels.push(Quarrel {
+                    key: format!("{kind}{key}"),
+                    one: (first, given.span.clone()),
                     other: (*group, value.span.clone()),
-                }),
-                Some(_) => {}
+                });
             }
         }
     }
-    for (key, value) in &defaults.0 {
-        if !merged.contains_key(key) {
-            merged.insert(key.clone(), (None, value.clone()));
+    let by_groups = by_groups.into_iter().map(|(key, (_, value))| (key, value));
+    for (key, value) in by_groups.chain(of(defaults)) {
+        if !own.contains_key(key) {
+            own.insert(key.clone(), value.clone());
         }
     }
-    Layer(merged.into_iter().map(|(k, (_, v))| (k, v)).collect())
+    own
 }
 
 /// The keys of a host.
@@ -80,7 +93,7 @@ pub(super) fn read_named(f: &mut Fields<'_>, diags: &mut Diagnostics) -> Layer {
     labels(f, &mut layer);
     for e in f.map("vars").unwrap_or_default() {
         let value = Spanned::new(fields::value(&e.value), e.value.span.clone());
-        layer.0.insert((Part::Var, e.key.value.clone()), value);
+        layer.vars.insert(e.key.value.clone(), value);
     }
     layer
 }
@@ -137,8 +150,7 @@ fn labels(f: &mut Fields<'_>, layer: &mut Layer) {
         }
         match fields::text(&e.value) {
             Ok(text) => {
-                let value = Spanned::new(Value::Text(text.value), text.span);
-                layer.0.insert((Part::Label, e.key.value.clone()), value);
+                layer.labels.insert(e.key.value.clone(), text);
             }
             Err(d) => f.complain(d.help("a label is one text; `vars` may hold lists and maps")),
         }

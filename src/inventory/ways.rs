@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::Transport;
-use super::layer::{Layer, Part};
+use super::layer::{Layer, Settings};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
 use crate::runbook::Value;
 
@@ -16,7 +16,7 @@ const WINRM: [&str; 7] = ["scheme", "auth", "domain", "ca", "pin", "certificate"
 const SSH: [&str; 4] = ["identity", "known_hosts", "jump", "shell"];
 
 /// How a host with these settings is reached.
-pub(super) fn transport(settings: &Layer) -> Transport {
+pub(super) fn transport(settings: &Settings) -> Transport {
     match text(settings, "transport").map(|t| t.value) {
         Some("local") => Transport::Local,
         Some("winrm") => Transport::Winrm,
@@ -25,11 +25,11 @@ pub(super) fn transport(settings: &Layer) -> Transport {
     }
 }
 
-fn find<'l>(settings: &'l Layer, key: &str) -> Option<&'l Spanned<Value>> {
-    settings.0.get(&(Part::Setting, key.to_owned()))
+fn find<'l>(settings: &'l Settings, key: &str) -> Option<&'l Spanned<Value>> {
+    settings.get(key)
 }
 
-fn text<'l>(settings: &'l Layer, key: &str) -> Option<Spanned<&'l str>> {
+fn text<'l>(settings: &'l Settings, key: &str) -> Option<Spanned<&'l str>> {
     match find(settings, key) {
         Some(Spanned {
             value: Value::Text(text),
@@ -57,22 +57,19 @@ impl Ways {
         }
     }
 
-    /// A host: what it says itself, the groups it is in, and what it ends up with.
-    pub(super) fn look(
+    /// A host: how it is reached, the groups it is in, and what of its settings contradicts itself.
+    pub(super) fn note<'g>(
         &mut self,
-        (name, own): (&str, &Layer),
-        groups: &[usize],
-        merged: &Layer,
+        way: Transport,
+        groups: impl Iterator<Item = &'g usize>,
+        contradictions: Vec<Diagnostic>,
         diags: &mut Diagnostics,
     ) {
-        let way = transport(merged);
         self.all.insert(way);
         for g in groups {
             self.of_groups.get_mut(*g).map(|ways| ways.insert(way));
         }
-        let whose = format!("`{name}` is reached otherwise");
-        strangers(own, &BTreeSet::from([way]), &whose, diags);
-        for d in contradictions(merged) {
+        for d in contradictions {
             let place = d.labels.first().map_or(0, |l| l.span.start);
             if self.told.insert((place, d.message.clone())) {
                 diags.push(d);
@@ -89,18 +86,26 @@ impl Ways {
     ) {
         for ((name, layer), ways) in groups.zip(&self.of_groups) {
             strangers(
-                layer,
+                &layer.settings,
                 ways,
                 &format!("all hosts of `{name}` are reached otherwise"),
                 diags,
             );
         }
-        strangers(defaults, &self.all, "all hosts are reached otherwise", diags);
+        strangers(&defaults.settings, &self.all, "all hosts are reached otherwise", diags);
+    }
+}
+
+/// What a host says itself and cannot use, reached as it ends up to be.
+pub(super) fn strange(name: &str, own: &Settings, merged: &Settings, diags: &mut Diagnostics) {
+    if !own.is_empty() {
+        let whose = format!("`{name}` is reached otherwise");
+        strangers(own, &BTreeSet::from([transport(merged)]), &whose, diags);
     }
 }
 
 /// Settings of one place that none of the hosts it is for can use. `whose` says which hosts those are.
-fn strangers(place: &Layer, ways: &BTreeSet<Transport>, whose: &str, diags: &mut Diagnostics) {
+fn strangers(place: &Settings, ways: &BTreeSet<Transport>, whose: &str, diags: &mut Diagnostics) {
     if ways.is_empty() {
         return;
     }
@@ -146,7 +151,7 @@ fn instead(key: &str) -> &'static str {
 }
 
 /// What of the settings of a host over WinRM contradicts itself; nothing for other hosts.
-pub(super) fn contradictions(settings: &Layer) -> Vec<Diagnostic> {
+pub(super) fn contradictions(settings: &Settings) -> Vec<Diagnostic> {
     if transport(settings) != Transport::Winrm {
         return Vec::new();
     }

@@ -50,7 +50,7 @@ impl<'n> Fields<'n> {
             shape,
             head,
             entries,
-            asked: Vec::new(),
+            asked: Vec::with_capacity(shape.all().count()),
             missing: shape.all().filter(|k| k.required && !has(k)).map(|k| k.name).collect(),
             foreign: &[],
             found: Vec::new(),

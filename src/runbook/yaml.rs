@@ -375,11 +375,10 @@ impl<'s> Builder<'s> {
             _ => Style::Plain,
         };
         // The parser counts the line break after a scalar to it; nobody wants that underlined.
-        let trimmed = span.text().trim_end().len();
-        let span = Span::new(self.source, span.start, span.start + trimmed);
+        let end = span.start + span.text().trim_end().len();
         self.node(Node {
             kind: NodeKind::Scalar { text, style },
-            span,
+            span: Span { end, ..span },
         });
     }
 
@@ -431,7 +430,10 @@ impl<'s> Builder<'s> {
                 template,
             } => {
                 *template = template.take().or_else(|| unquoted(&node));
-                let (key, complaint) = key(node, entries, index);
+                let (key, complaint) = match key(node, entries, index) {
+                    Ok(key) => (Key::Good(key), None),
+                    Err(complaint) => (Key::Lost, Some(complaint)),
+                };
                 *slot = Some(key);
                 complaint
             }
@@ -443,20 +445,20 @@ impl<'s> Builder<'s> {
             }
         };
         if let Some(d) = complaint {
-            self.complain(d);
+            self.complain(*d);
         }
     }
 }
 
 /// Makes a key of a node, or says why it is none.
-fn key(node: Node, entries: &[Entry], index: &mut HashMap<String, usize>) -> (Key, Option<Diagnostic>) {
+fn key(node: Node, entries: &[Entry], index: &mut HashMap<String, usize>) -> Result<Spanned<String>, Box<Diagnostic>> {
     let NodeKind::Scalar { text, style } = node.kind else {
-        return (Key::Lost, Some(key_is_no_text(&node)));
+        return Err(Box::new(key_is_no_text(&node)));
     };
     if text == "<<" && style == Style::Plain {
         let d = Diagnostic::error("PS0006", "merge keys are not part of the language", node.span, "a merge key")
             .help("write the keys out; settings that many hosts share belong into a group of the inventory, shared steps into `- include: FILE`");
-        return (Key::Lost, Some(d));
+        return Err(Box::new(d));
     }
     if text.is_empty() {
         let d = Diagnostic::error(
@@ -465,7 +467,7 @@ fn key(node: Node, entries: &[Entry], index: &mut HashMap<String, usize>) -> (Ke
             node.span,
             "nothing is written here",
         );
-        return (Key::Lost, Some(d));
+        return Err(Box::new(d));
     }
     if let Some(first) = given(&text, entries, index) {
         let d = Diagnostic::error(
@@ -476,9 +478,9 @@ fn key(node: Node, entries: &[Entry], index: &mut HashMap<String, usize>) -> (Ke
         )
         .also(first.clone(), "given first here")
         .help("keep one of them; a second one would silently win or lose");
-        return (Key::Lost, Some(d));
+        return Err(Box::new(d));
     }
-    (Key::Good(Spanned::new(text, node.span)), None)
+    Ok(Spanned::new(text, node.span))
 }
 
 /// Where a key was given before. Most maps are small: an index of each costs more than looking through it.

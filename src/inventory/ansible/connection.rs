@@ -14,7 +14,7 @@ use super::model::Vars;
 use super::ssh_args::{self, Wanted};
 use super::{Datum, Kind, value};
 use crate::diag::{Diagnostic, Diagnostics, Span, Spanned};
-use crate::inventory::layer::{Layer, Part};
+use crate::inventory::layer::Layer;
 use crate::inventory::{Host, Unusable, Withheld, hosts};
 use crate::runbook::Value;
 
@@ -77,12 +77,11 @@ pub(super) fn host(
     let (mut layer, faults) = (settings.layer, settings.faults);
     let mut withheld = BTreeMap::new();
     for (key, datum) in &vars {
-        let place = |value| Spanned::new(value, datum.span.clone());
         if let Some(label) = key.strip_prefix("pitstop_label_") {
             if let Some(text) = datum.as_key() {
                 layer
-                    .0
-                    .insert((Part::Label, label.to_owned()), place(Value::Text(text)));
+                    .labels
+                    .insert(label.to_owned(), Spanned::new(text, datum.span.clone()));
             }
             continue;
         }
@@ -92,7 +91,7 @@ pub(super) fn host(
             value(datum)
         };
         match known {
-            Ok(v) => drop(layer.0.insert((Part::Var, key.clone()), place(v))),
+            Ok(v) => drop(layer.vars.insert(key.clone(), Spanned::new(v, datum.span.clone()))),
             Err(why) => drop(withheld.insert(
                 key.clone(),
                 Withheld {
@@ -135,10 +134,8 @@ impl Settings<'_, '_> {
         self.faults.push(d);
     }
 
-    fn set(&mut self, key: &str, value: Value, span: &Span) {
-        self.layer
-            .0
-            .insert((Part::Setting, key.to_owned()), Spanned::new(value, span.clone()));
+    fn set(&mut self, key: &'static str, value: Value, span: &Span) {
+        self.layer.settings.insert(key, Spanned::new(value, span.clone()));
     }
 
     /// The last of these variables that is set, as Ansible takes it.
@@ -181,13 +178,13 @@ impl Settings<'_, '_> {
     }
 
     /// An address or a user: what may stand in command lines and log lines.
-    fn name(&mut self, names: &[&'static str], key: &str) {
+    fn name(&mut self, names: &[&'static str], key: &'static str) {
         if let Some(text) = self.text(names) {
             self.named(&text, key);
         }
     }
 
-    fn named(&mut self, text: &Spanned<String>, key: &str) {
+    fn named(&mut self, text: &Spanned<String>, key: &'static str) {
         if crate::inventory::layer::is_name_like(text) {
             self.set(key, Value::Text(text.value.clone()), &text.span);
         } else {
@@ -389,7 +386,7 @@ impl Settings<'_, '_> {
         if let Some(user) = user.filter(|u| !matches!(u.trim(), "" | "root")) {
             self.named(&user, "become.user");
         }
-        let method = match self.layer.0.get(&(Part::Setting, "become.method".to_owned())) {
+        let method = match self.layer.settings.get("become.method") {
             Some(Spanned {
                 value: Value::Text(method),
                 ..

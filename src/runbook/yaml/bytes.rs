@@ -42,6 +42,10 @@ pub fn forbidden_characters(source: &Arc<Source>, diags: &mut Diagnostics) -> bo
         (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
             || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
+    let harmless = |b: &u8| matches!(b, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    if source.text.as_bytes().iter().all(harmless) {
+        return false;
+    }
     let Some((at, c)) = source.text.char_indices().find(|(_, c)| bad(*c)) else {
         return false;
     };

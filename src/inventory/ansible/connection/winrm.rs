@@ -58,7 +58,7 @@ impl Settings<'_, '_> {
             }
         }
         self.rest();
-        for d in ways::contradictions(&self.layer) {
+        for d in ways::contradictions(&self.layer.settings) {
             let Some(span) = d.labels.first().map(|l| l.span.clone()) else {
                 continue;
             };
