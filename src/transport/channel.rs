@@ -71,6 +71,8 @@ pub(super) struct Channel {
     unread: VecDeque<(Stream, Vec<u8>)>,
     /// Stands behind what was dropped before it.
     last: Option<Event>,
+    /// The end was told: whoever takes all that is there is not told again.
+    told: bool,
 }
 
 /// What waits between the reader of a channel and the one who drains it.
@@ -141,6 +143,7 @@ impl Channel {
                 waiting,
                 unread: VecDeque::new(),
                 last: None,
+                told: false,
             },
             feed,
             inputs,
@@ -182,7 +185,7 @@ impl Channel {
         self.count(event.unwrap_or_else(gone))
     }
 
-    /// The next event, if it is here already.
+    /// The next event, if it is here already. The end is told once.
     pub(super) fn ready(&mut self) -> Option<Event> {
         use tokio::sync::mpsc::error::TryRecvError;
         if let Some(event) = self.waits_behind() {
@@ -191,6 +194,7 @@ impl Channel {
         match self.events.try_recv() {
             Ok(event) => Some(self.count(event)),
             Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) if self.told => None,
             Err(TryRecvError::Disconnected) => Some(self.count(gone())),
         }
     }
@@ -221,6 +225,7 @@ impl Channel {
                 return Some(Event::Dropped(stream, bytes));
             }
         }
+        self.told = true;
         self.last.take()
     }
 }
@@ -278,6 +283,16 @@ mod tests {
         drop(held);
         // Other tests of this process hold little.
         assert!(ALL.load(Ordering::Relaxed) < WAITING / 2, "given back");
+    }
+
+    #[test]
+    fn whoever_takes_all_that_is_there_comes_to_an_end_when_the_channel_has_one() {
+        let (mut channel, feed, _inputs) = Channel::new();
+        feed.bytes(Stream::Out, vec![b'x']);
+        drop(feed);
+        assert_eq!(channel.ready(), Some(Event::Bytes(Stream::Out, vec![b'x'])));
+        assert!(matches!(channel.ready(), Some(Event::Gone(_))));
+        assert_eq!(channel.ready(), None, "told once");
     }
 
     #[test]

@@ -156,7 +156,9 @@ impl Lane {
 
     /// False once the lane can take no further request.
     pub(super) fn is_usable(&mut self) -> bool {
-        while let Some(event) = self.channel.ready() {
+        while !self.dead
+            && let Some(event) = self.channel.ready()
+        {
             self.absorb(event);
         }
         // Anything said between two requests is not an answer of ours.

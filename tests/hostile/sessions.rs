@@ -110,6 +110,7 @@ async fn what_is_slow_late_half_open_or_without_end_costs_no_more_than_its_limit
         a_file_that_comes_byte_by_byte_is_given_up,
         a_host_that_does_not_show_its_output_does_not_put_off_a_step_s_limit,
         a_host_that_names_users_without_end_is_left_to_the_ledger,
+        a_host_that_takes_nothing_and_says_nothing_of_use_is_lost,
     );
     while let Some(done) = work.join_next().await {
         done.unwrap();
@@ -191,6 +192,50 @@ async fn a_host_that_does_not_show_its_output_does_not_put_off_a_step_s_limit() 
     // Its limit, and one answer that does not come when it is stopped: not one before that.
     assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
     session.close().await;
+}
+
+/// Keepalives cannot be missed while nothing can be sent, and what it says keeps the connection alive.
+async fn a_host_that_takes_nothing_and_says_nothing_of_use_is_lost() {
+    let lie = |conn: &mut Conn, moment: &Moment<'_>, _: usize| {
+        let Moment::Exec(channel, command) = moment else {
+            return Ok(Go::On);
+        };
+        if !command.contains("cat >") {
+            return Ok(Go::On);
+        }
+        let marker = command.split("echo ").nth(1).and_then(|rest| rest.split(';').next());
+        let line = format!("{}\n", marker.unwrap_or_default());
+        conn.send(&Packet::of(msg::WINDOW_ADJUST).int(*channel).int(1 << 30))?;
+        conn.send(&output(*channel, &line))?;
+        conn.send(&Packet::of(msg::CHANNEL_EXTENDED).int(*channel).int(1).text(&line))?;
+        let out = conn.out.clone();
+        while out.lock().unwrap().send(&Packet::of(msg::IGNORE).text("x")).is_ok() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(Go::End)
+    };
+    let host = Host::start(Nature {
+        lie: Arc::new(lie),
+        ..Nature::default()
+    });
+    let transport = SshTransport::new(SshOptions {
+        keepalive: Duration::from_secs(1),
+        ..options()
+    });
+    let session = transport.connect(&endpoint(&host)).await.unwrap();
+    let put = Put {
+        content: Arc::new(vec![b'x'; 32 << 20]),
+        dest: host.dir.path().join("dest").display().to_string(),
+        mode: None,
+        owner: None,
+        validate: None,
+        become_user: None,
+        timeout: Duration::from_secs(100),
+    };
+    let began = Instant::now();
+    let why = session.put(put).await.unwrap_err();
+    assert!(why.contains("the connection ended"), "{why}");
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
 }
 
 async fn a_host_that_names_users_without_end_is_left_to_the_ledger() {
