@@ -25,6 +25,8 @@ pub enum Moment {
     Written,
     /// A batch is durable, and nobody was told.
     Synced,
+    /// Hosts are logged into, and the journal does not know whether.
+    Entered,
     /// Hosts are locked, and the journal does not know.
     Locked,
     /// Hosts are given back, and the journal does not know.
@@ -35,7 +37,7 @@ pub enum Moment {
 
 impl Moment {
     /// All of them, by name.
-    pub const ALL: [(&str, Self); 11] = [
+    pub const ALL: [(&str, Self); 12] = [
         ("intended", Self::Intended),
         ("intended-back", Self::IntendedBack),
         ("ended", Self::Ended),
@@ -44,6 +46,7 @@ impl Moment {
         ("torn", Self::Torn),
         ("written", Self::Written),
         ("synced", Self::Synced),
+        ("entered", Self::Entered),
         ("locked", Self::Locked),
         ("given-back", Self::GivenBack),
         ("reporting", Self::Reporting),

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const ROWS: &[&[&str]] = &[
     // A digest, a name and its hex are written the same everywhere: in canonical JSON, in file names, in forms of secrets.
     &["id", "control"],
-    &["secret", "text", "canon", "clock", "crash", "disk", "diag"],
+    &["secret", "text", "canon", "clock", "cores", "crash", "disk", "diag"],
     &["window", "policy", "key", "http"],
     // A schedule is read where it is written, so that `check` finds a wrong one.
     &["runbook"],

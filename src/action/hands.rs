@@ -92,6 +92,7 @@ impl Hands {
             cause: "the plan has no such host".to_owned(),
             help: "make the plan again: pitstop plan".to_owned(),
             transient: false,
+            touched: false,
         })?;
         hand.used
             .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
@@ -100,8 +101,11 @@ impl Hands {
             return Ok(Arc::clone(&held.session));
         }
         let place = self.place().await;
-        let session = hand.transport.connect(&hand.endpoint).await?;
-        hand.entered.store(true, Ordering::Relaxed);
+        let came = hand.transport.connect(&hand.endpoint).await;
+        if came.as_ref().map_or_else(|error| error.touched, |_| true) {
+            hand.entered.store(true, Ordering::Relaxed);
+        }
+        let session = came?;
         *slot = Some(Held {
             session: Arc::clone(&session),
             _place: place,
@@ -168,6 +172,13 @@ impl Hands {
     pub fn entered(&self) -> impl Iterator<Item = &HostName> {
         let entered = |(_, hand): &(&HostName, &Hand)| hand.entered.load(Ordering::Relaxed);
         self.hosts.iter().filter(entered).map(|(host, _)| host)
+    }
+
+    /// True if something of this process may lie on the host.
+    pub fn has_entered(&self, host: &HostName) -> bool {
+        self.hosts
+            .get(host)
+            .is_some_and(|hand| hand.entered.load(Ordering::Relaxed))
     }
 
     /// The host's session, if one is open now.

@@ -87,6 +87,8 @@ pub(super) struct Driver {
     pub never: BTreeMap<(String, Option<HostName>, Slot), u32>,
     /// Hosts whose lock this process asked for over a link that broke: ours, or nobody's.
     pub unsure_locks: BTreeSet<HostName>,
+    /// Hosts where nothing of the run lay and that it is logging into now: by how many tasks at once.
+    pub entering: BTreeMap<HostName, usize>,
     /// The last process of this run was cut off: it may have left something on any host it was on.
     pub after_a_crash: bool,
     /// The wall clock and the time that had passed when they were last compared.
@@ -113,6 +115,7 @@ impl Driver {
             leave_waiting: false,
             never: BTreeMap::new(),
             unsure_locks: BTreeSet::new(),
+            entering: BTreeMap::new(),
             after_a_crash: false,
             looked,
         }
@@ -200,7 +203,7 @@ impl Driver {
             let todo = next(&self.setup.plan, &self.run, self.setup.clock.now());
             let mut until: Option<Timestamp> = None;
             let mut again = false;
-            let mut begin = Vec::new();
+            let (mut reach, mut begin) = (Vec::new(), Vec::new());
             let mut ask = None;
             for one in todo {
                 match one {
@@ -211,7 +214,7 @@ impl Driver {
                     Next::Finish if self.busy.is_empty() => return Ok(()),
                     Next::Finish => {}
                     Next::Sleep { until: at } => until = Some(until.map_or(at, |u| u.min(at))),
-                    Next::Reach { phase, host } => self.reach(phase, host),
+                    Next::Reach { phase, host } => reach.push((phase, host)),
                     Next::Judge { phase, host } => {
                         self.judge_phase(phase, host).await?;
                         again = true;
@@ -233,6 +236,7 @@ impl Driver {
                     }
                 }
             }
+            self.reach(reach).await?;
             for key in begin {
                 again |= self.begin(key).await?;
             }
@@ -326,19 +330,22 @@ impl Driver {
 
     // --- a host's line begins ---
 
-    fn reach(&mut self, phase: String, host: HostName) {
-        if !self.busy.insert(Busy::Reach(phase.clone(), host.clone())) {
-            return;
+    async fn reach(&mut self, mut lines: Vec<(String, HostName)>) -> Result<(), EngineError> {
+        lines.retain(|(phase, host)| self.busy.insert(Busy::Reach(phase.clone(), host.clone())));
+        let hosts: Vec<HostName> = lines.iter().map(|(_, host)| host.clone()).collect();
+        self.enters(&hosts).await?;
+        for (phase, host) in lines {
+            let lock = self.wants_lock(&phase, &host).then(|| self.lock_note());
+            let become_users = self.become_users(&phase);
+            let (hands, send) = (self.hands.clone(), self.send.clone());
+            tokio::spawn(async move {
+                let to = host.clone();
+                let entering = async move { super::lock::enter(&hands, &to, lock, &become_users).await };
+                let came = sound(entering, Err(BROKEN.to_owned())).await;
+                let _ = send.send(Message::Reached { phase, host, came });
+            });
         }
-        let lock = self.wants_lock(&phase, &host).then(|| self.lock_note());
-        let become_users = self.become_users(&phase);
-        let (hands, send) = (self.hands.clone(), self.send.clone());
-        tokio::spawn(async move {
-            let to = host.clone();
-            let entering = async move { super::lock::enter(&hands, &to, lock, &become_users).await };
-            let came = sound(entering, Err(BROKEN.to_owned())).await;
-            let _ = send.send(Message::Reached { phase, host, came });
-        });
+        Ok(())
     }
 
     async fn reached(
@@ -353,20 +360,16 @@ impl Driver {
             state: HostState::Refused,
             why,
         };
+        let mut events = self.entered(std::slice::from_ref(&host));
         let reached = match came {
             Ok(reached) => reached,
             Err(why) => {
-                let why = self.setup.redactor.redact_text(&why);
-                self.record(refused(why)).await?;
-                return Ok(());
+                events.push(refused(self.setup.redactor.redact_text(&why)));
+                return self.record_all(events).await;
             }
         };
-        let mut events = Vec::new();
-        if self.run.facts.get(&host) != Some(&reached.facts) || !self.run.visited.contains(&host) {
-            events.push(Event::Connected {
-                host: host.clone(),
-                facts: reached.facts,
-            });
+        if !self.knows(&host, &reached.facts) {
+            events.push(self.connected(&host, &reached.facts));
         }
         match reached.lock {
             Some(Err(why)) => {
@@ -376,7 +379,7 @@ impl Driver {
                 return self.record_all(events).await;
             }
             Some(Ok(LockOutcome::Held(note))) => {
-                events.push(refused(super::lock::holder_words(&note)));
+                events.push(refused(self.holder_words(&note)));
                 return self.record_all(events).await;
             }
             Some(Ok(LockOutcome::Taken)) => events.push(Event::Locked {

@@ -131,15 +131,67 @@ async fn privilege(session: &dyn Session, user: &str) -> Result<(), String> {
     }
 }
 
-/// Who holds a host.
-pub(super) fn holder_words(note: &LockNote) -> String {
-    format!(
-        "locked by run {} of {} on {}, since {}",
-        note.run, note.operator, note.controller, note.at
-    )
-}
-
 impl Driver {
+    /// A login, with what the host said then.
+    pub(super) fn connected(&self, host: &HostName, facts: &Facts) -> Event {
+        Event::Connected {
+            host: host.clone(),
+            facts: facts.redacted(&self.setup.redactor),
+        }
+    }
+
+    /// Hosts are about to be logged into: the journal names those where nothing of the run lay before, so that a crash leaves
+    /// nothing that the ledger does not know. Each call is answered by one of [`Driver::entered`].
+    pub(super) async fn enters(&mut self, hosts: &[HostName]) -> Result<(), EngineError> {
+        let mut fresh = Vec::new();
+        for host in hosts {
+            if let Some(tasks) = self.entering.get_mut(host) {
+                *tasks += 1;
+            } else if !self.run.visited.contains(host) {
+                self.entering.insert(host.clone(), 1);
+                fresh.push(host.clone());
+            }
+        }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        self.record(Event::Entering { hosts: fresh }).await.map(|_| ())
+    }
+
+    /// It was tried: where nobody came in, nothing lies.
+    pub(super) fn entered(&mut self, hosts: &[HostName]) -> Vec<Event> {
+        if hosts.iter().any(|host| self.entering.contains_key(host)) {
+            crash::here(Moment::Entered);
+        }
+        let mut clean = Vec::new();
+        for host in hosts {
+            let Some(tasks) = self.entering.get_mut(host) else {
+                continue;
+            };
+            *tasks -= 1;
+            if *tasks == 0 {
+                self.entering.remove(host);
+                if !self.hands.has_entered(host) {
+                    clean.push(Event::LeftClean { host: host.clone() });
+                }
+            }
+        }
+        clean
+    }
+
+    /// True if the journal has nothing to learn from this login.
+    pub(super) fn knows(&self, host: &HostName, facts: &Facts) -> bool {
+        self.run.visited.contains(host) && self.run.facts.get(host) == Some(&facts.redacted(&self.setup.redactor))
+    }
+
+    /// Who holds a host.
+    pub(super) fn holder_words(&self, note: &LockNote) -> String {
+        self.setup.redactor.redact_text(&format!(
+            "locked by run {} of {} on {}, since {}",
+            note.run, note.operator, note.controller, note.at
+        ))
+    }
+
     pub(super) fn lock_note(&self) -> LockNote {
         LockNote {
             run: self.setup.id.as_str().to_owned(),
@@ -219,6 +271,7 @@ impl Driver {
 
     /// Logs in, side by side: the hosts that could be reached.
     async fn log_in(&mut self, hosts: &[HostName]) -> Result<Vec<HostName>, EngineError> {
+        self.enters(hosts).await?;
         let enters = |host: &HostName| {
             let (hands, host) = (self.hands.clone(), host.clone());
             tokio::spawn(async move {
@@ -227,14 +280,14 @@ impl Driver {
             })
         };
         let tasks: Vec<_> = hosts.iter().map(enters).collect();
-        let (mut reached, mut events) = (Vec::new(), Vec::new());
+        let mut came_in = Vec::new();
         for task in tasks {
-            if let Ok((host, Ok(came))) = task.await {
-                let facts = came.facts;
-                events.push(Event::Connected {
-                    host: host.clone(),
-                    facts,
-                });
+            came_in.extend(task.await);
+        }
+        let (mut reached, mut events) = (Vec::new(), self.entered(hosts));
+        for (host, came) in came_in {
+            if let Ok(came) = came {
+                events.push(self.connected(&host, &came.facts));
                 reached.push(host);
             }
         }
@@ -276,7 +329,7 @@ impl Driver {
     }
 
     async fn refuse(&mut self, host: &HostName, note: &LockNote) -> Result<EngineError, EngineError> {
-        let why = format!("{host} is {}", holder_words(note));
+        let why = format!("{host} is {}", self.holder_words(note));
         self.give_back(6).await?;
         let left: Vec<String> = ledger::obligations(&self.setup.plan, &self.run)
             .into_iter()
@@ -291,10 +344,10 @@ impl Driver {
         .await?;
         Ok(EngineError::Refused {
             why,
-            help: format!(
+            help: self.setup.redactor.redact_text(&format!(
                 "wait for it, or look at it: pitstop status {} (on {})",
                 note.run, note.controller
-            ),
+            )),
         })
     }
 
@@ -367,7 +420,8 @@ impl Driver {
             let machine = self.machine(host);
             let parting = Parting {
                 host: host.clone(),
-                unlock: (locked(host) || anywhere || self.unsure_locks.contains(host)) && !kept.contains(&machine),
+                unlock: (locked(host) || self.after_a_crash || self.unsure_locks.contains(host))
+                    && !kept.contains(&machine),
                 recorded: locked(host),
                 // The record of a step that nobody knows the end of is the only witness: it stays.
                 leave: !open.contains(host) && !self.unknown_on(host),

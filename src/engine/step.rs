@@ -29,6 +29,8 @@ const STARTS: u32 = 5;
 pub(super) struct Prepared {
     pub key: StepKey,
     pub on: HostName,
+    /// All that were to be logged into for it.
+    pub hosts: Vec<HostName>,
     /// The facts of the place, or why it cannot be reached.
     pub place: Result<Facts, String>,
     /// What an upload will replace, or why it must not begin.
@@ -82,11 +84,13 @@ impl Driver {
                 .await?;
             return Ok(true);
         };
+        let hosts = if needs_session(&step.call) { hosts } else { Vec::new() };
+        self.enters(&hosts).await?;
         self.prepare(step, key, first, hosts);
         Ok(false)
     }
 
-    /// Makes the first of these ready that can be reached; a step that is not `one_of` has but one.
+    /// Makes the first of these ready that can be reached; a step that is not `one_of` has but one, and one that needs no login none.
     fn prepare(&mut self, step: &PlannedStep, key: StepKey, first: HostName, hosts: Vec<HostName>) {
         self.busy.insert(Busy::Step(key.clone()));
         let capture = match &step.call {
@@ -94,22 +98,22 @@ impl Driver {
             _ => None,
         };
         let mut probe = self.bare_job(step, &key, first.clone());
-        let needs_session = needs_session(&step.call);
         let (hands, send) = (self.hands.clone(), self.send.clone());
         let broken = Prepared {
             key: key.clone(),
             on: first.clone(),
+            hosts: hosts.clone(),
             place: Err(BROKEN.to_owned()),
             former: None,
         };
         let work = async move {
             let (mut on, mut place) = (first, Ok(Facts::default()));
-            for host in hosts.into_iter().filter(|_| needs_session) {
-                place = match hands.session(&host).await {
+            for host in &hosts {
+                place = match hands.session(host).await {
                     Ok(session) => Ok(session.facts().clone()),
                     Err(e) => Err(format!("{e} ({})", e.help)),
                 };
-                on = host;
+                on.clone_from(host);
                 if place.is_ok() {
                     break;
                 }
@@ -123,7 +127,13 @@ impl Driver {
                 ),
                 _ => None,
             };
-            Prepared { key, on, place, former }
+            Prepared {
+                key,
+                on,
+                hosts,
+                place,
+                former,
+            }
         };
         tokio::spawn(async move {
             let prepared = sound(work, broken).await;
@@ -199,7 +209,15 @@ impl Driver {
 
     /// The place is ready: render, write the intent down, send.
     pub(super) async fn prepared(&mut self, prepared: Prepared) -> Result<(), EngineError> {
-        let Prepared { key, on, place, former } = prepared;
+        let Prepared {
+            key,
+            on,
+            hosts,
+            place,
+            former,
+        } = prepared;
+        let entered = self.entered(&hosts);
+        self.record_all(entered).await?;
         let plan = Arc::clone(&self.setup.plan);
         let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
             return Ok(());
@@ -213,12 +231,8 @@ impl Driver {
             Err(why) => return self.cannot_send(step, key, &why).await,
         };
         let mut events = Vec::new();
-        let known = self.run.facts.get(&on) == Some(&facts) && self.run.visited.contains(&on);
-        if needs_session(&step.call) && !known {
-            events.push(Event::Connected {
-                host: on.clone(),
-                facts: facts.clone(),
-            });
+        if needs_session(&step.call) && !self.knows(&on, &facts) {
+            events.push(self.connected(&on, &facts));
         }
         if let Some(former) = former {
             match former

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Redactor;
+
 /// Facts of one host, learnt in the connection's first round trip. All texts are the host's words: data, never templates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -40,6 +42,27 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// As they may be stored: a host that was told a secret may say it anywhere.
+    pub fn redacted(&self, redactor: &Redactor) -> Self {
+        let clean = |text: &String| redactor.redact_text(text);
+        Self {
+            os: clean(&self.os),
+            family: clean(&self.family),
+            distro: clean(&self.distro),
+            version: clean(&self.version),
+            kernel: clean(&self.kernel),
+            virtual_: clean(&self.virtual_),
+            boot: clean(&self.boot),
+            machine: clean(&self.machine),
+            user: clean(&self.user),
+            host_key: clean(&self.host_key),
+            first_key: clean(&self.first_key),
+            algorithms: clean(&self.algorithms),
+            latch: self.latch,
+            run_dir: clean(&self.run_dir),
+        }
+    }
+
     /// What stays with the machine, under whatever name and by whatever way it is reached: its locks are named after it, and its
     /// names known to be one. Empty: it has nothing of the kind.
     pub fn identity(&self) -> &str {

@@ -155,6 +155,11 @@ pub enum Event {
         /// Where.
         controller: String,
     },
+    /// The run is about to log into hosts where nothing of it lies: from here on something may.
+    Entering {
+        /// Which.
+        hosts: Vec<HostName>,
+    },
     /// A host was logged into.
     Connected {
         /// Which.

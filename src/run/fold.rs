@@ -56,6 +56,7 @@ impl Run {
                 self.halted = None;
                 self.another_process();
             }
+            Event::Entering { hosts } => self.visited.extend(hosts.iter().cloned()),
             Event::Connected { host, facts } => {
                 self.facts.insert(host.clone(), facts.clone());
                 self.visited.insert(host.clone());

@@ -70,6 +70,7 @@ impl Host {
             cause,
             help: "log in by hand and run `/bin/sh`: a forced command or a start-up file may be in the way".to_owned(),
             transient: channels.is_closed(),
+            touched: true,
         })?;
         let mut known = facts::read(&lane.hello);
         about(&mut known, &lane.hello);

@@ -102,7 +102,7 @@ pub enum Method {
     Doas,
 }
 
-/// Why there is no session. None of these has run anything on the host.
+/// Why there is no session. None of these has run anything of the runbook's on the host.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{doing}: {cause}")]
 pub struct ConnectError {
@@ -114,6 +114,8 @@ pub struct ConnectError {
     pub help: String,
     /// True if another try by itself could help (refused, timed out); false for keys, host keys, login.
     pub transient: bool,
+    /// True if the run's directory may have been made there.
+    pub touched: bool,
 }
 
 /// Reaches hosts.

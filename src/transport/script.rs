@@ -127,6 +127,7 @@ impl Transport for ScriptTransport {
                 cause: cause.to_owned(),
                 help: "the test says so: look at its `answers`".to_owned(),
                 transient,
+                touched: false,
             };
             if self.world.is_away(&to.host, self.clock.now()) {
                 return Err(refused("connection refused", true));

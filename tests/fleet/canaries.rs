@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -315,11 +316,27 @@ impl Drive {
         ]);
         assert_eq!(ran.status.code(), Some(5), "{}", words(&ran));
         self.views();
+        self.locked();
         self.tell(&["approve", "last", "--key", "berta", "--operator", "berta"]);
         let resumed = self.on_a_terminal("resume last -vv --log-file resume.log");
         assert_eq!(resumed.status.code(), Some(1), "{}", words(&resumed));
         self.views();
         self.collect();
+    }
+
+    /// Another run meets locks whose notes somebody wrote who knows a secret.
+    fn locked(&mut self) {
+        let notes: Vec<PathBuf> = self.fleet.locks().iter().map(|lock| lock.join("note")).collect();
+        let were: Vec<Vec<u8>> = notes.iter().map(|note| std::fs::read(note).unwrap()).collect();
+        for note in &notes {
+            std::fs::write(note, format!("{}\n{}\n{0}\n{1}\n", CANARIES[0], CANARIES[2])).unwrap();
+        }
+        let refused = self.run(&["run", "runbooks/told.yml", "--yes", "--state", "another"]);
+        assert_eq!(refused.status.code(), Some(6), "{}", words(&refused));
+        assert!(words(&refused).contains("locked by run"), "{}", words(&refused));
+        for (note, was) in notes.iter().zip(were) {
+            std::fs::write(note, was).unwrap();
+        }
     }
 
     /// What one can ask of a run.
@@ -409,6 +426,10 @@ fn p13_eight_secrets_in_every_encoding_are_in_no_artefact_and_on_no_command_line
         let times = journal.matches(&format!("[secret s{n}]")).count();
         assert!(times > 100, "secret {n} is named {times} times only");
     }
+    assert!(
+        journal.contains(r#""kernel":"Linux [secret s0]""#),
+        "the login said it too"
+    );
     let lines = |name: &String| String::from_utf8_lossy(&artefacts[name]).matches("execve(").count();
     let traces: Vec<&String> = artefacts.keys().filter(|name| is_command_line(name)).collect();
     for name in &traces {
@@ -512,6 +533,12 @@ fn prepare(sshd: &Sshd, seed: u64) {
         format!("{{ \"text\": {text}, {} }}", keys.join(", ")),
     )
     .unwrap();
+    // What it says of itself at the login.
+    let bin = home.join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::write(home.join(".bashrc"), format!("PATH={}:$PATH\n", bin.display())).unwrap();
+    std::fs::write(bin.join("uname"), format!("#!/bin/sh\necho 'Linux {}'\n", CANARIES[0])).unwrap();
+    std::fs::set_permissions(bin.join("uname"), PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::write(home.join("halves"), "correct-\nhorse-battery-staple\n").unwrap();
     std::fs::create_dir(home.join("names")).unwrap();
     for name in CANARIES.iter().filter(|c| !c.contains(['/', '\n'])) {
@@ -548,8 +575,7 @@ fn echo() -> u16 {
 }
 
 fn private(path: &Path) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
 }
 
 /// What strace wrote, with `\xNN` as bytes.

@@ -42,7 +42,7 @@ impl Death {
         }
         let (name, moment) = dice.pick(&Moment::ALL);
         let nth = 1 + match moment {
-            Moment::Locked | Moment::GivenBack | Moment::Reporting => dice.below(2),
+            Moment::Entered | Moment::Locked | Moment::GivenBack | Moment::Reporting => dice.below(2),
             Moment::IntendedBack | Moment::EndedBack => dice.below(6),
             _ => dice.below(12),
         };

@@ -219,3 +219,43 @@ fn owed_clean_keeps_the_batch_before_a_rejected_gate_and_closes_it() {
     assert!(fleet.effects("h02").is_empty());
     nothing_is_owed(&fleet);
 }
+
+/// The journal names a host before the run is on it, also one that only a delegated step needs.
+#[test]
+fn a_host_that_was_logged_into_and_not_recorded_when_the_process_was_killed_is_in_the_ledger_and_left_clean() {
+    let fleet = Fleet::start(2, "0");
+    let delegating = TWO
+        .replace("select: \"group=web\"", "hosts: [h01]")
+        .replace("        run: |", "        delegate_to: h02\n        run: |");
+    fleet.file("runbooks/two.yml", &delegating);
+    // The second login is the delegate's.
+    for (nth, host) in [("entered:1", "h01"), ("locked:1", "h01"), ("entered:2", "h02")] {
+        let orders = [("PITSTOP_CRASH_AT", nth)];
+        let mut child = fleet.spawn_with(&["run", "runbooks/two.yml", "--yes"], "words", &orders);
+        assert!(child.wait().unwrap().code().is_none(), "it was killed");
+        assert!(!fleet.left_on(host).is_empty(), "{host}: it had come in");
+        assert_eq!(fleet.effects("h01").len() + fleet.effects("h02").len(), 0);
+        let owed = words(&fleet.run(&["owed", "last"]));
+        assert!(owed.contains(&format!("files:{host}")), "{owed}");
+        fleet.run(&["resume", "last", "--rollback"]);
+        nothing_is_owed(&fleet);
+    }
+}
+
+#[test]
+fn a_host_that_nobody_could_log_into_owes_nothing() {
+    let fleet = Fleet::start(2, "0");
+    fleet.file("runbooks/two.yml", TWO);
+    let key = fleet.hosts["h02"].path("id");
+    std::fs::rename(&key, fleet.hosts["h02"].path("id-away")).unwrap();
+    let ran = fleet.run(&["run", "runbooks/two.yml", "--yes"]);
+    assert_ne!(code(ran.status), 0, "{}", words(&ran));
+    assert!(words(&ran).contains("Left behind: nothing"), "{}", words(&ran));
+    nothing_is_owed(&fleet);
+    let entering: Vec<String> = crate::fleet::records(&fleet.journal())
+        .iter()
+        .filter(|r| r["event"]["type"] == "entering")
+        .map(|r| r["event"]["hosts"].to_string())
+        .collect();
+    assert!(entering.concat().contains("h02"), "{entering:?}");
+}

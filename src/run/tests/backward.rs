@@ -137,6 +137,58 @@ fn a_built_in_that_proves_it_changed_nothing_owes_no_undo_unless_another_relies_
 }
 
 #[test]
+fn an_upload_owes_its_undo_unless_its_one_attempt_was_good_and_said_that_nothing_changed() {
+    let whole = |file: PlannedStep| one(full("p", &["h"]).steps(vec![file.upload().undo(1)]));
+    // The undo steps that were sent.
+    let undone = |file: PlannedStep, script: Script| -> Vec<String> {
+        let mut sim = Sim::new(whole(file), script);
+        sim.start();
+        let undo = |e: &Stamped| match &e.event {
+            Event::Intended { key, .. } if key.stage == Stage::Undo => Some(format!("{}/{}", key.step, key.nth)),
+            _ => None,
+        };
+        sim.events.iter().filter_map(undo).collect()
+    };
+    let back = || Script::new().on("verify/0/h/0", Failed);
+    let none: [&str; 0] = [];
+    assert_eq!(undone(step("f"), back()), ["f/1/0"], "it changed something");
+    assert_eq!(undone(step("f"), back().on("steps f", unchanged())), none);
+    let failed = Fate {
+        outcome: Failed,
+        ..unchanged()
+    };
+    assert_eq!(undone(step("f"), Script::new().on("steps f", failed)), ["f/1/0"]);
+    // What the first attempt wrote the second found in place.
+    let again = back().on("steps/f/0/h/0/1", Failed).on("steps f", unchanged());
+    assert_eq!(undone(step("f").retry(2, 0, 100), again), ["f/1/0"]);
+    // Each item by itself.
+    let second = back().on("steps/f/1/h", unchanged());
+    assert_eq!(undone(step("f").each(), second), ["f/1/2", "f/1/0"]);
+    // A person's word proves nothing.
+    let script = Script {
+        probe: Some(Probe::Lost),
+        ..back()
+    };
+    let mut sim = Sim::new(whole(step("f")), script).fault(Fault::Crash(
+        place(
+            &run(whole(step("f")), Script::new()).0,
+            |e| matches!(e, Event::Intended { key, .. } if key.step == "f"),
+        ) + 1,
+    ));
+    assert_eq!(sim.start(), End::Crashed);
+    sim.resume(false);
+    let slot = Slot {
+        stage: Stage::Steps,
+        step: "f".to_owned(),
+        nth: 0,
+        pass: 0,
+    };
+    sim.decide("p", &host("h"), slot, "ok");
+    sim.resume(false);
+    assert!(sim.of("h").contains("f/1"), "{}", sim.of("h"));
+}
+
+#[test]
 fn undo_is_not_owed_by_a_skipped_step() {
     let p = full("p", &["h"]).steps(vec![step("a").undo(1).when(), step("b").undo(1)]);
     let (sim, _) = run(one(p), Script::new().on("steps a", Skipped).on("verify/0/h/0", Failed));

@@ -521,3 +521,45 @@ fn a_dry_run_stops_before_the_first_changing_step_and_sends_nothing_that_changes
     assert_eq!(sim.start(), DONE);
     assert_eq!(sim.sent(), ["precheck/pre/a/0"]);
 }
+
+fn is_asked(e: &Stamped, scope: &str, when: Occasion) -> bool {
+    matches!(&e.event, Event::SteadyAsked { phase, occasion, .. } if phase == scope && *occasion == when)
+}
+
+#[test]
+fn the_steady_state_is_asked_before_the_first_phase_begins() {
+    let (sim, _) = run(steady(full("p", &["a"])), Script::new());
+    let at = |wanted: &dyn Fn(&Stamped) -> bool| sim.events.iter().position(wanted).unwrap();
+    let asked = at(&|e| is_asked(e, "", Occasion::Start));
+    assert!(asked < at(&|e| matches!(e.event, Event::PhaseBegan { .. })));
+}
+
+#[test]
+fn where_nothing_was_touched_no_steady_state_is_asked_at_the_end() {
+    let p = || {
+        let mut p = full("p", &["a"]);
+        p.steady_state = vec![read("own")];
+        steady(p)
+    };
+    let ends = |script: Script, dry: bool| {
+        let mut sim = Sim::new(p(), script);
+        sim = if dry { sim.dry() } else { sim };
+        sim.start();
+        ["", "p"].map(|scope| sim.events.iter().filter(|e| is_asked(e, scope, Occasion::End)).count())
+    };
+    assert_eq!(ends(Script::new(), false), [1, 1]);
+    assert_eq!(ends(Script::new().on("pre", Failed), false), [0, 0], "refused");
+    assert_eq!(ends(Script::new(), true), [0, 0], "a dry run");
+}
+
+#[test]
+fn a_bracket_is_closed_at_the_end_of_its_phase_also_where_a_host_was_refused() {
+    let mut p = full("p", &["a", "b"]).max_fail(1);
+    p.stages.drain.insert(0, step("open").once());
+    p.stages.cleanup = vec![step("clean"), step("close").once()];
+    let script = Script::new().on("pre/0/b", Failed);
+    let (sim, _) = run(plan(vec![p.item(), full("q", &["c"]).item()]), script);
+    let sent = sim.sent();
+    let at = |wanted: &str| sent.iter().position(|s| s.starts_with(wanted)).unwrap();
+    assert!(at("cleanup/close") < at("precheck/pre/c"), "{sent:?}");
+}

@@ -7,10 +7,12 @@ mod between;
 mod check;
 mod compared;
 mod each;
+mod estimates;
 #[path = "../../../tests/common/figures.rs"]
 mod figures;
 mod forward;
 mod moved;
+mod objectives;
 mod oracle;
 mod properties;
 mod sample;

@@ -8,6 +8,7 @@ use crate::plan::*;
 use crate::run::ask::{Choice, choices, policy_words};
 use crate::run::event::*;
 use crate::run::next::{busy_first, too_late, within_reach};
+use crate::run::verdict::{Also, verdict};
 use crate::run::{Line, PhaseRun};
 use Outcome::*;
 
@@ -90,6 +91,8 @@ fn a_check_beside_the_closing_of_a_bracket_does_not_close_the_phase() {
     assert_eq!(end, DONE, "{}", sim.story());
     let close = sim.sent().iter().filter(|s| s.starts_with("cleanup/close")).count();
     assert_eq!((sim.of("b").contains("drain"), close), (true, 1));
+    let looks = sim.sent().iter().filter(|s| s.starts_with("cleanup/look")).count();
+    assert_eq!(looks, 1, "{}", sim.story());
 }
 
 #[test]
@@ -520,4 +523,74 @@ fn a_host_that_went_back_does_not_make_former_runs_forgotten() {
     };
     assert_eq!(b(50), HostState::NotStarted);
     assert_eq!(b(40), HostState::Ok);
+}
+
+#[test]
+fn who_is_asked_is_not_told_that_the_run_goes_back_or_stops_where_it_does_not() {
+    let held = "the host is held: it stays as it is";
+    let failed = slot(Stage::Steps, "b", 0);
+    // Another phase could take the whole run back; this one holds its host.
+    let (p, q) = (
+        full("p", &["a", "b"]).on_failure(OnFailure::Hold),
+        full("q", &["c"]).on_failure(OnFailure::RollbackRun),
+    );
+    let whole = || plan(vec![p.clone().item(), q.clone().item()]);
+    let script = || Script::new().on("steps/b/0/a/0", Failed);
+    let settled =
+        |e: &Event| matches!(e, Event::Settled { key, .. } if key.slot() == failed && key.host == Some(host("a")));
+    let at = place(&run(whole(), script()).0, settled) + 1;
+    let mut sim = Sim::new(whole(), script()).fault(Fault::Crash(at));
+    assert_eq!(sim.start(), End::Crashed);
+    let said = |sim: &Sim<Script>| {
+        policy_words(
+            &sim.plan,
+            &sim.run,
+            sim.plan.phases().next().unwrap(),
+            &host("a"),
+            &failed,
+        )
+    };
+    assert_eq!(said(&sim), format!("{held}; no further host starts"));
+    // It has stopped already, and does not go back.
+    sim.emit(Event::Halted {
+        why: Halt::Window,
+        text: String::new(),
+    });
+    assert_eq!(said(&sim), held);
+}
+
+#[test]
+fn while_nobody_knows_how_a_changing_step_ended_its_host_is_unknown() {
+    let p = || one(full("p", &["h"]));
+    let began = |e: &Event| matches!(e, Event::Intended { key, .. } if key.stage == Stage::Drain);
+    let at = place(&run(p(), Script::new()).0, began) + 1;
+    let mut sim = Sim::new(p(), Script::new()).fault(Fault::Crash(at));
+    assert_eq!(sim.start(), End::Crashed);
+    assert_eq!(sim.state("p", "h"), HostState::Unknown);
+}
+
+#[test]
+fn a_batch_without_a_soak_has_none_also_not_of_no_length() {
+    let (sim, _) = run(one(full("p", &["a", "b"]).batches(&[1])), Script::new());
+    assert!(
+        !sim.events.iter().any(|e| matches!(e.event, Event::SoakBegan { .. })),
+        "{}",
+        sim.story()
+    );
+}
+
+#[test]
+fn a_run_whose_gate_is_open_waits_for_people_whether_or_not_this_process_did() {
+    let p = || plan(vec![gate("g", Otherwise::Hold).item(), full("p", &["h"]).item()]);
+    let (sim, _) = run(p(), Script::new().gate("g", Word::Absent));
+    let open = Also::default();
+    assert_eq!(verdict(&sim.plan, &sim.run, open), (Verdict::Waiting, 5));
+    let (good, end) = run(p(), Script::new());
+    assert_eq!(end, DONE);
+    let waiting = Also {
+        waiting: true,
+        ..Also::default()
+    };
+    assert_eq!(verdict(&good.plan, &good.run, waiting), (Verdict::Waiting, 5));
+    assert_eq!(verdict(&good.plan, &good.run, Also::default()).1, 0);
 }

@@ -403,6 +403,7 @@ pub(super) fn error(doing: String, cause: String, help: &str, transient: bool) -
         cause,
         help: help.to_owned(),
         transient,
+        touched: false,
     }
 }
 

@@ -107,15 +107,13 @@ impl SshTransport {
     }
 
     fn user(&self, to: &Endpoint) -> Result<String, ConnectError> {
-        to.user
-            .clone()
-            .or_else(|| self.options.user.clone())
-            .ok_or_else(|| ConnectError {
-                doing: format!("logging in to {}", to.host),
-                cause: "no login name is known".to_owned(),
-                help: "set `user` for the host in the inventory".to_owned(),
-                transient: false,
-            })
+        to.user.clone().or_else(|| self.options.user.clone()).ok_or_else(|| {
+            let (doing, cause) = (
+                format!("logging in to {}", to.host),
+                "no login name is known".to_owned(),
+            );
+            connect::error(doing, cause, "set `user` for the host in the inventory", false)
+        })
     }
 
     /// The connection to a bastion: one that is open and has room, or a new one. Who waited while a login failed shares that
