@@ -6,7 +6,9 @@ use std::process::Command as Program;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pitstop::transport::{ConnectError, Endpoint, How, LatchKey, Probe, Session, SshOptions, SshTransport, Transport};
+use pitstop::transport::{
+    ConnectError, Endpoint, How, LatchKey, Probe, Put, Session, SshOptions, SshTransport, Transport,
+};
 
 use crate::common::sshd::{Sshd, keygen};
 use crate::room::{Kept, fresh_run, latched, lines, options, request, run};
@@ -389,6 +391,30 @@ async fn files_go_through_the_shell_where_there_is_no_sftp() {
     ask.stdin = Some(pitstop::secret::Secret::new("through the shell".to_owned()));
     assert_eq!(run(&session, ask).await.1.out, b"through the shell");
     session.leave().await.unwrap();
+}
+
+/// An answer that the library awaits for 30 s, and that no server without SFTP ever gives, held up each file.
+#[tokio::test]
+async fn a_file_does_not_wait_for_an_sftp_that_the_server_does_not_have() {
+    for line in ["# no Subsystem", "Subsystem sftp /bin/false", "Subsystem sftp /bin/cat"] {
+        let sshd = Sshd::with(line);
+        for n in 0..10 {
+            let session = connect(&sshd.endpoint(&fresh_run())).await.unwrap();
+            let dest = sshd.home().join(format!("file{n}"));
+            let put = Put {
+                content: Arc::new(b"through the shell".to_vec()),
+                dest: dest.display().to_string(),
+                mode: None,
+                owner: None,
+                validate: None,
+                become_user: None,
+                timeout: Duration::from_secs(20),
+            };
+            session.put(put).await.unwrap_or_else(|why| panic!("{line}: {why}"));
+            assert_eq!(std::fs::read(dest).unwrap(), b"through the shell");
+            session.leave().await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

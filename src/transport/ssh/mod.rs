@@ -10,6 +10,7 @@ mod hostkey;
 mod meter;
 mod scan;
 mod session;
+mod sftp;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;

@@ -4,20 +4,17 @@
 //! nobody reads blocks the whole connection, its keepalives and its key exchange.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
-use russh_sftp::client::error::Error as SftpError;
-use russh_sftp::client::{Config, SftpSession};
-use russh_sftp::protocol::{FileAttributes, OpenFlags};
-use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::client::printable;
 use super::connect::Connection;
+use super::sftp::{self, Sent};
 use crate::transport::channel::{Channel, Channels, Event, Feed, Input};
 use crate::transport::{Pending, Stream};
 
@@ -26,12 +23,13 @@ const CHANNELS: usize = 8;
 const OPEN: Duration = Duration::from_secs(20);
 /// How long output is awaited after a program's end, while something it left behind holds the channel open.
 const REST: Duration = Duration::from_secs(1);
-const SFTP_SECONDS: u64 = 30;
 
 /// The channels of one connection.
 pub(super) struct SshChannels {
     connection: Arc<Connection>,
     free: Arc<Semaphore>,
+    /// The server has shown that it has no SFTP, and is not asked again.
+    no_sftp: AtomicBool,
 }
 
 impl SshChannels {
@@ -40,6 +38,7 @@ impl SshChannels {
         Self {
             connection,
             free: Arc::new(Semaphore::new(CHANNELS)),
+            no_sftp: AtomicBool::new(false),
         }
     }
 
@@ -58,20 +57,6 @@ impl SshChannels {
             )),
             Err(_) => Err(format!("no channel within {} s", OPEN.as_secs())),
         }
-    }
-
-    /// `None`: the server has no SFTP.
-    async fn sftp(&self) -> Result<Option<(SftpSession, OwnedSemaphorePermit)>, String> {
-        let (channel, free) = self.session().await?;
-        if channel.request_subsystem(true, "sftp").await.is_err() {
-            return Ok(None);
-        }
-        let config = Config {
-            request_timeout_secs: SFTP_SECONDS,
-            ..Config::default()
-        };
-        let session = SftpSession::new_with_config(channel.into_stream(), config).await;
-        Ok(session.ok().map(|session| (session, free)))
     }
 }
 
@@ -93,28 +78,21 @@ impl Channels for SshChannels {
 
     fn upload<'a>(&'a self, path: &'a str, content: &'a [u8]) -> Pending<'a, Option<Result<(), String>>> {
         Box::pin(async move {
-            let (sftp, _free) = match self.sftp().await {
-                Ok(Some(sftp)) => sftp,
-                Ok(None) => return None,
+            if self.no_sftp.load(Ordering::Relaxed) {
+                return None;
+            }
+            let (channel, free) = match self.session().await {
+                Ok(opened) => opened,
                 Err(why) => return Some(Err(why)),
             };
-            let flags = OpenFlags::CREATE | OpenFlags::EXCLUDE | OpenFlags::WRITE;
-            let attributes = FileAttributes {
-                permissions: Some(0o600),
-                ..FileAttributes::empty()
-            };
-            let sent = async {
-                let mut file = sftp.open_with_flags_and_attributes(path, flags, attributes).await?;
-                file.write_all(content).await?;
-                file.flush().await?;
-                file.sync_all().await?;
-                Ok(file.close().await?)
-            };
-            let sent: Result<(), SftpError> = sent.await;
-            let sent = sent.map_err(|e| printable(&e.to_string()));
-            // The file is closed and on disk, or has failed: how the subsystem ends changes nothing.
-            let _ = sftp.close().await;
-            Some(sent)
+            match sftp::upload(channel, free, path, content).await {
+                Ok(Sent::Ended(sent)) => Some(sent),
+                Ok(Sent::NoSftp) => {
+                    self.no_sftp.store(true, Ordering::Relaxed);
+                    None
+                }
+                Err(why) => Some(Err(why)),
+            }
         })
     }
 
