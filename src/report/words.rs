@@ -97,7 +97,7 @@ pub fn verdict(r: &ChangeRecord) -> (Tone, &'static str) {
         Some(Verdict::Done) if r.dry => (Tone::None, "A dry run: nothing was changed"),
         Some(Verdict::Done) if r.outcome.exit == Some(0) => (Tone::Ok, "Done"),
         Some(Verdict::Done) => (Tone::Warn, "Done, but an objective or the steady state was missed"),
-        Some(Verdict::Failed) => (Tone::Warn, "Not begun: a check was false, nothing was touched"),
+        Some(Verdict::Failed) => (Tone::Warn, "Failed before anything was changed"),
         Some(Verdict::RolledBack) => (Tone::Back, "Rolled back: all that was changed is as before"),
         Some(Verdict::Waiting) => (Tone::Warn, "Waiting for a person's decision"),
         Some(Verdict::Stopped) => (Tone::Warn, "Stopped, and can go on"),

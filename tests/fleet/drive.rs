@@ -2,7 +2,8 @@
 //! things that must not be taken for one; resumed until it rests; then the hosts' own notes, the journal and the hosts' state
 //! are compared.
 //!
-//! It goes on for `PITSTOP_CRASH_SECONDS` (60), over fresh seeds, and prints what it did. `PITSTOP_SEED=N` begins with N.
+//! It goes on for `PITSTOP_CRASH_SECONDS` (60), over fresh seeds, in `PITSTOP_CRASH_SIDES` (2) drives side by side, and prints what
+//! it did. `PITSTOP_SEED=N` begins with N.
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
@@ -67,13 +68,13 @@ struct Tally {
 
 #[test]
 fn p1_no_kill_at_any_moment_starts_a_change_twice_loses_an_end_or_calls_a_failure_success() {
-    let told = std::env::var("PITSTOP_CRASH_SECONDS").ok();
-    let seconds = told.and_then(|s| s.parse().ok()).unwrap_or(60);
+    let told = |name, or| std::env::var(name).ok().and_then(|s| s.parse().ok()).unwrap_or(or);
+    let (seconds, sides) = (told("PITSTOP_CRASH_SECONDS", 60), told("PITSTOP_CRASH_SIDES", 2));
     let first = figures::seed();
     println!("seeds from {first} (PITSTOP_SEED={first} begins there)");
     let end = Instant::now() + Duration::from_secs(seconds);
-    let threads: Vec<_> = [first, first + (1 << 40)]
-        .into_iter()
+    let threads: Vec<_> = (0..sides)
+        .map(|side| first + (side << 40))
         .map(|seed| std::thread::spawn(move || drive(seed, end)))
         .collect();
     let (mut kills, mut runs, mut hosts) = (0, 0, 0);
