@@ -251,7 +251,10 @@ fn process(fleet: &Fleet, args: &[&str], death: Option<&Death>) -> (ExitStatus, 
         if let Some(status) = child.try_wait().unwrap() {
             let words = said(fleet);
             let by = words.lines().rev().find_map(|line| line.strip_prefix("killed: "));
-            return (status, by.unwrap_or_default().to_owned());
+            // Another thread's line may have come between the two words.
+            let known = |by: &&str| Moment::ALL.iter().any(|(name, _)| name == by);
+            let by = by.map_or("", |by| Some(by).filter(known).unwrap_or("at a moment"));
+            return (status, by.to_owned());
         }
         if began.elapsed() > until {
             break;

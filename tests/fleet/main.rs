@@ -17,6 +17,7 @@ mod durable;
 mod elsewhere;
 mod fleet;
 mod flood;
+mod kernel;
 mod left;
 mod needles;
 mod refused;
