@@ -52,7 +52,7 @@ pub fn verdict_sentence(verdict: Verdict, exit: u8, dry: bool) -> &'static str {
         (Verdict::Done, _) if dry => "A dry run: nothing was changed.",
         (Verdict::Done, 8) => "All hosts are done, but an objective or the final steady state was missed.",
         (Verdict::Done, _) => "All hosts are good.",
-        (Verdict::Failed, _) => "It failed before anything was changed.",
+        (Verdict::Failed, _) => "It failed. Nothing was changed.",
         (Verdict::RolledBack, _) => "Everything that was changed is taken back.",
         (Verdict::Waiting, _) => "The run waits for a person's decision.",
         (Verdict::Stopped, 6) => "It may not go on now; this command touched nothing.",

@@ -570,8 +570,7 @@ impl Line {
         self.counted |= own_failure;
         // What of the way back ended badly before is tried again; what succeeded never is.
         for (slot, run) in &mut self.slots {
-            let back = slot.pass == 1 || slot.stage == Stage::Undo;
-            if back
+            if slot.pass == 1
                 && run
                     .end
                     .as_ref()

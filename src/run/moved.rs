@@ -19,7 +19,7 @@ use crate::plan::{Plan, PlannedMark, PlannedStep};
 fn set_by(before: Option<Timestamp>, e: &Stamped) -> SignedDuration {
     match (&e.event, before) {
         (Event::ClockMoved { by_ms }, _) => SignedDuration::from_millis(*by_ms),
-        (_, Some(before)) if e.at < before => e.at.duration_since(before),
+        (_, Some(before)) => e.at.duration_since(before).min(SignedDuration::ZERO),
         _ => SignedDuration::ZERO,
     }
 }

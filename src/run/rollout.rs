@@ -182,7 +182,6 @@ impl<'a> Decider<'a> {
             });
         }
         if self.run.recheck_steady
-            && self.run.resumed.is_some()
             && let Part::Do(list) = self.steady("", Occasion::Resume, true)
         {
             return Part::Do(list);

@@ -52,6 +52,11 @@ fn a_drain_that_fails_on_the_way_back_leaves_the_host_held_and_nothing_undone() 
         assert_eq!((sim.state("p", "a"), end), (state, STUCK));
         assert!(sim.of("a").ends_with("undrain drain:1"), "{}", sim.of("a"));
     }
+    let script = Script::new().on("steps/a/0/b", Failed).on("drain/0/a/1", Failed);
+    let (mut sim, _) = run(one(p()), script);
+    sim.world.fates.clear();
+    assert_eq!(sim.resume(true), ROLLED, "taken back again, the drain is tried again");
+    clean(&sim);
 }
 
 #[test]

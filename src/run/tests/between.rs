@@ -5,6 +5,7 @@ use super::sim::*;
 use super::told::*;
 use crate::plan::*;
 use crate::run::event::*;
+use crate::run::next::goes_on;
 use Outcome::*;
 
 // --- Gate ---
@@ -24,6 +25,10 @@ fn a_gate_that_passes_lets_the_run_go_on_and_one_that_is_rejected_stops_it() {
     assert_eq!(end, STOPPED);
     assert_eq!(sim.state("p", "a"), HostState::Ok);
     sim.world.words.clear();
+    assert!(
+        !goes_on(&sim.plan, &sim.run, sim.now, false),
+        "it would only stop again"
+    );
     assert_eq!(sim.resume(false), STOPPED, "a rejected gate stays rejected");
     assert_eq!(sim.state("q", "b"), HostState::NotStarted);
 }
@@ -340,6 +345,8 @@ fn a_steady_state_that_is_false_at_the_start_is_exit_three_and_resume_asks_anew(
     assert_eq!((end, sim.of("a").as_str()), (FAILED, ""));
     sim.world.fates.clear();
     assert_eq!(sim.resume(false), DONE);
+    let mut dry = Sim::new(steady(full("p", &["a"])), Script::new().on("slo", Failed)).dry();
+    assert_eq!(dry.start(), FAILED, "a dry run says so too");
 }
 
 #[test]
@@ -537,7 +544,7 @@ fn the_steady_state_is_asked_before_the_first_phase_begins() {
 #[test]
 fn where_nothing_was_touched_no_steady_state_is_asked_at_the_end() {
     let p = || {
-        let mut p = full("p", &["a"]);
+        let mut p = full("p", &["a"]).max_fail(1);
         p.steady_state = vec![read("own")];
         steady(p)
     };

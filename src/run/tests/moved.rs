@@ -84,6 +84,39 @@ fn a_clock_that_went_back_while_no_process_watched_makes_a_resumed_run_wait_no_l
     assert!((0..120).contains(&waited.as_secs()), "{waited}\n{}", sim.story());
 }
 
+#[test]
+fn until_when_a_person_is_asked_moves_with_the_clock() {
+    let (sim, _) = run(one(full("p", &["h"])), Script::new());
+    let mut events = sim.events.clone();
+    let until = events.last().unwrap().at + SignedDuration::from_mins(30);
+    let asked = Event::Asked {
+        phase: "p".to_owned(),
+        host: host("h"),
+        slot: Slot {
+            stage: Stage::Steps,
+            step: "a".to_owned(),
+            nth: 0,
+            pass: 0,
+        },
+        until,
+    };
+    for event in [asked, Event::ClockMoved { by_ms: 3_600_000 }] {
+        let last = events.last().unwrap();
+        let at = match event {
+            Event::ClockMoved { .. } => last.at + SignedDuration::from_hours(1),
+            _ => last.at,
+        };
+        let seq = last.seq + 1;
+        events.push(Stamped { seq, at, event });
+    }
+    let told = on_one_clock(&sim.plan, &events);
+    let moved = told.iter().find_map(|e| match &e.event {
+        Event::Asked { until, .. } => Some(*until),
+        _ => None,
+    });
+    assert_eq!(moved, Some(until + SignedDuration::from_hours(1)));
+}
+
 /// The age of a backup is what the backup says, whatever is done to our clock; when a step ended is what our clock said.
 #[test]
 fn of_marks_only_those_that_our_clock_set_move_with_it() {

@@ -196,7 +196,19 @@ fn open_gates_manual_steps_and_a_run_that_stands_are_waiting_and_what_overlaps_c
         [(1, 9)],
         "open to the last event"
     );
-    let manual = |step: &str| vec![(2, intended(key(step, "a"))), (7, settled(key(step, "a"), Ok, &[]))];
+    assert_eq!(
+        spans(vec![(1, opened("g")), (1, passed("g"))]),
+        [],
+        "a moment is no wait"
+    );
+    let manual = |step: &str| {
+        let done = settled(key(step, "a"), Ok, &[]);
+        vec![
+            (2, intended(key(step, "a"))),
+            (7, done),
+            (9, settled(key("end", "a"), Ok, &[])),
+        ]
+    };
     assert_eq!(spans(manual("manual")), [(2, 7)]);
     assert_eq!(spans(manual("begin")), []);
     for (verdict, wanted) in [
