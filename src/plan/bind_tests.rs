@@ -217,6 +217,38 @@ fn parameters_are_typed_and_held_against_their_limits() {
 }
 
 #[test]
+fn a_limit_belongs_to_what_is_allowed_whatever_the_type() {
+    let moment = |hour: u32| format!("2026-12-06T{hour:02}:00:00+01:00");
+    let (from, to) = (moment(1), moment(3));
+    let cases = [
+        ("number", "0.5", "2.5", ["0.5", "1", "2.5"], ["0.25", "3"]),
+        ("int", "-1", "9", ["-1", "0", "9"], ["-2", "10"]),
+        ("duration", "1m", "1h", ["60s", "5m", "60m"], ["59s", "61m"]),
+        (
+            "timestamp",
+            &from,
+            &to,
+            [&from, &moment(2), &to],
+            [&moment(0), &moment(4)],
+        ),
+    ];
+    for (kind, min, max, good, bad) in cases {
+        let top = format!("parameters: {{ p: {{ type: {kind}, min: {min}, max: {max} }} }}");
+        let c = case(one_phase(&top, HOLD));
+        for value in good {
+            assert_eq!(c.clone().set(&format!("p={value}")).codes(), [""; 0], "{kind} {value}");
+        }
+        for value in bad {
+            assert_eq!(
+                c.clone().set(&format!("p={value}")).codes(),
+                ["PS0604"],
+                "{kind} {value}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_missing_parameter_is_named_for_the_prompt() {
     let mut diags = Diagnostics::new();
     let text = one_phase("parameters: { a: { type: int }, b: { type: int, default: 1 } }", HOLD);
@@ -1017,6 +1049,68 @@ fn built_in_actions_know_their_way_back() {
         }
     );
     assert!(matches!(undo[3], PlannedUndo::None(why) if why == "no"));
+}
+
+/// What a step is judged by, fed with or counted as belongs to it, and not to its way back.
+#[test]
+fn the_way_back_of_an_action_takes_over_where_and_as_whom_and_nothing_else() {
+    let step = "{ id: c, name: C, when: 'host.name != \"x\"', edit: { file: /etc/a, find: x, put: y }, become: true, \
+                timeout: 7s, retry: { attempts: 3 }, register: r, expect: 'rc == 0', warn_unless: 'true', \
+                may_fail: whatever, mark: came, mark_start: went }";
+    let plan = case(one_phase(
+        "objectives: { quick: { from: went, to: came, max: 10m } }",
+        &format!("    steps:\n      - {step}\n"),
+    ))
+    .plan();
+    let forward = &plan.phase("p").unwrap().stages.steps[0];
+    let PlannedUndo::Steps(undo) = &forward.undo else {
+        panic!("{:?}", forward.undo)
+    };
+    let [back] = undo.as_slice() else { panic!("{undo:?}") };
+    assert_eq!(back.name, "Put back what was at /etc/a");
+    assert_eq!((back.become_user.as_deref(), back.timeout_ms), (Some("root"), 7000));
+    assert_eq!((back.retry.attempts, back.undo.clone()), (1, PlannedUndo::NotNeeded));
+    assert!(forward.when.is_some() && back.when.is_none());
+    assert!(forward.expect.is_some() && back.expect.is_none());
+    assert!(forward.warn_unless.is_some() && back.warn_unless.is_none());
+    assert!(forward.register.is_some() && back.register.is_none());
+    assert!(forward.may_fail.is_some() && back.may_fail.is_none());
+    assert!(forward.mark.is_some() && back.mark.is_none());
+    assert!(forward.mark_start.is_some() && back.mark_start.is_none());
+}
+
+#[test]
+fn what_a_gate_shows_is_the_step_of_its_own_phase_or_of_the_one_that_is_named() {
+    let phase = |id: &str, more: &str, step: &str| {
+        format!(
+            "  - {{ phase: {id}, title: T, targets: lb, {more} on_failure: hold, steps: [{{ {step} name: S, run: 'true', undo: {{ none: x }} }}] }}\n"
+        )
+    };
+    let c = |show: &str| {
+        let gate = format!("  - {{ gate: g, title: G, need: 1, approvers: [cm], show: [{show}] }}\n");
+        let text = one_phase("modes: [trial, real]", HOLD)
+            + &phase("q", "", "id: s,")
+            + &phase("r", "only_in: [trial],", "id: only,")
+            + &phase("u", "", "")
+            + &gate;
+        case(text).policy("").change("mode: real")
+    };
+    let shown = |c: Case| {
+        let plan = c.plan();
+        plan.items
+            .iter()
+            .find_map(|i| match i {
+                PlanItem::Gate(gate) => Some(gate.show.clone()),
+                PlanItem::Phase(_) => None,
+            })
+            .unwrap()
+    };
+    assert_eq!(shown(c("q/s, p/s")), ["q/s", "p/s"]);
+    assert_eq!(shown(c("only")), [""; 0], "of another mode");
+    let limited = c("q/s, p/s").change("mode: real\nlimit: host=web1");
+    assert_eq!(shown(limited), ["p/s"], "no host of the other phase is left");
+    let left = c("q/s, p/s").change("mode: real\nskip: { q: done by hand }");
+    assert_eq!(shown(left), ["p/s"], "the other phase is left out");
 }
 
 #[test]

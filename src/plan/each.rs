@@ -50,18 +50,53 @@ impl PlannedEach {
     }
 }
 
+/// No longer text stands beside a step's name, in characters.
+const WORDS: usize = 40;
+
 /// An item in a few words, for a list or beside a step's name: a short text or number as it is, else its place.
 pub fn item_words(item: Option<&Value>, at: usize, of: usize) -> String {
-    let short = match item {
-        Some(Value::Text(t)) if !t.is_empty() && t.chars().count() <= 40 && !t.contains('\n') => Some(t.clone()),
-        Some(Value::Int(n)) => Some(n.to_string()),
-        Some(Value::Number(n)) => Some(n.to_string()),
-        Some(Value::Bool(b)) => Some(b.to_string()),
-        Some(Value::Map(fields)) => match fields.get("name") {
-            Some(Value::Text(t)) if !t.is_empty() && t.chars().count() <= 40 && !t.contains('\n') => Some(t.clone()),
-            _ => None,
-        },
+    let short = |value: &Value| match value {
+        Value::Text(t) if !t.is_empty() && t.chars().count() <= WORDS && !t.contains('\n') => Some(t.clone()),
+        Value::Int(n) => Some(n.to_string()),
+        Value::Number(n) => Some(n.to_string()),
+        Value::Bool(b) => Some(b.to_string()),
         _ => None,
     };
-    short.unwrap_or_else(|| format!("item {} of {of}", at + 1))
+    let named = match item {
+        Some(Value::Map(fields)) => fields.get("name"),
+        other => other,
+    };
+    named
+        .and_then(short)
+        .unwrap_or_else(|| format!("item {} of {of}", at + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_called_by_what_it_is_where_that_is_short_and_by_its_place_elsewhere() {
+        let text = |t: &str| Value::Text(t.to_owned());
+        let map = |name: Value| Value::Map([("name".to_owned(), name)].into());
+        for (item, words) in [
+            (text("db1"), "db1"),
+            (text(&"x".repeat(WORDS)), &*"x".repeat(WORDS)),
+            (text(&"x".repeat(WORDS + 1)), "item 2 of 3"),
+            (text(""), "item 2 of 3"),
+            (text("a\nb"), "item 2 of 3"),
+            (Value::Int(7), "7"),
+            (Value::Number(0.5), "0.5"),
+            (Value::Bool(true), "true"),
+            (map(text("db2")), "db2"),
+            (map(text("")), "item 2 of 3"),
+            (map(Value::List(Vec::new())), "item 2 of 3"),
+            (Value::Map(BTreeMap::new()), "item 2 of 3"),
+            (Value::List(Vec::new()), "item 2 of 3"),
+            (Value::None, "item 2 of 3"),
+        ] {
+            assert_eq!(item_words(Some(&item), 1, 3), words, "{item:?}");
+        }
+        assert_eq!(item_words(None, 0, 1), "item 1 of 1");
+    }
 }

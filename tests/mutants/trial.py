@@ -19,7 +19,7 @@ BINARIES = ["report", "golden", "cli", "bad_input", "wrong_files", "site_files",
 SLOWEST = {"lib": 2}
 SLOWEST_ELSE = 20
 # Seconds of tests that one mutant is worth; the quickest of those that come by it are asked.
-WORTH = 15
+WORTH = 10
 MEMORY = 12 << 30
 
 
