@@ -463,6 +463,50 @@ fn what_needs_the_run_is_marked_late() {
 }
 
 #[test]
+fn one_value_of_the_run_in_any_place_of_an_action_makes_the_step_late() {
+    let late = "'{{ look.stdout }}'";
+    let quoted = "'x {{ look.stdout | sh }}'";
+    let actions = [
+        (true, format!("run: [a, {late}]")),
+        (true, format!("script: {{ file: f, args: [a, {late}] }}")),
+        (true, format!("script: {{ file: f, interpreter: {late} }}")),
+        (false, "script: { file: f, args: [a], interpreter: sh }".to_owned()),
+        (true, format!("upload: {{ src: f, dest: {late} }}")),
+        (true, format!("upload: {{ src: f, dest: /d, owner: {late} }}")),
+        (true, format!("upload: {{ src: f, dest: /d, validate: {quoted} }}")),
+        (true, "upload: { src: late.txt, dest: /d, template: true }".to_owned()),
+        (false, "upload: { src: late.txt, dest: /d }".to_owned()),
+        (
+            false,
+            "upload: { src: f, dest: /d, owner: me, validate: 'true' }".to_owned(),
+        ),
+        (true, format!("http: {{ url: {late} }}")),
+        (true, format!("http: {{ url: 'http://x', body: {late} }}")),
+        (true, format!("http: {{ url: 'http://x', headers: {{ a: {late} }} }}")),
+        (
+            false,
+            "http: { url: 'http://x', body: x, headers: { a: b } }".to_owned(),
+        ),
+        (true, format!("wait_for: {{ port: {late} }}")),
+        (true, format!("wait_for: {{ port: 80, host: {late} }}")),
+        (false, "wait_for: { port: 80, host: h }".to_owned()),
+        (true, format!("wait_for: {{ path: {late} }}")),
+        (true, format!("manual: {late}, timeout: 30m")),
+    ];
+    for (wanted, action) in actions {
+        let steps = format!(
+            "    on_failure: hold\n    precheck: [{{ id: q, name: Q, run: 'true', register: look }}]\n    steps:\n      - {{ id: a, name: A, {action} }}\n"
+        );
+        let plan = case(one_phase("", &steps))
+            .policy("allow_local: true\n")
+            .file("f", "x")
+            .file("late.txt", "{{ look.stdout }}")
+            .plan();
+        assert_eq!(plan.phase("p").unwrap().stages.steps[0].late, wanted, "{action}");
+    }
+}
+
+#[test]
 fn what_the_change_leaves_out_is_in_the_plan_with_its_reason() {
     let steps = "    steps:\n      - { id: s, name: S, run: 'true', undo: [{ name: U, run: 'true' }] }\n      - { id: t, name: T, run: 'true', undo: { covered_by: s } }\n";
     let c = case(
@@ -585,7 +629,40 @@ fn a_limit_that_is_exceeded_is_shown_where_it_is_asked_for() {
     ] {
         let (_, diags) = c.clone().policy(&format!("limits: {{ {limit} }}\n")).bind();
         assert_eq!(diags.0[0].labels[0].span.text().trim_matches('\''), place, "{limit}");
+        let (what, most) = limit.split_once(": ").unwrap();
+        let said = format!("the policy allows `{what}` at most {most}, the plan asks for ");
+        assert!(diags.0[0].message.starts_with(&said), "{}", diags.0[0].message);
     }
+    let borne = case(one_phase(
+        "rollouts: { r: { batches: [1], max_fail: '50%' } }",
+        "    rollout: r\n    on_failure: rollback_host\n    steps: [{ id: s, name: S, run: 'true', undo: { none: x } }]\n",
+    ));
+    let (_, diags) = borne.policy("limits: { max_fail: 0 }\n").bind();
+    assert_eq!(diags.0[0].labels[0].span.text(), "p");
+    assert!(
+        diags.0[0].message.ends_with("asks for 1"),
+        "half of three, rounded down"
+    );
+}
+
+#[test]
+fn a_phase_whose_rounds_do_not_fit_into_the_window_is_warned_of() {
+    let codes = |window: &str, batches: &str, timeout: &str| {
+        let top = format!("window: {{ {window} }}\nrollouts: {{ r: {{ batches: [{batches}] }} }}");
+        let phase = format!(
+            "    rollout: r\n    on_failure: hold\n    steps: [{{ id: s, name: S, run: 'true', timeout: {timeout} }}]\n"
+        );
+        case(one_phase(&top, &phase)).codes()
+    };
+    assert_eq!(codes("duration: 3h", "1", "1h"), [""; 0], "three rounds, to the minute");
+    assert_eq!(codes("duration: 3h", "1", "61m"), ["PS0751"]);
+    assert_eq!(codes("duration: 3h", "3", "3h"), [""; 0], "one round, to the minute");
+    assert_eq!(
+        codes("duration: 3h, cutoff: 1h", "1", "1h"),
+        [""; 0],
+        "the last starts at the cut-off"
+    );
+    assert_eq!(codes("duration: 3h, cutoff: 61m", "1", "1h"), ["PS0751"]);
 }
 
 const CALENDAR: &str = "BEGIN:VCALENDAR
