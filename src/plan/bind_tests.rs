@@ -249,6 +249,34 @@ fn a_limit_belongs_to_what_is_allowed_whatever_the_type() {
 }
 
 #[test]
+fn what_an_include_gives_has_the_type_that_the_file_declares() {
+    let top = "parameters: { word: { type: string, default: '7' }, other: { type: string, default: x }, n: { type: int, default: 7 }, l: { type: list, default: [a] } }";
+    let given = |kind: &str, value: &str| {
+        let inc = format!(
+            "parameters: {{ v: {{ type: {kind} }} }}\nsteps:\n  - {{ id: i, name: I, run: 'true' }}\n"
+        );
+        let steps = format!(
+            "    on_failure: hold\n    steps:\n      - include: {{ file: inc.yml, with: {{ v: '{{{{ params.{value} }}}}' }} }}\n"
+        );
+        case(one_phase(top, &steps)).file("inc.yml", &inc).codes()
+    };
+    for (kind, value, wanted) in [
+        ("int", "n", vec![]),
+        ("int", "word", vec![]),
+        ("int", "other", vec!["PS0684"]),
+        ("int", "l", vec!["PS0684"]),
+        ("number", "n", vec![]),
+        ("string", "word", vec![]),
+        ("string", "n", vec!["PS0684"]),
+        ("list", "l", vec![]),
+        ("list", "n", vec!["PS0684"]),
+        ("bool", "n", vec!["PS0684"]),
+    ] {
+        assert_eq!(given(kind, value), wanted, "{kind} {value}");
+    }
+}
+
+#[test]
 fn a_missing_parameter_is_named_for_the_prompt() {
     let mut diags = Diagnostics::new();
     let text = one_phase("parameters: { a: { type: int }, b: { type: int, default: 1 } }", HOLD);
