@@ -252,9 +252,7 @@ fn a_limit_belongs_to_what_is_allowed_whatever_the_type() {
 fn what_an_include_gives_has_the_type_that_the_file_declares() {
     let top = "parameters: { word: { type: string, default: '7' }, other: { type: string, default: x }, n: { type: int, default: 7 }, l: { type: list, default: [a] } }";
     let given = |kind: &str, value: &str| {
-        let inc = format!(
-            "parameters: {{ v: {{ type: {kind} }} }}\nsteps:\n  - {{ id: i, name: I, run: 'true' }}\n"
-        );
+        let inc = format!("parameters: {{ v: {{ type: {kind} }} }}\nsteps:\n  - {{ id: i, name: I, run: 'true' }}\n");
         let steps = format!(
             "    on_failure: hold\n    steps:\n      - include: {{ file: inc.yml, with: {{ v: '{{{{ params.{value} }}}}' }} }}\n"
         );

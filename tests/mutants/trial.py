@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,7 +62,8 @@ class Trial:
         self.env = {**env, "INSTA_UPDATE": "no", "CI": "1", "PITSTOP_SIMULATED": "400", "PITSTOP_RUNS": "50", "RUST_BACKTRACE": "0"}
 
     def ask(self, binary, tests, limit, **env):
-        """Runs these tests: "held", "failed" or "late", and the processor's seconds that they took."""
+        """Runs these tests: "held", "failed" or "late", and the seconds that they took, of the processor or of waiting."""
+        began = time.monotonic()
         command = [self.binaries[binary], "--exact", "--test-threads=1", "--quiet", *tests]
         child = subprocess.Popen(
             command,
@@ -80,7 +82,7 @@ class Trial:
         child.returncode = os.waitstatus_to_exitcode(status)
         late = child.returncode in (-signal.SIGXCPU, -signal.SIGKILL)
         said = "late" if late else "failed" if child.returncode else "held"
-        return said, usage.ru_utime + usage.ru_stime
+        return said, max(usage.ru_utime + usage.ru_stime, time.monotonic() - began)
 
     def names(self, binary):
         out = subprocess.run([self.binaries[binary], "--list", "--format", "terse"], cwd=self.tree, env=self.env, capture_output=True)
