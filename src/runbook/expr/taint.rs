@@ -21,7 +21,8 @@ pub(super) fn unquoted_in(node: &Node, shell: Option<Shell>, plain: &dyn Fn(&Nod
         Kind::Literal(Value::List(_) | Value::Map(_)) => Err(unquoted(node, shell)),
         Kind::Literal(_) | Kind::Not(_) | Kind::Negative(_) | Kind::Test { .. } => Ok(()),
         Kind::Filter { of, filter, args } => match filter {
-            Filter::Raw => Ok(()),
+            // `abs` gives a number or a duration, or fails, whatever it is asked of.
+            Filter::Raw | Filter::Abs => Ok(()),
             f if f.shell().is_some() => right_quoter(*f, shell, node),
             _ if plain(node) => Ok(()),
             // Quotes of one shell do not survive these; a text of the author's own does.
