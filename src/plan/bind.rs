@@ -488,5 +488,4 @@ fn planned_steps(phase: &PlannedPhase) -> impl Iterator<Item = &PlannedStep> {
 }
 
 #[cfg(test)]
-#[path = "bind_tests.rs"]
 mod tests;

@@ -86,10 +86,7 @@ class Trial:
 
     def names(self, binary):
         out = subprocess.run([self.binaries[binary], "--list", "--format", "terse"], cwd=self.tree, env=self.env, capture_output=True)
-        names = [line.removesuffix(": test") for line in out.stdout.decode().splitlines() if line.endswith(": test")]
-        if binary == "lib":
-            names = [n for n in names if n.startswith(("run::", "plan::"))]
-        return names
+        return [line.removesuffix(": test") for line in out.stdout.decode().splitlines() if line.endswith(": test")]
 
     def record(self, jobs):
         """Each test by itself without a mutant: its time, and the mutants it comes by. Those that fail here are not asked.

@@ -1,0 +1,139 @@
+//! Actions, platforms, secrets and messages: what is chosen and what is refused.
+
+use super::*;
+
+#[test]
+fn secrets_are_named_and_never_missing() {
+    let top = "secrets: { pw: { from: env, name: PW }, tok: { from: provider, provider: vault, args: [x] } }";
+    let mut c = case(one_phase(top, HOLD));
+    assert_eq!(c.codes(), ["PS0650"]);
+    c.providers.insert("vault".to_owned(), vec!["vault".to_owned()]);
+    c.providers.insert("other".to_owned(), vec!["other".to_owned()]);
+    let plan = c.plan();
+    assert_eq!(plan.secrets["pw"], SecretSource::Env { name: "PW".to_owned() });
+    assert_eq!(plan.providers.keys().collect::<Vec<_>>(), ["vault"]);
+    c.inventory = INVENTORY.replace("defaults: { ", "defaults: { password: { secret: pw2 }, ");
+    assert_eq!(c.codes(), ["PS0650"]);
+    c.inventory = INVENTORY.replace("defaults: { ", "defaults: { become: { password: { secret: pw } }, ");
+    assert_eq!(c.plan().hosts[0].become_password.as_deref(), Some("pw"));
+}
+
+#[test]
+fn what_this_build_cannot_perform_is_found_in_the_plan() {
+    let lacking = |name: &str| {
+        let (plan, diags) = example(name, Change::default());
+        let plan = plan.unwrap_or_else(|| panic!("{:#?}", said(&diags)));
+        let lacking = crate::plan::lacking::lacking(&plan);
+        lacking
+            .iter()
+            .map(crate::plan::lacking::Lack::shown)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lacking("restore-test"), [""; 0]);
+    assert_eq!(lacking("smallest"), ["`service` (restart/restart, restart/restart/1)"]);
+    assert_eq!(
+        lacking("server-check"),
+        [
+            "`transport: winrm` (app1, app2)",
+            "a step for Linux and Windows hosts at once (checks/disk, checks/clock)"
+        ]
+    );
+    assert_eq!(
+        lacking("cluster-restart"),
+        ["`service` (brokers/restart, brokers/restart/1)", "`silence`"]
+    );
+}
+
+#[test]
+fn platform_keys_are_chosen_where_the_hosts_leave_no_choice() {
+    let steps = "    on_failure: hold\n    steps:\n      - name: S\n        linux: { run: uname }\n        windows: { powershell: Get-Host }\n";
+    let call = |c: &Case| c.plan().phases().next().unwrap().stages.steps[0].call.clone();
+    let mut c = case(one_phase("", steps));
+    assert_eq!(
+        call(&c),
+        Call::Run {
+            command: "uname".into()
+        }
+    );
+    c.inventory = INVENTORY.replace("web1: {", "web1: { os: windows,");
+    let Call::ByOs {
+        linux: Some(linux),
+        windows: Some(windows),
+    } = call(&c)
+    else {
+        panic!()
+    };
+    assert_eq!((linux.word(), windows.word()), ("run", "powershell"));
+    let only = "    on_failure: hold\n    steps: [{ name: S, windows: { powershell: Get-Host } }]\n";
+    assert_eq!(case(one_phase("", only)).codes(), ["PS0230"]);
+}
+
+#[test]
+fn an_install_on_linux_says_what_happens_to_settings() {
+    let steps = "    on_failure: hold\n    steps: [{ name: S, patch: { mode: install } }]\n";
+    let mut c = case(one_phase("", steps));
+    assert_eq!(c.codes(), ["PS0227"]);
+    c.inventory = INVENTORY
+        .replace("role: web", "role: old")
+        .replace("unused: {}", "unused: { os: windows, labels: { role: web } }");
+    c.plan();
+}
+
+#[test]
+fn the_control_machine_may_look_at_a_port() {
+    let steps = "    on_failure: hold\n    verify: [{ name: V, wait_for: { port: 80, from: controller } }]\n    steps: [{ name: S, run: x }]\n";
+    let plan = case(one_phase("", steps)).policy("allow_local: true\n").plan();
+    let step = &plan.phases().next().unwrap().stages.verify[0];
+    assert_eq!(step.place, Place::Hosts(vec![HostName::controller()]));
+    let Call::WaitPort { host, .. } = &step.call else {
+        panic!()
+    };
+    assert_eq!(host.as_deref(), Some("{{ host.address }}"));
+}
+
+#[test]
+fn messages_need_a_command_and_sides_a_machine() {
+    let c = case(one_phase("notify: [{ events: [finished], via: chat }]\n", HOLD));
+    assert_eq!(c.codes(), ["PS0231"]);
+    let steps = |side: &str| {
+        format!(
+            "    on_failure: hold\n    steps: [{{ name: S, compare: {{ mode: exact, left: {{ run: a }}, right: {{ host: {side}, run: a }} }} }}]\n"
+        )
+    };
+    let plan = case(one_phase("", &steps("lb1"))).plan();
+    assert!(plan.host(&HostName::new("lb1")).is_some());
+    for side in ["lb", "nowhere"] {
+        assert_eq!(case(one_phase("", &steps(side))).codes(), ["PS0625"], "{side}");
+    }
+}
+
+#[test]
+fn a_user_that_nobody_becomes_holds_no_plan_up() {
+    let lacking = |host: fn(&mut PlannedHost), user: Option<&str>| {
+        let mut plan = case(one_phase("", HOLD)).plan();
+        host(&mut plan.hosts[0]);
+        let PlanItem::Phase(phase) = &mut plan.items[0] else {
+            panic!()
+        };
+        phase.stages.steps[0].become_user = user.map(str::to_owned);
+        let found = crate::plan::lacking::lacking(&plan);
+        found.iter().map(|l| l.shown()).collect::<Vec<_>>()
+    };
+    let nothing = [""; 0];
+    let user: fn(&mut PlannedHost) = |h| h.become_user = Some("admin".to_owned());
+    assert_eq!(lacking(user, Some("root")), ["`become: { user: … }` of a host (web1)"]);
+    assert_eq!(lacking(user, Some("db")), nothing);
+    assert_eq!(lacking(user, None), nothing);
+    assert_eq!(lacking(|_| {}, Some("root")), nothing);
+    let exact: fn(&mut PlannedHost) = |h| h.become_exact = true;
+    assert_eq!(
+        lacking(exact, Some("root")),
+        ["`become: { exact: true }` of a host (web1)"]
+    );
+    assert_eq!(
+        lacking(exact, Some("db")),
+        ["`become: { exact: true }` of a host (web1)"]
+    );
+    assert_eq!(lacking(exact, None), nothing);
+    assert_eq!(lacking(|h| h.os = "windows".to_owned(), None), ["`os: windows` (web1)"]);
+}
