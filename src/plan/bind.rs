@@ -488,4 +488,4 @@ fn planned_steps(phase: &PlannedPhase) -> impl Iterator<Item = &PlannedStep> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::plan) mod tests;

@@ -10,6 +10,8 @@ mod learnt;
 mod markdown;
 mod risk;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod time;
 mod unbuilt;
 mod words;

@@ -70,13 +70,17 @@ fn kicker(plan: &Plan) -> String {
 
 fn lede(plan: &Plan) -> Vec<String> {
     let targets = plan.worked_hosts();
-    let steps: Vec<&PlannedStep> = plan.phases().flat_map(all_steps).collect();
-    let changing = steps.iter().filter(|s| !s.read_only).count();
+    let work = changing(plan).count();
+    let around = plan.phases().flat_map(all_steps).filter(|s| !s.read_only).count() - work;
     let what = if plan.changes() {
+        let around = match around {
+            0 => String::new(),
+            n => format!(", and {n} that take out of service, put back or clean up"),
+        };
         format!(
-            "It changes {} with {}.",
+            "It changes {} with {}{around}.",
             count(targets.len(), "host", "hosts"),
-            count(changing, "changing step", "changing steps")
+            count(work, "changing step", "changing steps")
         )
     } else {
         format!(

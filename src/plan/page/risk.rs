@@ -150,7 +150,7 @@ pub(super) fn counted(plan: &Plan, outside: &Outside) -> (&'static str, u32, Vec
         (
             1,
             reboots > 0,
-            format!("{} restarts its host", count(reboots, "step", "steps")),
+            count(reboots, "step restarts its host", "steps restart their hosts"),
         ),
         (
             1,

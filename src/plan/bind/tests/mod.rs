@@ -31,9 +31,9 @@ impl Files for Memory {
 
 /// A project in memory; every test changes what it is about.
 #[derive(Clone)]
-struct Case {
+pub(in crate::plan) struct Case {
     runbook: String,
-    inventory: String,
+    pub(in crate::plan) inventory: String,
     change: Change,
     policy: Option<String>,
     files: HashMap<String, Vec<u8>>,
@@ -59,15 +59,15 @@ allowed_signers: signers
 ";
 
 /// A runbook of one phase over `role=web`, with more keys of the phase and of the top.
-fn one_phase(top: &str, phase: &str) -> String {
+pub(in crate::plan) fn one_phase(top: &str, phase: &str) -> String {
     format!(
         "schema: 1\nrunbook: r\ntitle: T\nkind: change\n{top}\ntargets:\n  web: {{ select: \"role=web\" }}\n  lb: {{ select: \"role=lb\" }}\nphases:\n  - phase: p\n    title: P\n    targets: web\n{phase}\n"
     )
 }
 
-const HOLD: &str = "    on_failure: hold\n    steps:\n      - { id: s, name: S, run: 'true' }\n";
+pub(in crate::plan) const HOLD: &str = "    on_failure: hold\n    steps:\n      - { id: s, name: S, run: 'true' }\n";
 
-fn case(runbook: impl Into<String>) -> Case {
+pub(in crate::plan) fn case(runbook: impl Into<String>) -> Case {
     Case {
         runbook: runbook.into(),
         inventory: INVENTORY.to_owned(),
@@ -84,7 +84,7 @@ impl Case {
         self
     }
 
-    fn change(mut self, text: &str) -> Self {
+    pub(in crate::plan) fn change(mut self, text: &str) -> Self {
         let mut diags = Diagnostics::new();
         self.change = change::read(
             &Source::new("c.yml", format!("schema: 1\nrunbook: r.yml\n{text}\n")),
@@ -95,12 +95,12 @@ impl Case {
         self
     }
 
-    fn policy(mut self, more: &str) -> Self {
+    pub(in crate::plan) fn policy(mut self, more: &str) -> Self {
         self.policy = Some(format!("{POLICY}{more}"));
         self
     }
 
-    fn file(mut self, path: &str, content: &str) -> Self {
+    pub(in crate::plan) fn file(mut self, path: &str, content: &str) -> Self {
         self.files.insert(path.to_owned(), content.as_bytes().to_vec());
         self
     }
@@ -134,7 +134,7 @@ impl Case {
         (plan, found)
     }
 
-    fn plan(&self) -> Plan {
+    pub(in crate::plan) fn plan(&self) -> Plan {
         let (plan, diags) = self.bind();
         plan.unwrap_or_else(|| panic!("{:#?}", said(&diags)))
     }
@@ -167,7 +167,7 @@ fn names(hosts: &[HostName]) -> String {
 const GATE: &str = "  - { gate: go, title: Go?, need: 2, approvers: [cm] }\n  - { phase: q, title: Q, targets: lb, on_failure: hold, steps: [{ id: z, name: Z, run: 'true' }] }\n";
 
 /// The examples of the design.
-fn example(name: &str, more: Change) -> (Option<Plan>, Diagnostics) {
+pub(in crate::plan) fn example(name: &str, more: Change) -> (Option<Plan>, Diagnostics) {
     let mut diags = Diagnostics::new();
     let files = Folder::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/bind"));
     let read = |path: &str| yaml_source(path, &files.read(path).unwrap());
@@ -191,7 +191,7 @@ fn example(name: &str, more: Change) -> (Option<Plan>, Diagnostics) {
     (plan, diags)
 }
 
-fn mode(mode: &str) -> Change {
+pub(in crate::plan) fn mode(mode: &str) -> Change {
     Change {
         mode: Some(change::flag("--mode", mode)),
         ..Change::default()
