@@ -75,7 +75,7 @@ fn lede(plan: &Plan) -> Vec<String> {
     let what = if plan.changes() {
         let around = match around {
             0 => String::new(),
-            n => format!(", and {n} that take out of service, put back or clean up"),
+            n => format!(", and {n} more around them (drain, undrain, cleanup)"),
         };
         format!(
             "It changes {} with {}{around}.",

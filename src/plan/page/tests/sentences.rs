@@ -135,7 +135,7 @@ fn a_row_of_a_step_says_what_is_special_about_it() {
 ";
     let steady = "steady_state: [{ id: st, name: St, http: { url: 'http://x/' }, timeout: 1s }]";
     let mut c = case(one_phase(steady, steps)).change("skip: { p/d: not now }");
-    c.inventory = c.inventory.replace("lb1 }", "lb1 }").replace(
+    c.inventory = c.inventory.replace(
         "web3: { labels: { role: web, env: test, lb: lb2 } }",
         "web3: { labels: { role: web, lb: lb2 } }",
     );
