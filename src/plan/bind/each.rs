@@ -33,9 +33,8 @@ impl Binder<'_, '_> {
             };
         }
         let reads: Vec<_> = texts.iter().flat_map(|t| names::template_names(t)).collect();
-        let by_host = reads.iter().any(|(n, _)| n == "host" || n.starts_with("host."));
         let mut scope = self.scope(&reads);
-        let items = if by_host && !step.once {
+        let items = if names::read_host(&reads) && !step.once {
             let mut map = std::collections::BTreeMap::new();
             for name in site.hosts {
                 if let Some(host) = self.input.inventory.host(name.as_str()) {

@@ -11,10 +11,8 @@ use crate::plan::{PlannedNotice, PlannedSilence};
 impl Binder<'_, '_> {
     pub(super) fn silences(&self) -> Vec<PlannedSilence> {
         let silences = self.input.runbook.silences.iter().map(|s| {
-            let by_host = s.matchers.iter().any(|(_, text)| {
-                let mut reads = names::template_names(text).into_iter();
-                reads.any(|(name, _)| name == "host" || name.starts_with("host."))
-            });
+            let mut texts = s.matchers.iter().map(|(_, text)| names::template_names(text));
+            let by_host = texts.any(|reads| names::read_host(&reads));
             let matchers = s
                 .matchers
                 .iter()

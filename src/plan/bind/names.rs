@@ -107,6 +107,13 @@ pub(super) fn template_names(text: &str) -> Vec<(String, Range<usize>)> {
     Template::parse(text).map(|t| t.names()).unwrap_or_default()
 }
 
+/// True if one of the paths reads the host.
+pub(super) fn read_host(reads: &[(String, Range<usize>)]) -> bool {
+    reads
+        .iter()
+        .any(|(path, _)| path == "host" || path.starts_with("host."))
+}
+
 /// True if every name is a parameter or the mode.
 pub(super) fn only_params(names: &[(String, Range<usize>)]) -> bool {
     let known = |path: &str| path == "run.mode" || path == "params" || path.starts_with("params.");

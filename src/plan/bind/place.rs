@@ -43,8 +43,7 @@ impl Binder<'_, '_> {
 
     fn delegated(&mut self, to: &Spanned<String>, step: &Step, site: Site<'_>) -> Option<Place> {
         let reads = names::template_names(to);
-        let by_host = reads.iter().any(|(n, _)| n == "host" || n.starts_with("host."));
-        if !by_host {
+        if !names::read_host(&reads) {
             let word = self.text_now(to)?;
             return self.hosts_of(&word, to).map(Place::Hosts);
         }

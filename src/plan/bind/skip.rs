@@ -155,13 +155,8 @@ impl Knows for Planned<'_, '_> {
             KeptItem::Phase(kept) if std::ptr::eq(kept.phase, phase) => Some(kept.hosts.as_slice()),
             KeptItem::Phase(_) | KeptItem::Gate(_) => None,
         });
-        match kept {
-            Some(hosts) => Hosts::Are(hosts),
-            None if self.emptied.contains(&phase.id.value) || self.skips.phase(&phase.id.value).is_some() => {
-                Hosts::LeftOut
-            }
-            None => Hosts::Unclear,
-        }
+        // What is not kept is left out, of another mode or without a host: nobody reads there.
+        kept.map_or(Hosts::LeftOut, Hosts::Are)
     }
 
     fn left_out(&self, phase: &Phase, step: &str) -> Option<Span> {

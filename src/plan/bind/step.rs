@@ -203,8 +203,7 @@ impl Binder<'_, '_> {
             return;
         }
         let inventory = self.input.inventory;
-        let by_host = reads.iter().any(|(n, _)| n == "host" || n.starts_with("host."));
-        let hosts: Vec<_> = if by_host {
+        let hosts: Vec<_> = if names::read_host(&reads) {
             site.hosts.iter().map(|h| inventory.host(h.as_str())).collect()
         } else {
             vec![None]

@@ -65,7 +65,6 @@ impl Binder<'_, '_> {
     /// Who must approve the plan: whom the change names; the policy says where that is not left to it.
     fn approval(&mut self, plan: &Plan) -> Option<Requirement> {
         let change = self.input.change;
-        let named = change.need.is_some() || !change.approvers.is_empty();
         let place = change
             .need
             .as_ref()
@@ -85,7 +84,7 @@ impl Binder<'_, '_> {
             return None;
         };
         let demanded = self.demanded(plan, &policy.require_approval);
-        if !named {
+        let Some(place) = place else {
             if let Some((host, rule)) = demanded.first() {
                 let d = Diagnostic::error(
                     "PS0644",
@@ -102,10 +101,9 @@ impl Binder<'_, '_> {
                     .push(d.help(format!("write `need: 1` and `approvers: [{group}]` in the change")));
             }
             return None;
-        }
+        };
         let need = change.need.as_ref().map(|n| n.value);
-        let span = place.unwrap_or_else(|| self.top());
-        self.with_policy("the approval of the plan", need, &change.approvers, &span);
+        self.with_policy("the approval of the plan", need, &change.approvers, &place);
         Some(Requirement {
             need: need.unwrap_or(1),
             approvers: change.approvers.iter().map(|a| a.value.clone()).collect(),

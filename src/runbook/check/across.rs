@@ -21,7 +21,7 @@ pub enum Hosts<'h> {
     Count(usize),
     /// These.
     Are(&'h [HostName]),
-    /// The change leaves the phase out.
+    /// Nobody does this phase: it is left out, of another mode, or without hosts.
     LeftOut,
 }
 

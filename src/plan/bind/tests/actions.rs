@@ -137,3 +137,62 @@ fn a_user_that_nobody_becomes_holds_no_plan_up() {
     assert_eq!(lacking(exact, None), nothing);
     assert_eq!(lacking(|h| h.os = "windows".to_owned(), None), ["`os: windows` (web1)"]);
 }
+
+#[test]
+fn a_step_for_windows_hosts_alone_is_that_of_windows() {
+    let steps =
+        "    on_failure: hold\n    steps: [{ name: S, linux: { run: uname }, windows: { powershell: Get-Host } }]\n";
+    let mut c = case(one_phase("", steps));
+    c.inventory = INVENTORY.replace("labels: { role: web", "os: windows, labels: { role: web");
+    let step = &c.plan().phases().next().unwrap().stages.steps[0].clone();
+    assert_eq!(step.call.word(), "powershell");
+}
+
+#[test]
+fn only_what_runs_on_the_host_itself_is_latched() {
+    let latched = |action: &str| {
+        let steps = format!("    on_failure: hold\n    steps: [{{ name: S, {action} }}]\n");
+        let c = case(one_phase("", &steps)).file("f", "x");
+        c.plan().phase("p").unwrap().stages.steps[0].call.can_latch()
+    };
+    for yes in ["run: 'true'", "run: [date]", "script: f"] {
+        assert!(latched(yes), "{yes}");
+    }
+    for no in [
+        "http: { url: 'http://x/', method: POST }",
+        "manual: do it, timeout: 1h",
+        "upload: { src: f, dest: /x }",
+    ] {
+        assert!(!latched(no), "{no}");
+    }
+}
+
+#[test]
+fn a_silence_is_by_host_where_one_of_its_matchers_is() {
+    let by_host = |matchers: &str| {
+        let top = format!(
+            "silence: [{{ via: alertmanager, match: {{ {matchers} }} }}]\nparameters: {{ t: {{ type: string, default: x }} }}"
+        );
+        case(one_phase(&top, HOLD)).plan().silences[0].by_host
+    };
+    assert!(by_host("env: prod, instance: '{{ host.name }}'"));
+    assert!(!by_host("env: '{{ params.t }}'"));
+    assert!(!by_host("env: prod"));
+    assert!(by_host("all: '{{ host | json }}'"));
+}
+
+#[test]
+fn a_template_that_cannot_be_read_is_shown_in_its_own_file() {
+    let c = |content: &str| {
+        let steps = "    on_failure: hold\n    steps: [{ name: S, upload: { src: '{{ params.f }}', dest: /x, template: true } }]\n";
+        case(one_phase("parameters: { f: { type: string, default: f.conf } }", steps)).file("f.conf", content)
+    };
+    assert_eq!(c("port 80\n").codes(), [""; 0]);
+    let (_, diags) = c("port {{ 1 + }}\n").bind();
+    assert_eq!(diags.0[0].code, "PS0651");
+    assert_eq!(&*diags.0[0].labels[0].span.source.name, "f.conf");
+    let mut bad = c("");
+    bad.files.insert("f.conf".to_owned(), b"a\xff".to_vec());
+    let (_, diags) = bad.bind();
+    assert_eq!(diags.0[0].message, "a template must be UTF-8 text");
+}

@@ -53,3 +53,25 @@ fn one_value_of_the_run_in_any_place_of_an_action_makes_the_step_late() {
         assert_eq!(plan.phase("p").unwrap().stages.steps[0].late, wanted, "{action}");
     }
 }
+
+/// What a step's own judgement reads beside its own result makes it late; what is fixed does not.
+#[test]
+fn a_judgement_is_late_by_what_it_reads() {
+    let late = |expect: &str| {
+        let steps = format!(
+            "    precheck: [{{ id: a, name: A, run: 'true', register: r }}]\n    on_failure: hold\n    steps: [{{ id: s, name: S, run: 'true', read_only: true, expect: \"{expect}\" }}]\n"
+        );
+        case(one_phase("", &steps)).plan().phase("p").unwrap().stages.steps[0].late
+    };
+    for known in [
+        "rc == 0",
+        "host.labels.env == stdout",
+        "run.id == stdout",
+        "run.mode == stdout",
+    ] {
+        assert!(!late(known), "{known}");
+    }
+    for of_the_run in ["r.rc == 0", "host.kernel == stdout", "run.held_out | length == 0"] {
+        assert!(late(of_the_run), "{of_the_run}");
+    }
+}

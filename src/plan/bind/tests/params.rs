@@ -172,3 +172,12 @@ fn limit_narrows_phases_and_says_what_it_emptied() {
     assert_eq!(case(text.clone()).change("limit: host!=web9").codes(), ["PS0411"]);
     assert_eq!(case(text).change("limit: web1").codes(), ["PS0410"]);
 }
+
+#[test]
+fn a_parameter_that_is_not_declared_is_told_which_there_are() {
+    let help = |top: &str, set: &str| case(one_phase(top, HOLD)).set(set).bind().1.0[0].help[0].clone();
+    assert_eq!(help("", "x=1"), "it declares none");
+    let declared = "parameters: { ticket: { type: string, default: a }, soak: { type: int, default: 1 } }";
+    assert_eq!(help(declared, "tickets=1"), "did you mean `ticket`?");
+    assert_eq!(help(declared, "quite_different=1"), "it has: ticket, soak");
+}

@@ -125,3 +125,41 @@ fn a_gate_of_another_mode_is_not_asked() {
     };
     assert_eq!((gates("test"), gates("real")), (1, 0));
 }
+
+/// Without a policy only the operator can answer: alone, unsigned, and not another.
+#[test]
+fn a_gate_without_a_policy_is_the_operators_alone() {
+    let codes = |gate: &str| case(one_phase("", HOLD) + &GATE.replace("need: 2, approvers: [cm]", gate)).codes();
+    assert_eq!(codes("not_operator: false"), [""; 0]);
+    assert_eq!(codes("not_operator: false, need: 1"), [""; 0]);
+    for never in [
+        "not_operator: true, need: 1, approvers: [cm]",
+        "not_operator: false, need: 2, approvers: [cm]",
+        "not_operator: false, need: 1, approvers: [cm]",
+    ] {
+        assert_eq!(codes(never), ["PS0642"], "{never}");
+    }
+}
+
+#[test]
+fn a_gate_of_a_rollout_shows_the_step_of_its_own_phase_first() {
+    let other = "  - { phase: q, title: Q, targets: lb, on_failure: hold, precheck: [{ id: s, name: S, run: 'true' }], rollout: r, steps: [{ name: Z, run: 'true' }] }\n";
+    let shown = |show: &str| {
+        let top = format!(
+            "rollouts: {{ r: {{ batches: [1], gate: {{ after_batch: 1, need: 1, approvers: [cm], show: [{show}] }} }} }}"
+        );
+        let plan = case(one_phase(&top, HOLD) + other).policy("").plan();
+        plan.phase("q").unwrap().rollout.gate.clone().unwrap().show
+    };
+    assert_eq!(shown("s"), ["q/s"], "p has such a step too, and comes first");
+    assert_eq!(shown("p/s"), ["p/s"]);
+}
+
+/// The change names who approves by `need` or by `approvers`; one of the two is not enough.
+#[test]
+fn an_approval_that_is_half_named_is_refused() {
+    let codes = |change: &str| case(one_phase("", HOLD)).policy("").change(change).codes();
+    assert_eq!(codes("need: 1"), ["PS0640"]);
+    assert_eq!(codes("approvers: [cm]"), ["PS0640"]);
+    assert_eq!(codes("need: 1\napprovers: [cm]"), [""; 0]);
+}

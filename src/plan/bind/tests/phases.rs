@@ -1,6 +1,7 @@
 //! Phases: rollouts, conditions, delegation, what is left out.
 
 use super::*;
+use crate::plan::Items;
 
 #[test]
 fn a_phase_that_drains_several_hosts_needs_batches() {
@@ -162,4 +163,120 @@ fn a_drill_in_test_mode_touches_only_the_copy() {
     let (plan, _) = example("dr-drill", mode("test"));
     let hosts: Vec<_> = plan.unwrap().hosts.iter().map(|h| h.name.to_string()).collect();
     assert_eq!(hosts, ["orders-copy"]);
+}
+
+/// A step of another phase gives its result to hosts that it was done on; which those are only the plan knows.
+#[test]
+fn a_result_of_another_phase_is_read_by_hosts_that_have_it() {
+    let phases = |set: &str, more: &str| {
+        one_phase(
+            "modes: [test, real]",
+            "    on_failure: hold\n    steps: [{ id: s, name: S, run: 'true', read_only: true, register: r }]\n",
+        ) + &format!(
+            "  - {{ phase: q, title: Q, targets: {set}, {more} on_failure: hold, steps: [{{ id: z, name: Z, run: 'true', read_only: true, when: \"r.rc == 0\" }}] }}\n"
+        )
+    };
+    let codes =
+        |set: &str, more: &str, change: &str| case(phases(set, more)).change(&format!("mode: real\n{change}")).codes();
+    assert_eq!(codes("web", "", ""), [""; 0]);
+    assert_eq!(codes("lb", "", ""), ["PS0297"], "no host of q is one of p");
+    assert_eq!(codes("lb", "only_in: [test],", ""), [""; 0], "q is of another mode");
+    assert_eq!(codes("lb", "", "skip: { q: not now }"), [""; 0], "q is left out");
+    assert_eq!(codes("lb", "", "limit: host=web1"), [""; 0], "no host of q is left");
+    let left = "skip: { p/s: not now }";
+    assert_eq!(codes("web", "", left), ["PS0685"]);
+    assert_eq!(
+        codes("web", "only_in: [test],", left),
+        [""; 0],
+        "nobody of this plan reads it"
+    );
+    assert_eq!(codes("web", "", "skip: { p/s: not now, q: neither }"), [""; 0]);
+}
+
+#[test]
+fn a_step_that_several_phases_have_is_named_with_its_phase() {
+    let again = "  - { phase: q, title: Q, targets: lb, on_failure: hold, steps: [{ id: s, name: S, run: 'true' }] }\n";
+    let skip = |id: &str| {
+        case(one_phase("", HOLD) + again)
+            .change(&format!("skip: {{ {id}: x }}"))
+            .bind()
+    };
+    let (_, diags) = skip("s");
+    assert_eq!(diags.0[0].message, "several phases have a step `s`");
+    assert_eq!(diags.0[0].help, ["write `p/s` or `q/s`"]);
+    let (plan, _) = skip("q/s");
+    assert_eq!(plan.unwrap().skipped.keys().collect::<Vec<_>>(), ["q/s"]);
+    let (_, diags) = skip("t");
+    assert_eq!(diags.0[0].message, "the runbook has no step or phase `t`");
+}
+
+/// What reads no host is the same for all of them, and is planned once.
+#[test]
+fn a_list_is_kept_by_host_only_where_it_reads_the_host() {
+    let with = |list: &str, more: &str| {
+        let step = format!(
+            "    on_failure: hold\n    steps: [{{ name: S, run: 'echo {{{{ item | sh }}}}', read_only: true, for_each: {list}{more} }}]\n"
+        );
+        let mut c = case(one_phase("parameters: { l: { type: list, default: [a, b] } }", &step));
+        c.inventory = INVENTORY
+            .replace("web1: {", "web1: { vars: { l: [c] },")
+            .replace("web2: {", "web2: { vars: { l: [] },")
+            .replace("web3: {", "web3: { vars: { l: [d, e] },");
+        let each = c.plan().phase("p").unwrap().stages.steps[0].for_each.clone();
+        match each.unwrap().items {
+            Items::Same(items) => format!("all: {}", items.len()),
+            Items::ByHost(map) => map
+                .iter()
+                .map(|(h, items)| format!("{h}: {}", items.len()))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Items::Late(_) => "late".to_owned(),
+        }
+    };
+    assert_eq!(with("'{{ params.l }}'", ""), "all: 2");
+    assert_eq!(with("['{{ params.l | length }}x', y, z]", ""), "all: 3");
+    assert_eq!(with("'{{ host.vars.l }}'", ""), "web1: 1, web2: 0, web3: 2");
+    assert_eq!(with("['{{ host.labels.env }}']", ""), "web1: 1, web2: 1, web3: 1");
+    let texts = case(one_phase(
+        "parameters: { v: { type: string, default: x } }",
+        "    on_failure: hold\n    steps: [{ name: S, run: 'echo {{ item.a | sh }}', read_only: true, for_each: [{ a: '{{ params.v }}', b: ['{{ params.v }}', plain, 'a }} b'] }] }]\n",
+    ));
+    let each = texts.plan().phase("p").unwrap().stages.steps[0]
+        .for_each
+        .clone()
+        .unwrap();
+    let Items::Same(items) = each.items else { panic!() };
+    assert_eq!(crate::plan::page::shown(&items[0]), "a: x, b: x, plain, a }} b");
+}
+
+#[test]
+fn a_host_that_nobody_can_name_so_is_told_what_to_write() {
+    let help = |name: &str| {
+        let text = one_phase("", HOLD).replace("{ select: \"role=lb\" }", &format!("{{ hosts: [{name}] }}"));
+        let (_, diags) = case(text).bind();
+        assert_eq!(diags.0[0].code, "PS0610");
+        diags.0[0].help[0].clone()
+    };
+    assert_eq!(help("controller"), "a phase without `targets` runs on the controller");
+    assert_eq!(help("web4"), "did you mean `web1`?");
+    assert!(help("something-else").starts_with("add it to the inventory"));
+}
+
+#[test]
+fn a_fault_in_a_selector_is_underlined_where_it_was_written() {
+    let under = |select: &str, top: &str| {
+        let text = one_phase(top, HOLD).replace("select: \"role=lb\"", &format!("select: \"{select}\""));
+        let (_, diags) = case(text).bind();
+        (diags.0[0].code, diags.0[0].labels[0].span.text().to_owned())
+    };
+    assert_eq!(under("role=lb rool=x", ""), ("PS0411", "rool=x".to_owned()));
+    let rendered = under(
+        "role=lb {{ params.k }}=x",
+        "parameters: { k: { type: string, default: rool } }",
+    );
+    assert_eq!(
+        rendered,
+        ("PS0411", "\"role=lb {{ params.k }}=x\"".to_owned()),
+        "no such place is in the file"
+    );
 }

@@ -130,3 +130,71 @@ fn undo_steps_are_held_to_the_policy_like_those_they_take_back() {
     let elsewhere = with("run: 'true', delegate_to: lb");
     assert_eq!(elsewhere.policy("require_change: [role=lb]\n").codes(), ["PS0643"]);
 }
+
+#[test]
+fn the_way_back_of_an_action_is_fed_with_nothing_and_done_once() {
+    let step = "{ id: c, name: C, run: 'true', as: json, evidence: [/var/log/x], env: { A: b }, stdin: in }";
+    let plan = case(one_phase(
+        "",
+        &format!("    on_failure: hold\n    steps:\n      - {step}\n"),
+    ))
+    .plan();
+    let mut forward = plan.phase("p").unwrap().stages.steps[0].clone();
+    forward.call = Call::Upload {
+        src: "x".to_owned(),
+        dest: "/x".to_owned(),
+        mode: None,
+        owner: None,
+        template: false,
+        validate: None,
+    };
+    forward.for_each = Some(crate::plan::PlannedEach {
+        items: crate::plan::Items::Same(vec![]),
+        max_items: 1,
+    });
+    forward.skip = Some("x".to_owned());
+    forward.undo = PlannedUndo::None("x".to_owned());
+    let back::Way::Step(way) = back::of(&forward) else {
+        panic!()
+    };
+    assert!(forward.parse.is_some() && way.parse.is_none());
+    assert!(way.for_each.is_none() && way.skip.is_none());
+    assert!(!forward.evidence.is_empty() && way.evidence.is_empty());
+    assert!(!forward.env.is_empty() && way.env.is_empty());
+    assert!(forward.stdin.is_some() && way.stdin.is_none());
+    assert_eq!(way.undo, PlannedUndo::NotNeeded);
+}
+
+/// Each side of a step for both systems has its own way back, or needs none.
+#[test]
+fn a_step_for_both_systems_goes_back_on_each() {
+    let undo = |linux: &str, windows: &str| {
+        let steps = format!(
+            "    on_failure: hold\n    steps: [{{ id: s, name: S, linux: {{ {linux} }}, windows: {{ {windows} }} }}]\n"
+        );
+        let mut c = case(one_phase("", &steps));
+        c.inventory = INVENTORY.replace("web1: {", "web1: { os: windows,");
+        let (plan, diags) = c.bind();
+        let plan = plan.unwrap_or_else(|| panic!("{:?}", said(&diags)));
+        match &plan.phase("p").unwrap().stages.steps[0].undo {
+            PlannedUndo::NotNeeded => "not needed".to_owned(),
+            PlannedUndo::Steps(list) => {
+                let Call::ByOs { linux, windows } = &list[0].call else {
+                    panic!()
+                };
+                let word = |side: &Option<Box<Call>>| side.as_ref().map_or("-".to_owned(), |c| c.word().to_owned());
+                format!("{} {}", word(linux), word(windows))
+            }
+            other => format!("{other:?}"),
+        }
+    };
+    let (service, edit, reboot) = (
+        "service: { name: x, state: restarted }",
+        "edit: { file: /a, find: x, put: y }",
+        "reboot: { if: always }",
+    );
+    assert_eq!(undo(reboot, reboot), "not needed");
+    assert_eq!(undo(service, service), "service service");
+    assert_eq!(undo(edit, reboot), "upload -");
+    assert_eq!(undo(reboot, service), "- service");
+}

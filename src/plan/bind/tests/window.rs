@@ -177,3 +177,66 @@ fn the_window_is_in_absolute_times() {
         ["PS0630"]
     );
 }
+
+/// The limits that are promised: those written, of steps that every host does, once each.
+#[test]
+fn only_written_limits_of_sure_steps_tell_that_the_window_is_short() {
+    let codes = |steps: &str| {
+        let phase = format!("    rollout: r\n    on_failure: hold\n    steps: [{steps}]\n");
+        case(one_phase(
+            "window: { duration: 1h }\nrollouts: { r: { batches: [1] } }",
+            &phase,
+        ))
+        .codes()
+    };
+    let long = "name: S, run: 'true', timeout: 25m";
+    assert_eq!(
+        codes(&format!("{{ {long} }}")),
+        ["PS0751"],
+        "three hosts, one after the other"
+    );
+    assert_eq!(codes(&format!("{{ {long}, when: \"host.os == 'linux'\" }}")), [""; 0]);
+    assert_eq!(
+        codes(&format!("{{ {long}, once: true, read_only: true, delegate_to: lb1 }}")),
+        [""; 0]
+    );
+    assert_eq!(
+        codes("{ name: S, run: 'true' }, { name: T, run: 'true', timeout: 1m }"),
+        [""; 0],
+        "a default is no promise"
+    );
+    let list = |list: &str| {
+        let phase = format!(
+            "    rollout: r\n    on_failure: hold\n    precheck: [{{ id: a, name: A, run: 'true', as: lines, register: l }}]\n    steps: [{{ {}, for_each: {list} }}]\n",
+            long.replace("'true'", "'echo {{ item | sh }}'")
+        );
+        case(one_phase(
+            "window: { duration: 1h }\nrollouts: { r: { batches: [1] } }",
+            &phase,
+        ))
+        .codes()
+    };
+    assert_eq!(list("[a]"), ["PS0751"]);
+    assert_eq!(list("'{{ l.value }}'"), [""; 0]);
+}
+
+#[test]
+fn what_a_freeze_leaves_of_the_window_is_told_in_time() {
+    let top = "window: { duration: 4h, timezone: Europe/Berlin, not_during: [own.ics] }";
+    let c = case(one_phase(top, HOLD)).file("own.ics", CALENDAR);
+    let help = |start: &str| {
+        let (_, diags) = c.clone().change(&format!("window: {{ start: '{start}' }}")).bind();
+        diags.0.first().map(|d| (d.code, d.help[0].clone()))
+    };
+    assert_eq!(
+        help("2026-12-05T22:30"),
+        Some(("PS0671", "1 h 30 min of it are left".to_owned()))
+    );
+    assert_eq!(help("2026-12-05T20:00"), None, "it begins when the window closes");
+    assert_eq!(help("2026-12-05T20:01").unwrap().1, "3 h 59 min of it are left");
+    assert_eq!(
+        help("2026-12-06T00:00").unwrap().0,
+        "PS0670",
+        "it begins when the window opens"
+    );
+}
