@@ -37,7 +37,6 @@ impl Decider<'_> {
             GateState::Closed(_) if gate.otherwise == Otherwise::RollbackRun => Self::record(Event::TurnedBack {
                 why: format!("gate {id} did not pass"),
             }),
-            GateState::Closed(_) if self.run.halted.is_some() => Part::Over,
             GateState::Closed(why) => {
                 let word = match why {
                     GateEnd::Rejected => "was rejected",

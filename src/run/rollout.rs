@@ -303,11 +303,7 @@ impl<'a> Decider<'a> {
     /// Hosts that are prechecked and in no batch yet.
     fn waiting(&self, phase: &'a PlannedPhase, pr: &PhaseRun) -> Vec<&'a HostName> {
         let batched = |h: &HostName| pr.batches.iter().any(|b| b.hosts.contains(h));
-        let ready = |h: &HostName| {
-            pr.lines
-                .get(h)
-                .is_some_and(|l| l.reached && l.began.is_none() && l.ended.is_none())
-        };
+        let ready = |h: &HostName| pr.lines.get(h).is_some_and(|l| l.reached && l.ended.is_none());
         phase
             .hosts
             .iter()
@@ -332,7 +328,7 @@ impl<'a> Decider<'a> {
             batch: batch.number,
         };
         let worked = batch.hosts.iter().any(|h| pr.lines.get(h).is_some_and(Line::touched));
-        if self.run.dry || !worked {
+        if !worked {
             return Self::record(settled);
         }
         if phase.rollout.soak_ms > 0 {
@@ -363,9 +359,6 @@ impl<'a> Decider<'a> {
             && let Part::Do(list) = self.gate(&format!("{}/{}", phase.id, batch.number), gate)
         {
             return Part::Do(list);
-        }
-        if self.run.halted.is_some() {
-            return Part::Over;
         }
         Self::record(settled)
     }

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # Binaries of tests/ that see a plan or a run as a whole, beside the tests of the library. What needs minutes is left.
-BINARIES = ["report", "golden", "cli", "bad_input", "wrong_files", "site_files", "spans"]
+BINARIES = ["report", "golden", "cli", "bad_input", "wrong_files", "site_files", "spans", "ansible"]
 # Seconds: a test that needs more is not asked. Of the library's the quick ones are as many as anybody needs.
 SLOWEST = {"lib": 2}
 SLOWEST_ELSE = 20

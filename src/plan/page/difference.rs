@@ -145,7 +145,7 @@ fn named(plan: &Plan) -> Vec<Part> {
     let mut out = Vec::new();
     let mut whole = json(plan);
     if let Json::Object(map) = &mut whole {
-        for listed in ["items", "hosts", "steady_state"] {
+        for listed in ["items", "hosts", "steady_state", "objectives", "silences", "notices"] {
             map.remove(listed);
         }
         for (place, holds) in std::mem::take(map) {
@@ -161,6 +161,17 @@ fn named(plan: &Plan) -> Vec<Part> {
                 .map_or_else(|| h.address.clone(), |port| format!("{}:{port}", h.address)),
         });
     }
+    for o in &plan.objectives {
+        out.push(Part {
+            place: format!("objective {}", o.name),
+            holds: json(o),
+            short: format!("from {} to {} in {}", o.from, o.to, duration(o.max_ms)),
+        });
+    }
+    let silences = plan.silences.iter().map(|s| (&s.via, json(s)));
+    numbered(&mut out, "silence", silences);
+    let notices = plan.notices.iter().map(|n| (&n.via, json(n)));
+    numbered(&mut out, "message", notices);
     steps(&mut out, "steady_state", &plan.steady_state);
     for item in &plan.items {
         match item {
@@ -188,6 +199,17 @@ fn named(plan: &Plan) -> Vec<Part> {
         }
     }
     out
+}
+
+/// Parts that have no name of their own, in the order they are written.
+fn numbered<'p>(out: &mut Vec<Part>, what: &str, list: impl Iterator<Item = (&'p String, Json)>) {
+    for (n, (via, holds)) in list.enumerate() {
+        out.push(Part {
+            place: format!("{what} {}", n + 1),
+            holds,
+            short: format!("via {via}"),
+        });
+    }
 }
 
 /// Steps by id, their undo steps as parts of their own.

@@ -164,8 +164,19 @@ fn a_precheck_older_than_thirty_minutes_is_repeated_a_younger_one_is_not() {
     let p = || one(full("p", &["a", "b"]).batches(&[1]));
     let (sim, _) = run(p(), Script::new().on("steps a", slow(31 * 60_000)));
     assert!(sim.of("b").starts_with("pre pre:2 drain"), "{}", sim.of("b"));
-    let (sim, _) = run(p(), Script::new().on("steps/a/0/a", slow(10 * 60_000)));
+    let younger = Script::new().on("steps/a/0/a", slow(10 * 60_000));
+    let (sim, _) = run(p(), younger);
     assert!(sim.of("b").starts_with("pre drain"), "{}", sim.of("b"));
+    // To the millisecond.
+    let looked = |e: &Event| matches!(e, Event::Settled { key, .. } if key.host == Some(host("b")));
+    let began = |e: &Event| matches!(e, Event::HostBegan { host: h, .. } if *h == host("b"));
+    let at = |n: usize| sim.events[n].at.as_millisecond();
+    let others = u64::try_from(at(place(&sim, began)) - at(place(&sim, looked))).unwrap() - 10 * 60_000;
+    for (more, first) in [(0, "pre drain"), (1, "pre pre:2 drain")] {
+        let held = slow(30 * 60_000 - others + more);
+        let (sim, _) = run(p(), Script::new().on("steps/a/0/a", held));
+        assert!(sim.of("b").starts_with(first), "{more} {}", sim.of("b"));
+    }
 }
 
 #[test]

@@ -594,3 +594,53 @@ fn a_run_whose_gate_is_open_waits_for_people_whether_or_not_this_process_did() {
     assert_eq!(verdict(&good.plan, &good.run, waiting), (Verdict::Waiting, 5));
     assert_eq!(verdict(&good.plan, &good.run, Also::default()).1, 0);
 }
+
+#[test]
+fn a_held_host_that_is_looked_at_again_and_not_known_after_it_is_unknown() {
+    let p = full("p", &["h"]).on_failure(OnFailure::Hold);
+    let script = Script::new().on("verify/0/h/0", Failed).on("undrain/0/h/2", Unknown);
+    let (mut sim, end) = run(one(p), script);
+    assert_eq!((sim.state("p", "h"), end), (HostState::Held, STUCK));
+    sim.world.fates.retain(|fate| fate.0 != "verify/0/h/0");
+    assert_eq!(sim.resume(false), STUCK);
+    assert_eq!(sim.state("p", "h"), HostState::Unknown);
+}
+
+#[test]
+fn what_is_said_of_cleanup_leaves_a_held_host_held() {
+    let p = full("p", &["h"]).on_failure(OnFailure::Hold);
+    let script = Script::new().on("verify/0/h/0", Failed).on("clean/0/h/0/1", Unknown);
+    let (mut sim, end) = run(one(p), script);
+    assert_eq!(end, STUCK);
+    sim.decide("p", &host("h"), slot(Stage::Cleanup, "clean", 0), "ok");
+    assert_eq!(sim.state("p", "h"), HostState::Held, "{}", sim.story());
+}
+
+/// A step that a former process left under way is waited for on its own host only; the others go on.
+#[test]
+fn a_step_that_was_left_under_way_holds_up_its_own_host_alone() {
+    let slow = Fate {
+        ms: 10 * 60_000,
+        ..Fate::from(Ok)
+    };
+    let p = || one(full("p", &["a", "b"]).parallel(2));
+    let script = || Script::new().on("steps/a/0/a/0/1", slow);
+    let (whole, _) = run(p(), script());
+    let begun = place(
+        &whole,
+        |e| matches!(e, Event::Intended { key, .. } if key.step == "a" && key.host == Some(host("a"))),
+    );
+    let mut sim = Sim::new(p(), script()).fault(Fault::Crash(begun + 1));
+    assert_eq!(sim.start(), End::Crashed);
+    assert_eq!(sim.resume(false), DONE, "{}", sim.story());
+    clean(&sim);
+    let resumed = place(&sim, |e| matches!(e, Event::Resumed { .. }));
+    let ended = place(
+        &sim,
+        |e| matches!(e, Event::Settled { key, .. } if key.step == "a" && key.host == Some(host("a"))),
+    );
+    let other = sim.events.iter().position(|e| {
+        matches!(&e.event, Event::Intended { key, .. } if e.seq > sim.events[resumed].seq && key.host == Some(host("b")))
+    });
+    assert!(other.unwrap() < ended, "{}", sim.story());
+}

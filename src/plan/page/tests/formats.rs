@@ -91,7 +91,7 @@ fn small() -> Page {
             Section::new(
                 "All blocks",
                 vec![
-                    Block::Text("at 10:30 user@host a_b a* _c_ : x. 1.5 <b>".to_owned()),
+                    Block::Text("at 10:30 x:1 1:x user@host a_b a* _c_ : x. 1.5 <b>".to_owned()),
                     Block::Warning("look out, this sentence is longer than one line of forty".to_owned()),
                     Block::Facts(vec![("Name".to_owned(), "v|w".into())]),
                     Block::List(vec![
@@ -141,6 +141,14 @@ fn every_block_in_every_format() {
     );
 }
 
+/// Six columns need more than forty letters: they keep six each.
+#[test]
+fn a_column_is_never_narrower_than_six_letters() {
+    let rows = vec![vec!["word and another, longer-than-six".into(); 6]];
+    let section = Section::new("S", vec![Block::table("T", &["Head"; 6], rows)]);
+    insta::assert_snapshot!("narrow", terminal::section(&section, 40));
+}
+
 /// No line is longer than the terminal is wide, and no word is lost: columns give way, down to six letters each.
 #[test]
 fn columns_hold_at_any_width() {
@@ -169,22 +177,29 @@ fn columns_hold_at_any_width() {
 #[test]
 fn differences_are_told_by_name() {
     let a = one_phase(
-        "window: { duration: 4h }",
+        "window: { duration: 4h }\nobjectives: { rto: { from: went, to: came, max: 10m } }\nsilence: [{ via: alertmanager, match: { env: prod } }]",
         "    on_failure: hold
     precheck: [{ id: c, name: C, run: 'true', timeout: 5s }]
     steps:
       - { id: s, name: S, run: 'true', undo: [{ name: U, run: 'true', timeout: 20s }] }
-      - { id: t, name: T, run: old, undo: { none: x } }
+      - { id: l, name: L, read_only: true, run: 'echo {{ item | sh }}', for_each: [1, 2] }
+      - { id: t, name: T, run: old, mark_start: went, mark: came, undo: { none: x } }
       - { id: gone, name: Gone, run: 'true', undo: { none: x } }
 ",
     ) + "  - { gate: g, title: G?, need: 1, approvers: [cm] }\n  - { phase: q, title: Q, targets: lb, on_failure: hold, steps: [{ id: z, name: Z, run: 'true', undo: { none: x } }] }\n";
     let b = a
         .replace("timeout: 5s", "timeout: 90s")
+        .replace("for_each: [1, 2]", "for_each: [1, 3]")
         .replace("timeout: 20s", "timeout: 25s")
         .replace("run: old", "run: new")
         .replace("id: gone, name: Gone", "id: come, name: Come")
         .replace("need: 1", "need: 2")
-        .replace("duration: 4h", "duration: 3h");
+        .replace("duration: 4h", "duration: 3h")
+        .replace("max: 10m", "max: 20m")
+        .replace(
+            "{ env: prod } }]",
+            "{ env: test } }, { via: zabbix, match: { host: all } }]",
+        );
     let (first, mut second) = (case(a).policy("").plan(), case(b).policy("").plan());
     second.items.swap(0, 2);
     second.hosts.pop();

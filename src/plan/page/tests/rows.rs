@@ -165,6 +165,7 @@ fn each_way_back_stands_in_a_row_and_in_the_count() {
       - { id: file, name: F, upload: { src: x.conf, dest: /etc/x } }
       - { id: two, name: T, run: 'true', undo: [{ name: First, run: 'true' }, { name: Then, run: 'true' }] }
       - { id: by, name: B, run: 'true', undo: { covered_by: two } }
+      - { id: boot, name: R, reboot: { if: always } }
       - { id: look, name: L, read_only: true, run: 'true' }
 ";
     let no_way = "      - { id: gone, name: Throw away, run: 'true', undo: { none: it is gone } }\n";

@@ -40,7 +40,7 @@ fn the_page_with_everything_that_stands_outside_the_digest() {
                 },
             ),
         ],
-        results: ["ok", "failed"]
+        results: ["ok", "failed", "ok"]
             .map(|outcome| Found {
                 step: "web/disk".to_owned(),
                 host: "web1".to_owned(),
@@ -129,12 +129,16 @@ fn a_row_of_a_step_says_what_is_special_about_it() {
       - { id: c, name: C, http: { url: 'http://x/', method: POST }, undo: { none: x }, delegate_to: lb1, timeout: 1s }
       - { id: d, name: D, http: { url: 'http://x/' }, delegate_to: lb, may_fail: it may be away, timeout: 1s }
       - { id: e, name: E, run: 'true', undo: { none: x }, when: \"host.os == 'linux'\", delegate_to: '{{ host.labels.lb }}', timeout: 1s }
+      - { id: g, name: G, upload: { src: g.conf, dest: /etc/g, template: true }, timeout: 1s }
+      - { id: h, name: H, upload: { src: g.conf, dest: /etc/h }, timeout: 1s }
       - { id: f, name: F, run: 'echo {{ item | sh }}', read_only: true, for_each: [x, y], timeout: 1s }
     precheck:
       - { id: v, name: V, run: 'true', fresh: true, timeout: 1s }
 ";
     let steady = "steady_state: [{ id: st, name: St, http: { url: 'http://x/' }, timeout: 1s }]";
-    let mut c = case(one_phase(steady, steps)).change("skip: { p/d: not now }");
+    let mut c = case(one_phase(steady, steps))
+        .file("g.conf", "x")
+        .change("skip: { p/d: not now }");
     c.inventory = c.inventory.replace(
         "web3: { labels: { role: web, env: test, lb: lb2 } }",
         "web3: { labels: { role: web, lb: lb2 } }",
@@ -208,7 +212,7 @@ fn times_of_a_window_that_has_a_start_and_of_one_that_has_none() {
         let page = page(&c.plan());
         format!(
             "{}\n--\n{}\n--\n{}",
-            page.figures[2].value,
+            page.figures[2].value.clone() + ": " + &page.figures[2].note,
             words_of(&page, "Time"),
             words_of(&page, "Freezes")
         )
@@ -220,6 +224,9 @@ fn times_of_a_window_that_has_a_start_and_of_one_that_has_none() {
     let at = |start: &str| format!("window: {{ start: '{start}' }}");
     insta::assert_snapshot!("time-start", said(cal, &at("2026-12-04T22:00")));
     insta::assert_snapshot!("time-frozen", said(cal, &at("2026-12-05T22:00")));
+    insta::assert_snapshot!("time-frozen-after", said(cal, &at("2026-12-05T20:00")));
+    let just = BERLIN.replace("4h", "3h");
+    assert!(!said(&just, "").contains("If every step used"), "to the minute");
     insta::assert_snapshot!("time-last", said(cal, &at("2027-03-03T22:00")));
     insta::assert_snapshot!("time-clock", said(BERLIN, &at("2027-03-28T01:00")));
 }
