@@ -107,6 +107,37 @@ fn a_template_of_ansible_is_never_rendered_nor_taken_as_text() {
         text.contains("error[PS0419]") && text.contains("warning[PS0423]"),
         "{text}"
     );
+    let known = runbook("web", "\"echo {{ host.vars.port_of_app | sh }}\"");
+    let files = [
+        SETTINGS,
+        ("hosts", HOSTS),
+        ("group_vars/web.yml", sealed),
+        ("look.yml", &known),
+    ];
+    let (text, code) = said(&files, &["plan", "look.yml"]);
+    assert_eq!(
+        code,
+        Some(0),
+        "what every host is known to have cannot stand in a sealed file: {text}"
+    );
+}
+
+/// The place in the phase that reads it, and not in one before.
+#[test]
+fn what_cannot_be_known_is_shown_where_it_is_read() {
+    let look = runbook("web", "\"echo {{ host.vars.greeting | sh }}\"");
+    let phase = look.split("phases:\n").nth(1).unwrap();
+    let (first, second) = (
+        phase.replace("greeting", "port_of_app"),
+        phase.replacen("phase: ", "phase: second-", 1),
+    );
+    let two = look.replace(phase, &format!("{first}{second}"));
+    let (text, code) = said(&[SETTINGS, ("hosts", HOSTS), ("look.yml", &two)], &["plan", "look.yml"]);
+    assert_eq!(code, Some(2), "{text}");
+    let line = 1 + two.lines().position(|l| l.contains("greeting")).unwrap();
+    let column = 1 + two.lines().nth(line - 1).unwrap().find("host.vars.greeting").unwrap();
+    assert!(text.contains(&format!("look.yml:{line}:{column}")), "{text}");
+    assert_eq!(text.matches("read here").count(), 1, "{text}");
 }
 
 #[test]

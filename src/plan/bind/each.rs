@@ -91,7 +91,7 @@ impl Binder<'_, '_> {
 
 fn rendered(value: &Value, scope: &Scope) -> Result<Value, String> {
     match value {
-        Value::Text(text) if text.contains("{{") => Template::parse(text)
+        Value::Text(text) => Template::parse(text)
             .and_then(|t| t.render_value(scope))
             .map_err(|e| e.message),
         Value::List(items) => items

@@ -116,7 +116,7 @@ pub(super) fn read_host(reads: &[(String, Range<usize>)]) -> bool {
 
 /// True if every name is a parameter or the mode.
 pub(super) fn only_params(names: &[(String, Range<usize>)]) -> bool {
-    let known = |path: &str| path == "run.mode" || path == "params" || path.starts_with("params.");
+    let known = |path: &str| path == "run.mode" || path.starts_with("params.");
     names.iter().all(|(path, _)| known(path))
 }
 

@@ -154,7 +154,7 @@ impl Binder<'_, '_> {
     fn fragment_value(&mut self, text: &Spanned<String>, p: &Parameter) -> Option<Value> {
         let value = self.value_now(text)?;
         let value = match value {
-            Value::Text(t) if p.kind != ParamType::String => {
+            Value::Text(t) => {
                 let typed = typed_text(&t, p.kind);
                 if typed.is_none() {
                     self.diags.push(wrong_kind(text, p));

@@ -6,7 +6,7 @@ use super::phase::Site;
 use super::{Binder, names};
 use crate::diag::{Diagnostic, Spanned, nearest};
 use crate::id::HostName;
-use crate::plan::{Place, Stage};
+use crate::plan::Place;
 use crate::runbook::{Delegate, Step};
 
 impl Binder<'_, '_> {
@@ -31,7 +31,7 @@ impl Binder<'_, '_> {
             Some(Spanned {
                 value: Delegate::To(text),
                 span,
-            }) => self.delegated(&Spanned::new(text.clone(), span.clone()), step, site)?,
+            }) => self.delegated(&Spanned::new(text.clone(), span.clone()), site)?,
         };
         match &place {
             Place::Own => {}
@@ -41,21 +41,11 @@ impl Binder<'_, '_> {
         Some(place)
     }
 
-    fn delegated(&mut self, to: &Spanned<String>, step: &Step, site: Site<'_>) -> Option<Place> {
+    fn delegated(&mut self, to: &Spanned<String>, site: Site<'_>) -> Option<Place> {
         let reads = names::template_names(to);
         if !names::read_host(&reads) {
             let word = self.text_now(to)?;
             return self.hosts_of(&word, to).map(Place::Hosts);
-        }
-        if step.once || site.stage == Stage::Steady {
-            let d = Diagnostic::error(
-                "PS0626",
-                "`host` has no value here",
-                to.span.clone(),
-                "this step is done once, for no host",
-            );
-            self.diags.push(d.help("name a host, a set or `controller`"));
-            return None;
         }
         let mut map = BTreeMap::new();
         let mut scope = self.scope(&reads);

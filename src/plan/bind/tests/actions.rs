@@ -1,6 +1,7 @@
 //! Actions, platforms, secrets and messages: what is chosen and what is refused.
 
 use super::*;
+use crate::plan::BuiltIn;
 
 #[test]
 fn secrets_are_named_and_never_missing() {
@@ -195,4 +196,28 @@ fn a_template_that_cannot_be_read_is_shown_in_its_own_file() {
     bad.files.insert("f.conf".to_owned(), b"a\xff".to_vec());
     let (_, diags) = bad.bind();
     assert_eq!(diags.0[0].message, "a template must be UTF-8 text");
+}
+
+#[test]
+fn each_side_of_a_comparison_is_its_own_machine() {
+    let steps = "    on_failure: hold\n    steps: [{ name: S, compare: { mode: exact, left: { host: lb2, run: a }, right: { host: lb1, run: lb1 } } }]\n";
+    let plan = case(one_phase("", steps)).plan();
+    let Call::BuiltIn(BuiltIn::Compare { left, right, .. }) = &plan.phase("p").unwrap().stages.steps[0].call else {
+        panic!()
+    };
+    assert_eq!(
+        (left.host.as_deref(), right.host.as_deref()),
+        (Some("lb2"), Some("lb1"))
+    );
+}
+
+#[test]
+fn a_wait_for_a_check_is_told_as_not_in_this_build() {
+    let steps = "    verify: [{ id: v, name: V, wait_for: { check: { file: { path: /run/ready, exists: true } } } }]\n";
+    let plan = case(one_phase("", steps)).plan();
+    let found = crate::plan::lacking::lacking(&plan);
+    assert_eq!(
+        found.iter().map(|l| l.shown()).collect::<Vec<_>>(),
+        ["`wait_for` with a `check` (p/v)"]
+    );
 }

@@ -280,3 +280,49 @@ fn a_fault_in_a_selector_is_underlined_where_it_was_written() {
         "no such place is in the file"
     );
 }
+
+#[test]
+fn what_the_mode_alone_decides_of_a_phase_is_decided_by_the_plan() {
+    let phase = format!("    when: \"run.mode == 'real'\"\n{HOLD}");
+    let other = "  - { phase: q, title: Q, targets: lb, on_failure: hold, steps: [{ name: Z, run: 'true' }] }\n";
+    let c = case(one_phase("modes: [test, real]", &phase) + other);
+    let plan = |mode: &str| c.clone().change(&format!("mode: {mode}")).plan();
+    assert!(plan("test").phase("p").is_none());
+    assert_eq!(plan("real").phase("p").unwrap().when, None, "nothing is left to ask");
+}
+
+#[test]
+fn a_list_may_be_the_hosts_of_a_set_and_nothing_else() {
+    let step = "    on_failure: hold\n    steps: [{ name: S, run: 'echo {{ item | sh }}', read_only: true, for_each: '{{ targets.lb }}' }]\n";
+    let each = case(one_phase("", step)).plan().phase("p").unwrap().stages.steps[0]
+        .for_each
+        .clone();
+    let Items::Same(items) = each.unwrap().items else {
+        panic!()
+    };
+    assert_eq!(items.len(), 2);
+}
+
+#[test]
+fn an_assert_is_asked_only_where_its_condition_holds() {
+    let codes = |when: &str| {
+        let phase = format!(
+            "    precheck: [{{ id: a, name: A, assert: '1 == 2', when: \"{when}\" }}]\n    on_failure: hold\n    steps: [{{ name: S, run: 'true' }}]\n"
+        );
+        case(one_phase("", &phase)).codes()
+    };
+    assert_eq!(codes("host.name == 'web2'"), ["PS0624"]);
+    assert_eq!(codes("host.name == 'none'"), [""; 0]);
+}
+
+#[test]
+fn only_a_step_that_changes_something_is_done_alone() {
+    let steps = "    on_failure: hold\n    steps: [{ id: s, name: S, run: 'true' }, { id: look, name: L, run: 'true', read_only: true }]\n";
+    let only = |id: &str| {
+        let mut c = case(one_phase("", steps));
+        c.change.only = vec![change::flags::only(&format!("{id}=why"))];
+        c.codes()
+    };
+    assert_eq!(only("p/s"), [""; 0]);
+    assert_eq!(only("p/look"), ["PS0692"]);
+}

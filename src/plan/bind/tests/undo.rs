@@ -198,3 +198,23 @@ fn a_step_for_both_systems_goes_back_on_each() {
     assert_eq!(undo(edit, reboot), "upload -");
     assert_eq!(undo(reboot, service), "- service");
 }
+
+#[test]
+fn what_a_person_did_by_hand_is_taken_back_by_hand() {
+    let steps = "    on_failure: hold\n    steps: [{ id: s, name: Move the cable, manual: Move it, timeout: 1h }]\n";
+    let plan = case(one_phase("", steps)).plan();
+    let PlannedUndo::Steps(undo) = &plan.phase("p").unwrap().stages.steps[0].undo else {
+        panic!()
+    };
+    assert_eq!(undo[0].name, "Take back by hand: Move the cable");
+}
+
+#[test]
+fn an_undo_step_has_no_way_back_of_its_own() {
+    let steps = "    on_failure: hold\n    steps: [{ id: s, name: S, run: 'true', undo: [{ name: U, edit: { file: /etc/a, find: x, put: y } }] }]\n";
+    let plan = case(one_phase("", steps)).plan();
+    let PlannedUndo::Steps(undo) = &plan.phase("p").unwrap().stages.steps[0].undo else {
+        panic!()
+    };
+    assert_eq!(undo[0].undo, PlannedUndo::NotNeeded);
+}

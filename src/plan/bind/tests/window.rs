@@ -20,16 +20,24 @@ fn a_limit_that_is_exceeded_is_shown_where_it_is_asked_for() {
         let said = format!("the policy allows `{what}` at most {most}, the plan asks for ");
         assert!(diags.0[0].message.starts_with(&said), "{}", diags.0[0].message);
     }
-    let borne = case(one_phase(
-        "rollouts: { r: { batches: [1], max_fail: '50%' } }",
-        "    rollout: r\n    on_failure: rollback_host\n    steps: [{ id: s, name: S, run: 'true', undo: { none: x } }]\n",
-    ));
-    let (_, diags) = borne.policy("limits: { max_fail: 0 }\n").bind();
+    let borne = |percent: u32| {
+        case(one_phase(
+            &format!("rollouts: {{ r: {{ batches: [1], max_fail: '{percent}%' }} }}"),
+            "    rollout: r\n    on_failure: rollback_host\n    steps: [{ id: s, name: S, run: 'true', undo: { none: x } }]\n",
+        ))
+    };
+    let (_, diags) = borne(50).policy("limits: { max_fail: 0 }\n").bind();
     assert_eq!(diags.0[0].labels[0].span.text(), "p");
     assert!(
         diags.0[0].message.ends_with("asks for 1"),
         "half of three, rounded down"
     );
+    assert_eq!(
+        borne(67).policy("limits: { max_fail: 1 }\n").codes(),
+        ["PS0646"],
+        "two of three"
+    );
+    assert_eq!(borne(67).policy("limits: { max_fail: 2 }\n").codes(), [""; 0]);
 }
 
 #[test]
@@ -44,6 +52,12 @@ fn a_phase_whose_rounds_do_not_fit_into_the_window_is_warned_of() {
     assert_eq!(codes("duration: 3h", "1", "1h"), [""; 0], "three rounds, to the minute");
     assert_eq!(codes("duration: 3h", "1", "61m"), ["PS0751"]);
     assert_eq!(codes("duration: 3h", "3", "3h"), [""; 0], "one round, to the minute");
+    assert_eq!(codes("duration: 3h", "1", "3h"), ["PS0751"], "one host fills it");
+    assert_eq!(
+        codes("duration: 3h", "1", "181m"),
+        [""; 0],
+        "one host alone is told of by `check`"
+    );
     assert_eq!(
         codes("duration: 3h, cutoff: 1h", "1", "1h"),
         [""; 0],
@@ -201,7 +215,7 @@ fn only_written_limits_of_sure_steps_tell_that_the_window_is_short() {
         [""; 0]
     );
     assert_eq!(
-        codes("{ name: S, run: 'true' }, { name: T, run: 'true', timeout: 1m }"),
+        codes("{ name: S, run: 'true' }, { name: T, run: 'true', timeout: 10m }"),
         [""; 0],
         "a default is no promise"
     );
