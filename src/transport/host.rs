@@ -2,9 +2,9 @@
 //!
 //! Owns: the life of one step on a lane, from sending to the proven end. Must not: know SSH or child processes.
 //!
-//! Read-only steps take the same lane as changing ones, under a throw-away name: one round trip, streams apart, proven stops.
-//! A host without a place for the latch is *attached* (`plain.rs`). A lane without files for short read-only steps would
-//! belong beside [`Host::latched`].
+//! A read-only step takes the same lane as a changing one, under a throw-away name: one round trip, streams apart, proven
+//! stops; only that the lane runs it itself where it can, without a latch. A host without a place for the latch is
+//! *attached* (`plain.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::channel::{Channels, ends};
 use super::lanes::{State, User};
-use super::latch::{ANSWER, Alive, Hello, LONGEST_COMMAND, Lane, Pulled, Reply};
+use super::latch::{ANSWER, Alive, Hello, LONGEST_COMMAND, Lane, Pulled, Reply, Runs};
 use super::shell::{self, quote};
 use super::{Command, ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Pending, Privilege, Probe, Put};
 use super::{Request, Session, Sink, facts, plain};
@@ -99,7 +99,7 @@ impl Host {
     }
 
     /// One step on a lane, from its start to its end.
-    async fn latched(&self, key: &str, request: &Request, sink: &mut dyn Sink) -> How {
+    async fn step(&self, key: &str, request: &Request, runs: Runs, sink: &mut dyn Sink) -> How {
         let user = request.become_user.as_deref();
         if *request.cancel.borrow() {
             return How::NotSent("stopped before it was sent".to_owned());
@@ -124,7 +124,10 @@ impl Host {
             Err(_) => return How::NotSent("what it needs did not arrive within its limit".to_owned()),
         };
         let deadline = ends(request.timeout);
-        if !lane.send_step(key, &text, &self.take_settled(user)) {
+        // Whose processes are to be stopped, where no record says so.
+        let by = lane.hello.process.clone().filter(|_| runs == Runs::InLane);
+        let runs = if by.is_some() { Runs::InLane } else { Runs::Latched };
+        if !lane.send_step(key, &text, runs, &self.take_settled(user)) {
             return How::NotSent("the connection had ended".to_owned());
         }
         let mut cancel = request.cancel.clone();
@@ -135,9 +138,11 @@ impl Host {
                     Ok(reply) => self.ended(lane, key, request, &reply, pulled, sink).await,
                     Err(why) => How::Unknown(why),
                 },
-                () = cancelled(&mut cancel) => return self.stop(key, user, How::Cancelled, pulled, sink).await,
+                () = cancelled(&mut cancel) => {
+                    return self.stop(key, user, by.as_deref(), How::Cancelled, pulled, sink).await;
+                }
                 () = tokio::time::sleep_until(deadline) => {
-                    return self.stop(key, user, How::TimedOut, pulled, sink).await;
+                    return self.stop(key, user, by.as_deref(), How::TimedOut, pulled, sink).await;
                 }
                 () = tokio::time::sleep_until(look) => {
                     // A host that is slow to show what it has does not put off the step's limit.
@@ -220,23 +225,36 @@ impl Host {
                 other => return meaning(&other),
             }
             tokio::select! {
-                () = cancelled(&mut cancel) => return self.stop(key, user, How::Cancelled, pulled, sink).await,
+                () = cancelled(&mut cancel) => return self.stop(key, user, None, How::Cancelled, pulled, sink).await,
                 () = tokio::time::sleep_until(deadline) => {
-                    return self.stop(key, user, How::TimedOut, pulled, sink).await;
+                    return self.stop(key, user, None, How::TimedOut, pulled, sink).await;
                 }
                 () = tokio::time::sleep(wait) => wait = (wait * 2).min(LOOK),
             }
         }
     }
 
-    /// Stops a step and proves it: TERM, then KILL, to all of it, by the same user. `how` is the answer if that is proven.
-    async fn stop(&self, key: &str, user: Option<&str>, how: How, mut pulled: Pulled, sink: &mut dyn Sink) -> How {
+    /// Stops a step and proves it: TERM, then KILL, to all of it, by the same user. `how` is the answer if that is proven. `by`:
+    /// the lane that runs it without a record.
+    async fn stop(
+        &self,
+        key: &str,
+        user: Option<&str>,
+        by: Option<&str>,
+        how: How,
+        mut pulled: Pulled,
+        sink: &mut dyn Sink,
+    ) -> How {
         let stopped = async {
             let mut side = self.lane(user).await?;
-            let how = match side.probe(key, &self.facts.boot).await? {
+            let stands = match by {
+                Some(_) => Probe::Running,
+                None => side.probe(key, &self.facts.boot).await?,
+            };
+            let how = match stands {
                 Probe::Never => return Ok((side, how)),
                 Probe::Done(status) => How::Exited(status),
-                Probe::Running | Probe::Orphan => match kill(&mut side, key).await? {
+                Probe::Running | Probe::Orphan => match kill(&mut side, key, by).await? {
                     Some(status) => How::Exited(status),
                     None => how,
                 },
@@ -389,10 +407,10 @@ async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T, String
 }
 
 /// TERM, then KILL, until nothing of the step lives; the status, if it had ended by itself before.
-async fn kill(side: &mut Lane, key: &str) -> Result<Option<i32>, String> {
+async fn kill(side: &mut Lane, key: &str, by: Option<&str>) -> Result<Option<i32>, String> {
     for signal in ["TERM", "KILL"] {
         let since = Instant::now();
-        let mut now = side.signal(key, signal).await?;
+        let mut now = side.signal(key, signal, by).await?;
         loop {
             match now {
                 Alive::Ended(status) => return Ok(Some(status)),
@@ -401,7 +419,9 @@ async fn kill(side: &mut Lane, key: &str) -> Result<Option<i32>, String> {
                 Alive::Some => tokio::time::sleep(Duration::from_millis(50)).await,
             }
             // What is born between the look and the signal is met by the next one.
-            now = side.signal(key, if signal == "KILL" { "KILL" } else { "0" }).await?;
+            now = side
+                .signal(key, if signal == "KILL" { "KILL" } else { "0" }, by)
+                .await?;
         }
     }
     Err("processes of it outlive SIGKILL".to_owned())
@@ -438,11 +458,11 @@ impl Session for Host {
                 return plain::run(self, &request, sink).await;
             }
             if let Some(LatchKey(key)) = request.latch.as_ref().filter(|_| self.latch) {
-                return self.latched(key, &request, sink).await;
+                return self.step(key, &request, Runs::Latched, sink).await;
             }
             match shell::nonce() {
                 Ok(key) => {
-                    let how = self.latched(&key, &request, sink).await;
+                    let how = self.step(&key, &request, Runs::InLane, sink).await;
                     self.state().sent.remove(&key);
                     self.settled(request.become_user.as_deref(), key);
                     how

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! open    exec: echo MARKER; exec SHELL       nothing is sent before MARKER is back
-//!         latch.sh, _open NONCE SHELL RUN     → NONCE L made boot directory
+//!         latch.sh, _open NONCE SHELL RUN     → NONCE L made boot lane directory
 //! step    _s NONCE KEY 'command' NONCE        → first 64 KiB of stdout, NONCE O, of stderr, NONCE E status
+//! read    _r NONCE KEY 'command' NONCE        → the same, of a step that changes nothing: no latch, the lane runs it itself
 //! pull    _g NONCE KEY o|e skip count         → blocks at exact offsets, NONCE G
 //! probe   _q NONCE KEY BOOT                   → NONCE Q answer (poisons what never began)
-//! stop    _k NONCE KEY TERM|KILL|0            → NONCE K ended n | alive | none
+//! stop    _k NONCE KEY TERM|KILL|0 [lane]     → NONCE K ended n | alive | none
 //! end     _a NONCE keys…, _z NONCE            → NONCE A, NONCE Z
 //! ```
 //!
@@ -67,6 +68,8 @@ pub(super) struct Hello {
     pub(super) made: bool,
     /// Boot identity; empty if the host has none.
     pub(super) boot: String,
+    /// The lane's own process and when it began, as `_k` wants them, if all it starts by itself can be found and stopped.
+    pub(super) process: Option<String>,
     /// Lines `name=value`.
     pub(super) facts: String,
 }
@@ -84,6 +87,15 @@ pub(super) struct Reply {
     err: Vec<u8>,
     /// The status on record; `None`: ask (`_q`).
     pub(super) status: Option<i32>,
+}
+
+/// How a step is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// At most once under its key, in a session of its own, its end on record.
+    Latched,
+    /// By the lane: for what changes nothing, and only where [`Hello::process`] is known.
+    InLane,
 }
 
 /// What a look at a step's processes said.
@@ -106,7 +118,13 @@ impl Lane {
         run: Option<&RunId>,
         limit: Duration,
     ) -> Result<Self, String> {
-        let channel = shell::open(channels, privilege, user, &format!("exec {}", privilege.shell), limit).await?;
+        let shell = &privilege.shell;
+        // The login shell leads a session already. What sudo starts does not, and `setsid -w` stays in front of what it starts.
+        let inner = match user {
+            None => format!("exec {shell}"),
+            Some(_) => format!("setsid -w true 2>/dev/null && exec setsid -w {shell}; exec {shell}"),
+        };
+        let channel = shell::open(channels, privilege, user, &inner, limit).await?;
         let nonce = shell::nonce()?;
         let text = format!(
             "{FUNCTIONS}\n_open {nonce} {} {}\n_facts {nonce}\n",
@@ -127,9 +145,10 @@ impl Lane {
             hello,
         };
         let (_, words) = lane.answer("L", limit).await?;
-        let mut words = words.splitn(3, ' ');
+        let mut words = words.splitn(4, ' ');
         let made = words.next().unwrap_or_default().to_owned();
         let boot = shell::few(words.next().unwrap_or_default().trim_matches('-'));
+        let process = process(words.next().unwrap_or_default());
         let dir = words.next().unwrap_or_default().to_owned();
         if dir.len() > LONGEST_PATH {
             return Err("the host names a directory that no host has".to_owned());
@@ -139,6 +158,7 @@ impl Lane {
             dir: (made != "none").then_some(dir),
             made: made == "new",
             boot,
+            process,
             facts: String::from_utf8_lossy(&facts).into_owned(),
         };
         Ok(lane)
@@ -167,13 +187,17 @@ impl Lane {
     }
 
     /// Sends a step, and in front of it which attempts are settled. From here on it may have begun; false: nothing was sent.
-    pub(super) fn send_step(&mut self, key: &str, command: &str, settled: &[String]) -> bool {
+    pub(super) fn send_step(&mut self, key: &str, command: &str, runs: Runs, settled: &[String]) -> bool {
         let n = &self.nonce;
+        let function = match runs {
+            Runs::Latched => "_s",
+            Runs::InLane => "_r",
+        };
         let mut line = String::new();
         if !settled.is_empty() {
             line = format!("_a {n} {} >/dev/null\n", settled.join(" "));
         }
-        line.push_str(&format!("_s {n} {key} {} {n}\n", quote(command)));
+        line.push_str(&format!("{function} {n} {key} {} {n}\n", quote(command)));
         self.channel.send(line)
     }
 
@@ -282,9 +306,10 @@ impl Lane {
         })
     }
 
-    /// Sends a signal (`TERM`, `KILL`, or `0`: only look) to all of a step.
-    pub(super) async fn signal(&mut self, key: &str, signal: &str) -> Result<Alive, String> {
-        let (_, answer) = self.ask("_k", &format!("{key} {signal}"), "K").await?;
+    /// Sends a signal (`TERM`, `KILL`, or `0`: only look) to all of a step; `lane`: of one that another lane runs itself.
+    pub(super) async fn signal(&mut self, key: &str, signal: &str, lane: Option<&str>) -> Result<Alive, String> {
+        let args = format!("{key} {signal} {}", lane.unwrap_or_default());
+        let (_, answer) = self.ask("_k", &args, "K").await?;
         Ok(match answer.split_once(' ') {
             Some(("ended", word)) => status(word).map_or(Alive::None, Alive::Ended),
             _ if answer == "none" => Alive::None,
@@ -394,6 +419,13 @@ impl Lane {
         self.dead = self.dead || why.is_some();
         why
     }
+}
+
+/// `PID/BEGAN` as two words, if it is that.
+fn process(word: &str) -> Option<String> {
+    let (pid, began) = word.split_once('/')?;
+    let number = |word: &str| word.parse::<u64>().ok();
+    Some(format!("{} {}", number(pid)?, number(began)?))
 }
 
 /// A status as it is on record. For the signal n most shells say 128+n, ksh93 says 256+n and yash 384+n; none says more than

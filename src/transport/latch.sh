@@ -42,8 +42,11 @@ _open() { # nonce shell run (none: the run has left)
     fi
   done
   [ "$_d" ] || { echo "$1 L none $_b no-place"; return; }
+  # A lane that leads a session and whose subshells are processes can run by itself what changes nothing: everything of it is found.
+  _l=-; read -r _x 2>/dev/null </proc/$$/stat && { _x=${_x##*\) }; set -- "$1" $_x; [ "$5" = $$ ] && _l=$$/${21}; }
+  ( read -r _x </proc/self/stat; [ "$_x" ] && [ "${_x%% *}" != $$ ] ) 2>/dev/null || _l=-
   set -C
-  echo "$1 L $_y $_b $_d"
+  echo "$1 L $_y $_b $_l $_d"
 }
 
 # STEP: the only place where a command starts. The last word proves that the line came whole. Do not call it in a tested context.
@@ -52,10 +55,25 @@ _s() { # nonce key command nonce
   _f=$_d/$2
   _c=$3 _f=$_f _b=$_b _u=$_u $_sid $_sh -c "$_R" </dev/null >"$_f.o" 2>"$_f.e"
   _e=$?; [ $_e = 0 ] || { _e=; while read -r _x _y; do case $_x in E) _e=$_y ;; esac; done 2>/dev/null <"$_f.s"; }
+  _said "$1"
+}
+# The ANSWER of both: the beginning of each stream, and the status.
+_said() { # nonce
   [ -s "$_f.o" ] && dd if="$_f.o" bs=65536 count=1 2>/dev/null
   echo "$1 O"
   [ -s "$_f.e" ] && dd if="$_f.e" bs=65536 count=1 2>/dev/null
   echo "$1 E ${_e:-?}"
+}
+
+# READ: a step that changes nothing, in the lane itself, without a record and without a session of its own.
+_r() { # nonce key command nonce
+  [ "$4" = "$1" ] || { echo "$1 O"; echo "$1 E frame"; return; }
+  _f=$_d/$2
+  ( set +C; umask "$_u"; PITSTOP_LATCH=${_d##*/}.$2; export PITSTOP_LATCH
+  eval "set --; unset _x _y _z _w _n _e _l _u _b _d _f _c _kb _kp _kt _sh _sid _R
+$3" ) </dev/null >"$_f.o" 2>"$_f.e"
+  _e=$?; [ -e "$_f.e" ] || _e=
+  _said "$1"
 }
 
 # PULL blocks of one stream; SIZES of both.
@@ -73,12 +91,12 @@ _p() {
   while read -r _x _y _z _w; do case $_x in
     C) _kb=$_y _kp=$_z _kt=$_w ;; E) _e=$_y ;; N) _n=1 ;; esac; done 2>/dev/null <"$_f.s"
 }
-# What LIVES of a step whose record was just read: its session, and whatever carries its name in the environment.
-_left() { # key
+# What LIVES of a step: its session ($_kp), but for the lane that leads it, and whatever carries its name in the environment.
+_left() { # key lane
   [ "$_kp" ] || return 0
   if [ -r /proc/self/stat ]; then
     for _x in $(grep -ls "^[0-9]* (.*) [^ZX] [0-9]* [0-9]* $_kp " /proc/[0-9]*/stat; grep -lszx "PITSTOP_LATCH=${_d##*/}.$1" /proc/[0-9]*/environ); do
-      _x=${_x#/proc/}; echo "${_x%/*}"
+      _x=${_x#/proc/}; _x=${_x%/*}; [ "$_x" = "$2" ] || echo "$_x"
     done
   else kill -0 "-$_kp" 2>/dev/null && echo "-$_kp"; fi
 }
@@ -103,14 +121,16 @@ _q() { # nonce key boot
 }
 
 # STOP: signal 0 only looks. `ended`: it had ended by itself before the first signal, what it left behind is not ours to end.
-_k() { # nonce key signal
+# Of a step without a record the lane is told that runs it, by its process and when that began.
+_k() { # nonce key signal lane began
   _f=$_d/$2; _p
+  [ "$4" ] && { _st "$4"; _kp=-; _kt=; [ "$_x" = "$5" ] && _kp=$4; }
   [ "$3" = TERM ] && [ "$_e" ] && { echo "$1 K ended $_e"; return; }
   if [ "$3" != 0 ]; then
-    _st "${_kp:-0}"; [ "$_kp" ] && [ "$_x" = "$_kt" ] && kill "-$3" "-$_kp" 2>/dev/null
-    for _y in $(_left "$2"); do kill "-$3" "$_y"; done 2>/dev/null
+    _st "${_kp:-0}"; [ "$_kt" ] && [ "$_x" = "$_kt" ] && kill "-$3" "-$_kp" 2>/dev/null
+    for _y in $(_left "$2" "$4"); do kill "-$3" "$_y"; done 2>/dev/null
   fi
-  if [ "$(_left "$2")" ]; then echo "$1 K alive"; else echo "$1 K none"; fi
+  if [ "$(_left "$2" "$4")" ]; then echo "$1 K alive"; else echo "$1 K none"; fi
 }
 
 # Any other text of ours, whole or not at all; its output comes back in the lane.

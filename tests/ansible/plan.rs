@@ -122,22 +122,25 @@ fn a_template_of_ansible_is_never_rendered_nor_taken_as_text() {
     );
 }
 
-/// The place in the phase that reads it, and not in one before.
+/// The place in the phase that reads it, and not in another.
 #[test]
 fn what_cannot_be_known_is_shown_where_it_is_read() {
     let look = runbook("web", "\"echo {{ host.vars.greeting | sh }}\"");
     let phase = look.split("phases:\n").nth(1).unwrap();
-    let (first, second) = (
-        phase.replace("greeting", "port_of_app"),
-        phase.replacen("phase: ", "phase: second-", 1),
-    );
-    let two = look.replace(phase, &format!("{first}{second}"));
+    let other = phase
+        .replace("greeting", "port_of_app")
+        .replacen("phase: ", "phase: second-", 1);
+    let two = look.replace(phase, &format!("{phase}{other}"));
     let (text, code) = said(&[SETTINGS, ("hosts", HOSTS), ("look.yml", &two)], &["plan", "look.yml"]);
     assert_eq!(code, Some(2), "{text}");
     let line = 1 + two.lines().position(|l| l.contains("greeting")).unwrap();
     let column = 1 + two.lines().nth(line - 1).unwrap().find("host.vars.greeting").unwrap();
     assert!(text.contains(&format!("look.yml:{line}:{column}")), "{text}");
     assert_eq!(text.matches("read here").count(), 1, "{text}");
+    assert!(
+        text.contains(&format!(" {} read here", "-".repeat("host.vars.greeting".len()))),
+        "{text}"
+    );
 }
 
 #[test]

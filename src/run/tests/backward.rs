@@ -771,3 +771,17 @@ fn no_host_is_looked_at_again_while_cleanup_of_the_former_process_still_runs() {
         clean(&sim);
     }
 }
+
+/// What is closed for good keeps nothing: an older phase that still has something to clean up does so.
+#[test]
+fn a_newer_phase_that_is_closed_does_not_keep_an_older_one_from_cleaning_up() {
+    let items = vec![full("p", &["a", "b"]).item(), full("q", &["b"]).item()];
+    let script = Script::new().on("p/cleanup/clean/0/a", Unknown);
+    let (mut sim, end) = run(plan(items), script);
+    assert_eq!((sim.state("q", "b"), end), (HostState::Ok, STUCK));
+    sim.world.fates.clear();
+    sim.decide("p", &host("a"), slot(Stage::Cleanup, "clean", 0), "rerun");
+    sim.resume(true);
+    clean(&sim);
+    assert!(sim.of("a").ends_with("clean clean"), "{}", sim.story());
+}

@@ -215,7 +215,7 @@ fn only_written_limits_of_sure_steps_tell_that_the_window_is_short() {
         [""; 0]
     );
     assert_eq!(
-        codes("{ name: S, run: 'true' }, { name: T, run: 'true', timeout: 10m }"),
+        codes("{ name: S, run: 'true' }, { name: T, run: 'true', timeout: 11m }"),
         [""; 0],
         "a default is no promise"
     );
