@@ -274,7 +274,7 @@ pub async fn a_probe_tells_how_an_attempt_stands(room: Room) {
     session.leave().await.unwrap();
 }
 
-fn zombie(pid: &str) -> bool {
+pub fn zombie(pid: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| s.contains(") Z "))
 }
 
@@ -556,4 +556,85 @@ pub async fn many_commands_run_beside_each_other(room: Room) {
         assert_eq!((how, kept.out), (How::Exited(0), format!("{n}\n").into_bytes()));
     }
     session.leave().await.unwrap();
+}
+
+/// True where the lane can run a step itself: where its subshells are processes.
+fn runs_in_lane(room: &Room) -> bool {
+    room.to.privilege.shell != "ksh93"
+}
+
+pub async fn what_changes_nothing_is_run_by_the_lane_itself(room: Room) {
+    let session = room.connect().await;
+    let shell = |ask: Request| async { String::from_utf8(run(&session, ask).await.1.out).unwrap() };
+    let (first, second) = (shell(request("echo $$")).await, shell(request("echo $$")).await);
+    assert_eq!(first == second, runs_in_lane(&room), "{first} {second}");
+    assert_ne!(
+        shell(latched("echo $$", "lane/1")).await,
+        first,
+        "what changes something has a session of its own"
+    );
+    // As if it were alone in its shell: nothing of ours, and nothing of the step before.
+    let alone = "echo \"$x-$*-$#\"; pwd; umask; case $- in *[fCe]*) echo set ;; esac; f 2>/dev/null || echo none";
+    let fresh = shell(request(alone)).await;
+    assert!(
+        fresh.starts_with("--0\n") && fresh.ends_with("\nnone\n") && !fresh.contains("set"),
+        "{fresh}"
+    );
+    shell(request(
+        "x=1; cd /; umask 0; set -f; exec 2>/dev/null; f() { :; }; trap 'echo trapped' EXIT",
+    ))
+    .await;
+    assert_eq!(shell(request(alone)).await, fresh);
+    // The words that frame an answer are 32 hex digits; the step's own name may be seen.
+    let seen = shell(request(
+        "set | grep -v PITSTOP_LATCH | grep -cE '[0-9a-f]{32}'; echo \"$_ $0 $*\" | grep -cE '[0-9a-f]{32}'",
+    ))
+    .await;
+    assert_eq!(seen, "0\n0\n");
+    session.leave().await.unwrap();
+}
+
+pub async fn what_a_step_left_running_says_nothing_in_the_next_one(room: Room) {
+    let session = room.connect().await;
+    let begun = Instant::now();
+    let (how, kept) = run(&session, request("(sleep 1; echo late; echo late >&2) & echo now")).await;
+    assert_eq!((how, kept.out.as_slice()), (How::Exited(0), b"now\n".as_slice()));
+    assert!(begun.elapsed() < Duration::from_millis(900), "nobody waits for it");
+    let (_, kept) = run(&session, request("sleep 2; echo next")).await;
+    assert_eq!(
+        (kept.out.as_slice(), kept.err.as_slice()),
+        (b"next\n".as_slice(), b"".as_slice())
+    );
+    session.leave().await.unwrap();
+}
+
+/// Also what has no name of its own among the processes: a loop of the shell itself, whose parent has ended.
+pub async fn past_its_limit_a_loop_of_the_shell_itself_is_proven_stopped(room: Room) {
+    let session = room.connect().await;
+    for latch in [None, Some(LatchKey::of("loop"))] {
+        let note = room.home.join(format!("loop-{}", latch.is_some()));
+        let mut ask = request(&format!(
+            "( (while :; do :; done) & echo $! >{} ); sleep 600",
+            note.display()
+        ));
+        ask.latch = latch;
+        ask.timeout = Duration::from_millis(700);
+        assert_eq!(run(&session, ask).await.0, How::TimedOut);
+        let pid = std::fs::read_to_string(&note).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        assert!(stat.is_empty() || zombie(pid.trim()), "{stat}");
+    }
+    assert_eq!(run(&session, request("echo still here")).await.1.out, b"still here\n");
+    session.leave().await.unwrap();
+}
+
+/// The command is not run where its output has no place, and nobody calls that its end.
+pub async fn a_read_only_step_without_a_place_for_its_output_is_not_run(room: Room) {
+    let session = room.connect().await;
+    let sign = room.home.join("ran");
+    let dir = session.facts().run_dir.clone();
+    std::fs::remove_dir_all(&dir).unwrap();
+    let (how, _) = run(&session, request(&format!("echo x >{}", sign.display()))).await;
+    assert!(matches!(how, How::NotSent(_) | How::Unknown(_)), "{how:?}");
+    assert!(!sign.exists());
 }

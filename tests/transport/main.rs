@@ -64,4 +64,8 @@ contract!(
     a_lock_is_held_by_one_run_and_given_back_by_it_alone,
     after_leaving_nothing_of_ours_is_left,
     many_commands_run_beside_each_other,
+    what_changes_nothing_is_run_by_the_lane_itself,
+    what_a_step_left_running_says_nothing_in_the_next_one,
+    past_its_limit_a_loop_of_the_shell_itself_is_proven_stopped,
+    a_read_only_step_without_a_place_for_its_output_is_not_run,
 );

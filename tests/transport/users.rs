@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::common::person::{Person, needs_root, program};
 use crate::common::sshd::Sshd;
+use crate::contract::zombie;
 use crate::room::{Kept, Room, fresh_run, latched, lines, options, processes_with, request, run, until};
 
 const PASSWORD: &str = "korrekt horse' battery";
@@ -68,6 +69,26 @@ async fn a_step_as_another_user_keeps_every_promise(room: Room) {
     );
     assert_eq!(run(&session, slow).await.0, How::TimedOut);
     assert_eq!(processes_with(&format!("sleep {}", room.nap())), Vec::<String>::new());
+    // What changes nothing is run by the user's own lane, and stopped with all that it began.
+    let shells = [
+        run(&session, as_user("nobody", request("echo $$"))).await.1.out,
+        run(&session, as_user("nobody", request("echo $$"))).await.1.out,
+    ];
+    assert_eq!(shells[0], shells[1]);
+    let note = dir.path().join("loop");
+    let mut ask = as_user(
+        "nobody",
+        request(&format!(
+            "( (while :; do :; done) & echo $! >{} ); sleep {}",
+            note.display(),
+            room.nap()
+        )),
+    );
+    ask.timeout = Duration::from_millis(700);
+    assert_eq!(run(&session, ask).await.0, How::TimedOut);
+    assert_eq!(processes_with(&format!("sleep {}", room.nap())), Vec::<String>::new());
+    let pid = std::fs::read_to_string(&note).unwrap();
+    assert!(zombie(pid.trim()) || !Path::new(&format!("/proc/{}", pid.trim())).exists());
 
     let dest = dir.path().join("file");
     let put = Put {
