@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::ask::Questions;
 use super::gate::Chosen;
+use super::record::Unsynced;
 use super::scope::Scopes;
 use super::step::Prepared;
 use super::task::{BROKEN, Finished, sound};
@@ -28,7 +29,7 @@ const GATE_LOOK: Duration = Duration::from_millis(500);
 /// How often the clock is looked at while a wait goes on: the machine may have slept meanwhile.
 const CLOCK_LOOK: Duration = Duration::from_secs(30);
 /// A clock that is off by less was not set: it goes at its own pace.
-const SET: Duration = Duration::from_secs(2);
+pub(super) const SET: Duration = Duration::from_secs(2);
 
 /// What tasks tell the driver.
 pub(super) enum Message {
@@ -92,12 +93,16 @@ pub(super) struct Driver {
     /// The last process of this run was cut off: it may have left something on any host it was on.
     pub after_a_crash: bool,
     /// The wall clock and the time that had passed when they were last compared.
-    looked: (Timestamp, Duration),
+    pub looked: (Timestamp, Duration),
+    /// Number of the last record that was written.
+    pub seq: u64,
+    pub unsynced: Unsynced,
 }
 
 impl Driver {
     pub fn new(mut setup: Setup, run: Run, openings: BTreeMap<String, Digest>) -> Self {
         let looked = (setup.clock.now(), setup.clock.passed());
+        let seq = setup.journal.head().records;
         let (send, receive) = mpsc::unbounded_channel();
         let empty = crate::action::Hands::answered_by(setup.clock.clone(), setup.hands.http.clone());
         let hands = std::sync::Arc::new(std::mem::replace(&mut setup.hands, empty));
@@ -118,56 +123,9 @@ impl Driver {
             entering: BTreeMap::new(),
             after_a_crash: false,
             looked,
+            seq,
+            unsynced: Unsynced::default(),
         }
-    }
-
-    /// Writes down that the wall clock was set, if it was since the last look: its own pace explains no more than a thousandth.
-    async fn look_at_the_clock(&mut self) -> Result<(), EngineError> {
-        let clock = &self.setup.clock;
-        let (now, passed) = (clock.now(), clock.passed());
-        let (wall, since) = std::mem::replace(&mut self.looked, (now, passed));
-        let since = passed.saturating_sub(since);
-        let by_ms = now.as_millisecond() - wall.as_millisecond() - i64::try_from(since.as_millis()).unwrap_or(0);
-        if by_ms.unsigned_abs() < u64::try_from(SET.max(since / 1000).as_millis()).unwrap_or(u64::MAX) {
-            return Ok(());
-        }
-        let event = Event::ClockMoved { by_ms };
-        let written = self.setup.journal.append(now, &event).await?;
-        self.applied(written.seq, now, event, &written.hash);
-        Ok(())
-    }
-
-    /// Writes an event down, durably, then applies and shows it.
-    pub async fn record(&mut self, event: Event) -> Result<Digest, EngineError> {
-        self.look_at_the_clock().await?;
-        let at = self.setup.clock.now();
-        let written = self.setup.journal.append(at, &event).await?;
-        self.applied(written.seq, at, event, &written.hash);
-        Ok(written.hash)
-    }
-
-    /// Writes several events down with one wait.
-    pub async fn record_all(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
-        self.look_at_the_clock().await?;
-        let at = self.setup.clock.now();
-        let receipts: Vec<_> = events
-            .iter()
-            .map(|event| self.setup.journal.append(at, event))
-            .collect();
-        for (receipt, event) in receipts.into_iter().zip(events) {
-            let written = receipt.await?;
-            self.applied(written.seq, at, event, &written.hash);
-        }
-        Ok(())
-    }
-
-    fn applied(&mut self, seq: u64, at: Timestamp, event: Event, hash: &Digest) {
-        if let Event::GateOpened { gate, .. } = &event {
-            self.openings.insert(gate.clone(), hash.clone());
-        }
-        let stamped = Stamped { seq, at, event };
-        self.run.apply(&stamped);
-        (self.setup.observer)(&stamped, &self.run);
     }
 
     pub fn scopes(&self) -> Scopes<'_> {
@@ -284,7 +242,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes everything that has come already.
+    /// Takes everything that has come already; what it led to is durable then, and sent.
     async fn drain(&mut self) -> Result<(), EngineError> {
         while let Ok(count) = self.setup.signals.try_recv() {
             self.signalled(count).await?;
@@ -292,7 +250,7 @@ impl Driver {
         while let Ok(message) = self.receive.try_recv() {
             self.handle(message).await?;
         }
-        Ok(())
+        self.sync().await
     }
 
     async fn signalled(&mut self, count: u32) -> Result<(), EngineError> {

@@ -11,6 +11,7 @@ pub mod gate;
 mod judge;
 mod lock;
 mod people;
+mod record;
 mod recover;
 mod render;
 mod scope;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::EngineError;
 use super::drive::{Busy, Driver, Message};
 use super::judge::{self, Span};
+use super::record::Then;
 use super::render::{self, Materials, Rendered};
 use super::task::{BROKEN, Finished, KEEP_MAX, Task, sound};
 use crate::action::{self, Done, End, Former, Job, Work};
@@ -267,16 +268,7 @@ impl Driver {
             limit_ms: step.timeout_ms,
         };
         self.busy.insert(Busy::Step(key.clone()));
-        if let Err(error) = self.record(intended).await {
-            self.busy.remove(&Busy::Step(key));
-            return Err(error);
-        }
-        crash::here(match forward(&key) {
-            true => Moment::Intended,
-            false => Moment::IntendedBack,
-        });
-        self.send_off(step, key, job);
-        Ok(())
+        self.write_then(vec![intended], Then::Send(key, Box::new(job))).await
     }
 
     /// The former content goes beside the journal; a secret in it must not, so then the upload needs an undo of its own.
@@ -368,7 +360,11 @@ impl Driver {
         self.job(step, key, on, &Facts::default(), Vec::new(), None, Work::Holds(true))
     }
 
-    fn send_off(&mut self, step: &PlannedStep, key: StepKey, job: Job) {
+    pub(super) fn send_off(&mut self, key: StepKey, job: Job) {
+        let plan = Arc::clone(&self.setup.plan);
+        let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
+            return;
+        };
         if let Call::Manual { .. } = step.call {
             self.ask_person(step, key, &job);
             return;
@@ -436,9 +432,9 @@ impl Driver {
             let why = format!("the link was lost {STARTS} times before it began");
             done.end = End::Unreachable(why);
         }
-        crash::here(match forward(&key) {
-            true => Moment::Ended,
-            false => Moment::EndedBack,
+        crash::here(match key.pass {
+            0 => Moment::Ended,
+            _ => Moment::EndedBack,
         });
         let stopped = matches!(done.end, End::Unknown { stopped: true, .. });
         let mut events = not_stored(&key, [&stdout, &stderr]);
@@ -482,12 +478,8 @@ impl Driver {
                 by: "runbook".to_owned(),
             });
         }
-        self.record_all(events).await?;
-        crash::here(Moment::Settled);
-        if let (true, Some(on)) = (latched && outcome != Outcome::Unknown, on) {
-            self.acknowledge(on, &key);
-        }
-        Ok(())
+        let forgets = on.filter(|_| latched && outcome != Outcome::Unknown);
+        self.write_then(events, Then::Forget(key, forgets)).await
     }
 
     /// A downloaded file is evidence whatever its size: short output has no file of its own, so it gets one here.
@@ -511,7 +503,7 @@ impl Driver {
     }
 
     /// The end is durable: the host may forget the attempt.
-    fn acknowledge(&self, on: HostName, key: &StepKey) {
+    pub(super) fn acknowledge(&self, on: HostName, key: &StepKey) {
         let latch = LatchKey::of(&key.in_run(&self.setup.id));
         let hands = self.hands.clone();
         tokio::spawn(async move {
@@ -527,10 +519,6 @@ impl Driver {
             redact_value(value, &self.setup.redactor);
         }
     }
-}
-
-fn forward(key: &StepKey) -> bool {
-    key.pass == 0
 }
 
 pub(super) fn redact_value(value: &mut Value, redactor: &Redactor) {

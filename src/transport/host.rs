@@ -77,7 +77,7 @@ impl Host {
         let first = User {
             known: true,
             lost: lane.hello.made,
-            settled: Vec::new(),
+            ..User::default()
         };
         let state = State {
             users: BTreeMap::from([(None, first)]),
@@ -127,7 +127,7 @@ impl Host {
         // Whose processes are to be stopped, where no record says so.
         let by = lane.hello.process.clone().filter(|_| runs == Runs::InLane);
         let runs = if by.is_some() { Runs::InLane } else { Runs::Latched };
-        if !lane.send_step(key, &text, runs, &self.take_settled(user)) {
+        if !lane.send_step(key, &text, runs, &self.worth_removing(user)) {
             return How::NotSent("the connection had ended".to_owned());
         }
         let mut cancel = request.cancel.clone();
@@ -182,6 +182,9 @@ impl Host {
             if let Err(why) = in_time(within, lane.finish(key, reply, &mut pulled, sink)).await {
                 return How::Unknown(format!("it ended with status {status}, its output did not come: {why}"));
             }
+            // What went to its standard input may be a secret: it lies there no longer than need be.
+            let secret = request.stdin.is_some();
+            self.leaves(user, if secret { u64::MAX } else { pulled.bytes() });
             self.give_back(user, lane);
             return How::Exited(status);
         }

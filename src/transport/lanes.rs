@@ -13,6 +13,10 @@ use super::shell::{is_user, quote};
 
 /// Lanes kept open for the next call, of all users together.
 const IDLE: usize = 2;
+/// Settled attempts are removed so many at a time: each time costs the host a process.
+const AT_ONCE: usize = 16;
+/// Bytes of output that a host is not left with for longer than need be.
+const MUCH: u64 = 1 << 20;
 /// What a session knows of its lanes and of the users it has become.
 #[derive(Default)]
 pub(super) struct State {
@@ -32,6 +36,8 @@ pub(super) struct User {
     /// The run's directory should have been there and was not: nothing in it proves that a step never began.
     pub(super) lost: bool,
     pub(super) settled: Vec<String>,
+    /// One of those left much on the host.
+    pub(super) much: bool,
 }
 
 impl Host {
@@ -158,13 +164,32 @@ impl Host {
             .push(key);
     }
 
+    /// A step has left this much output on the host.
+    pub(super) fn leaves(&self, user: Option<&str>, bytes: u64) {
+        if bytes > MUCH
+            && let Some(user) = self.state().users.get_mut(&user.map(str::to_owned))
+        {
+            user.much = true;
+        }
+    }
+
+    /// What is to be removed with the next step: nothing, until it is worth while.
+    pub(super) fn worth_removing(&self, user: Option<&str>) -> Vec<String> {
+        let few = |u: &User| u.settled.len() < AT_ONCE && !u.much;
+        if self.state().users.get(&user.map(str::to_owned)).is_none_or(few) {
+            return Vec::new();
+        }
+        self.take_settled(user)
+    }
+
     pub(super) fn take_settled(&self, user: Option<&str>) -> Vec<String> {
         let mut state = self.state();
-        state
-            .users
-            .get_mut(&user.map(str::to_owned))
-            .map(|u| std::mem::take(&mut u.settled))
-            .unwrap_or_default()
+        let user = state.users.get_mut(&user.map(str::to_owned));
+        user.map(|u| {
+            u.much = false;
+            std::mem::take(&mut u.settled)
+        })
+        .unwrap_or_default()
     }
 }
 

@@ -439,6 +439,11 @@ fn status(word: &str) -> Option<i32> {
 }
 
 impl Pulled {
+    /// Of both streams together.
+    pub(super) fn bytes(&self) -> u64 {
+        self.out + self.err
+    }
+
     fn at(&mut self, stream: Stream) -> &mut u64 {
         match stream {
             Stream::Out => &mut self.out,

@@ -23,9 +23,20 @@ use std::process::{Command, Stdio};
 use pitstop::runbook::expr::quote::sh_word as quote;
 use sshd::{Sshd, me};
 
-const HOSTS: usize = 12;
-const STEPS: usize = 20;
 const RUNS: usize = 3;
+
+/// `PITSTOP_BENCH_HOSTS`, `PITSTOP_BENCH_STEPS`: how many.
+fn many(what: &str, otherwise: usize) -> usize {
+    std::env::var(what).map_or(otherwise, |n| n.parse().expect("a number"))
+}
+
+fn hosts_wanted() -> usize {
+    many("PITSTOP_BENCH_HOSTS", 12)
+}
+
+fn steps_wanted() -> usize {
+    many("PITSTOP_BENCH_STEPS", 20)
+}
 
 #[derive(Clone, Copy)]
 struct Cost {
@@ -38,7 +49,7 @@ fn main() {
     if std::env::args().any(|a| a == "--test") {
         return;
     }
-    let hosts: Vec<Sshd> = (0..HOSTS).map(|_| Sshd::start()).collect();
+    let hosts: Vec<Sshd> = (0..hosts_wanted()).map(|_| Sshd::start()).collect();
     let dir = tempfile::tempdir().unwrap();
     write_project(dir.path(), &hosts);
     let rows: [(&str, String); 3] = [
@@ -52,7 +63,8 @@ fn main() {
             costs.push(timed(dir.path(), script));
         }
     }
-    println!("{HOSTS} hosts x {STEPS} steps, median of {RUNS}, all in one run");
+    let (hosts_of, steps_of) = (hosts_wanted(), steps_wanted());
+    println!("{hosts_of} hosts x {steps_of} steps, median of {RUNS}, all in one run");
     println!(
         "{:<26} {:>8} {:>10} {:>16} {:>7}",
         "", "wall s", "ctl CPU s", "CPU ms/host-step", "wall x"
@@ -60,7 +72,7 @@ fn main() {
     let base = median(costs.first().unwrap()).wall;
     for ((name, _), costs) in rows.iter().zip(&costs) {
         let cost = median(costs);
-        let each = cost.cpu * 1000.0 / (HOSTS * STEPS) as f64;
+        let each = cost.cpu * 1000.0 / (hosts_of * steps_of) as f64;
         println!(
             "{name:<26} {:>8.3} {:>10.3} {each:>16.3} {:>7.2}",
             cost.wall,
@@ -96,10 +108,11 @@ fn write_project(dir: &Path, hosts: &[Sshd]) {
     for (name, read_only) in [("read-only", true), ("latched", false)] {
         let mut text = format!(
             "schema: 1\nrunbook: {name}\ntitle: Bench\nkind: change\ntargets:\n  all: {{ select: \"group=all\" }}\n\
-             rollouts:\n  wide: {{ parallel: {HOSTS} }}\nphases:\n  - phase: work\n    title: Work\n    targets: all\n    \
-             rollout: wide\n    on_failure: hold\n    steps:\n"
+             rollouts:\n  wide: {{ parallel: {} }}\nphases:\n  - phase: work\n    title: Work\n    targets: all\n    \
+             rollout: wide\n    on_failure: hold\n    steps:\n",
+            hosts.len()
         );
-        for n in 1..=STEPS {
+        for n in 1..=steps_wanted() {
             let _ = writeln!(text, "      - name: Step {n}\n        run: \"true\"");
             if read_only {
                 text.push_str("        read_only: true\n");
@@ -122,9 +135,10 @@ fn control_master(dir: &Path, hosts: &[Sshd]) -> String {
          -o KexAlgorithms=curve25519-sha256 -o BatchMode=yes -o LogLevel=ERROR -l {}\"\n\
          ssh $opt -M -N 127.0.0.1 </dev/null & m=$!\n\
          until ssh $opt -O check 127.0.0.1 2>/dev/null; do sleep 0.02; done\n\
-         i=0; while [ $i -lt {STEPS} ]; do ssh $opt 127.0.0.1 true </dev/null || exit 1; i=$((i+1)); done\n\
+         i=0; while [ $i -lt {} ]; do ssh $opt 127.0.0.1 true </dev/null || exit 1; i=$((i+1)); done\n\
          ssh $opt -O exit 127.0.0.1 2>/dev/null; wait $m; exit 0\n",
-        me()
+        me(),
+        steps_wanted()
     );
     std::fs::write(&one, script).unwrap();
     let mut all = String::new();
