@@ -32,10 +32,11 @@ _open() { # nonce shell run (none: the run has left)
   _sid
   [ "$_sid" ] || { echo "$1 L none $_b no-setsid"; return; }
   [ "$3" ] || { echo "$1 L none $_b left"; return; }
-  _y=old; _z="/var/tmp/.pitstop-$(id -u)"
+  _y=old
   # Each place twice: another run that ends may take the empty upper directory away in between.
-  for _x in "${HOME:-/}/.pitstop" "${HOME:-/}/.pitstop" "$_z" "$_z"; do
-    mkdir "$_x" 2>/dev/null
+  for _x in "${HOME:-/}/.pitstop" "${HOME:-/}/.pitstop" "" ""; do
+    [ "$_x" ] || _x=/var/tmp/.pitstop-$(id -u)
+    [ -d "$_x" ] || mkdir "$_x" 2>/dev/null
     if [ -d "$_x" ] && [ ! -h "$_x" ] && [ -O "$_x" ] && [ -w "$_x" ]; then
       mkdir "$_x/$3" 2>/dev/null && _y=new
       if [ -d "$_x/$3" ] && [ ! -h "$_x/$3" ] && [ -O "$_x/$3" ] && [ -w "$_x/$3" ]; then _d=$_x/$3; break; fi
@@ -151,7 +152,8 @@ _z() { rm -rf "${_d:?}"; rmdir "${_d%/*}" 2>/dev/null; if [ -e "$_d" ]; then ech
 # FACTS: what the host says about itself.
 _facts() { # nonce
   ( set +C
-  echo "os=$(uname -s)"; echo "kernel=$(uname -r)"; echo "user=$(id -un)"
+  _x=; _y=; read -r _x </proc/sys/kernel/ostype; read -r _y </proc/sys/kernel/osrelease
+  echo "os=${_x:-$(uname -s)}"; echo "kernel=${_y:-$(uname -r)}"; echo "user=$(id -un)"
   _x=; read -r _x </etc/machine-id; echo "machine=$_x"
   for _x in /etc/ssh/ssh_host_*_key.pub; do read -r _y _z _w <"$_x" && echo "key=$_z"; done
   _x=$(systemd-detect-virt); [ "$_x" ] || { { [ -e /.dockerenv ] || [ -e /run/.containerenv ]; } && _x=container; }; echo "virtual=$_x"
