@@ -359,6 +359,7 @@ impl Means<'_> {
                 key_name: said.key_alias.as_ref().map(|a| a.value.clone()),
                 family: said.family.as_ref().map_or(Family::Any, |f| f.value),
                 bind: said.bind.as_ref().map(|b| b.value.clone()),
+                proxy: said.proxy_command.as_ref().map(|p| p.value.clone()),
                 agent: said.agent.as_ref().map_or(AgentAt::Usual, |a| a.value.clone()),
                 certificates: values(&said.certificates),
                 keys: on(&said.public_key),

@@ -15,6 +15,8 @@ pub struct Way {
     pub family: Family,
     /// The address of this machine to connect from.
     pub bind: Option<String>,
+    /// The program whose input and output are the connection, as `/bin/sh` reads it; `None`: the network.
+    pub proxy: Option<String>,
     /// The agent.
     pub agent: AgentAt,
     /// Certificates to offer, each with its key.
@@ -35,6 +37,7 @@ impl Default for Way {
             key_name: None,
             family: Family::Any,
             bind: None,
+            proxy: None,
             agent: AgentAt::Usual,
             certificates: Vec::new(),
             keys: true,

@@ -115,6 +115,11 @@ pub const GOOD: &[(&str, &[&str])] = &[
         &["web1", "web2"],
     ),
     ("ProxyJump bastion # over there\nProxyCommand nc %h %p\n", &["web1"]),
+    ("Host web1\n ProxyCommand nc %h %p\n", &["web1", "web2"]),
+    (
+        "User ops\nHostName 10.0.0.7\nProxyCommand ssh -q -W %h:%p %r@gate 2>/dev/null\nProxyJump bastion\n",
+        &["web1"],
+    ),
     (
         "ConnectTimeout 5\nServerAliveInterval 30\nServerAliveCountMax 2\n",
         &["web1"],
@@ -216,8 +221,8 @@ pub const WRONG: &[(&str, &str)] = &[
 /// Taken by ssh and refused here, for the host it is said for. Each names it as `Host web1` or `originalhost web1`.
 pub const REFUSED: &[(&str, &str)] = &[
     ("Match originalhost web1 exec \"exit 0\"\n User u\n", "PS0456"),
-    ("Host web1\n ProxyCommand nc %h %p\n", "PS0458"),
-    ("Host web1\n ProxyCommand ssh bastion -W %h:%p\n", "PS0458"),
+    ("Host web1\n HostName a;id\n ProxyCommand nc %h %p\n", "PS0458"),
+    ("Host web1\n User $(id)\n ProxyCommand nc -l %r\n", "PS0458"),
     ("Host web1\n KnownHostsCommand /bin/keys %H\n", "PS0459"),
     ("Host web1\n RevokedHostKeys /etc/ssh/revoked\n", "PS0459"),
     ("Host web1\n RemoteCommand tmux attach\n", "PS0459"),

@@ -46,6 +46,51 @@ fn a_host_behind_a_bastion_is_reached_by_the_config_alone() {
     assert_eq!(lost.status.code(), Some(1), "{}", said(&lost));
 }
 
+/// The program is the operator's; host keys and logins stay ours.
+#[test]
+fn a_host_is_reached_over_the_program_that_the_config_names() {
+    let (gate, web) = (Sshd::start(), Sshd::start());
+    let over = |command: &str| {
+        let config = format!(
+            "Host web\n  HostName 127.0.0.1\n  Port {}\n  User {me}\n  IdentityFile {}\n  UserKnownHostsFile {}\n  ProxyCommand {command}\n",
+            web.port,
+            show(&web.path("id")),
+            show(&web.path("known_hosts")),
+            me = me(),
+        );
+        Project::web(&config)
+    };
+    let ssh = format!(
+        "ssh -F none -q -p {} -i {} -o UserKnownHostsFile={} -o BatchMode=yes -W %h:%p {}@127.0.0.1",
+        gate.port,
+        show(&gate.path("id")),
+        show(&gate.path("known_hosts")),
+        me(),
+    );
+    let project = over(&ssh);
+    let text = project.reaches();
+    assert!(
+        text.contains("ProxyCommand ssh -F none") && text.contains(&format!("-W 127.0.0.1:{}", web.port)),
+        "{text}"
+    );
+    let arrived = project.arrival();
+    assert!(arrived.contains(&web.port.to_string()), "{arrived:?}");
+    let still = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let line = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (line.contains(&format!("-W 127.0.0.1:{}", web.port)) && line.starts_with("ssh ")).then_some(line)
+    });
+    assert_eq!(
+        still.collect::<Vec<_>>(),
+        Vec::<String>::new(),
+        "its programs end with the run"
+    );
+    over("echo no way to %h today >&2; exit 3\n  ConnectTimeout 2")
+        .fails("its ProxyCommand ended: no way to 127.0.0.1 today");
+    over("true\n  ConnectTimeout 2").fails("its ProxyCommand ended before the server said anything");
+    over("cat\n  ConnectTimeout 2").fails("127.0.0.1");
+}
+
 #[test]
 fn a_known_host_is_asked_for_under_its_alias_and_never_taken_unknown() {
     let web = Sshd::start();
@@ -121,12 +166,12 @@ fn what_the_inventory_says_wins_over_the_config() {
 fn a_config_that_cannot_be_honoured_stops_a_run_before_it_begins_and_only_warns_a_plan() {
     let project = Project::new(
         "schema: 1\nhosts: { web: }\n",
-        "Host web\n  User tess\n  ProxyCommand nc %h %p\n",
+        "Host web\n  User tess\n  KnownHostsCommand /bin/keys %H\n",
     );
     let run = project.run(&["run", "runbooks/look.yml"]);
     assert_eq!(run.status.code(), Some(2), "{}", said(&run));
     assert!(
-        said(&run).contains("PS0458") && said(&run).contains("config:3"),
+        said(&run).contains("PS0459") && said(&run).contains("config:3"),
         "{}",
         said(&run)
     );
@@ -136,7 +181,7 @@ fn a_config_that_cannot_be_honoured_stops_a_run_before_it_begins_and_only_warns_
     assert!(said(&plan).contains("would refuse this plan"), "{}", said(&plan));
     // `check` reads no config at all.
     let check = project.run(&["check"]);
-    assert!(!said(&check).contains("PS0458"), "{}", said(&check));
+    assert!(!said(&check).contains("PS0459"), "{}", said(&check));
 }
 
 #[test]

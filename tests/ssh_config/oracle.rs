@@ -168,6 +168,11 @@ impl Room {
                 .collect()
         };
         let jump = answer.get("proxyjump").map(|v| hops(&v[0])).unwrap_or_default();
+        // `-G` shows it as it is written.
+        let mut proxy = first("proxycommand");
+        for (token, keyword) in [("%h", "hostname"), ("%p", "port"), ("%r", "user")] {
+            proxy = proxy.replace(token, &first(keyword));
+        }
         BTreeMap::from([
             ("hostname", first("hostname")),
             ("port", first("port")),
@@ -188,6 +193,7 @@ impl Room {
             ("agent", first("identityagent")),
             ("alias", first("hostkeyalias")),
             ("jump", format!("{jump:?}")),
+            ("proxy", proxy),
             ("user_known", paths(&words("userknownhostsfile")).join(" ")),
             ("global_known", paths(&words("globalknownhostsfile")).join(" ")),
             ("timeout", first("connecttimeout").replace("none", "0")),
@@ -247,6 +253,10 @@ impl Room {
             ),
             ("alias", s.key_alias.as_ref().map_or(String::new(), |a| a.value.clone())),
             ("jump", format!("{jump:?}")),
+            (
+                "proxy",
+                s.proxy_command.as_ref().map(|p| p.value.clone()).unwrap_or_default(),
+            ),
             (
                 "user_known",
                 s.user_known_hosts.as_ref().map_or_else(

@@ -163,7 +163,7 @@ fn option(out: &mut String, dice: &mut Dice) {
                 "[2001:db8::9]:2200",
             ],
         ),
-        10 => ("ProxyCommand", &["none", "NONE"]),
+        10 => ("ProxyCommand", &["none", "NONE", "nc %h %p", "ssh -W %h:%p %r@gate"]),
         11 => ("ConnectTimeout", &["5", "1m30s", "none", "0", "2h"]),
         12 => ("AddressFamily", &["inet", "inet6", "any", "INET"]),
         13 => ("BindAddress", &["10.0.0.1", "::1"]),

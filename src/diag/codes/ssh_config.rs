@@ -298,8 +298,8 @@ Host web1
     },
     Code {
         code: "PS0458",
-        title: "`ProxyCommand` would run a command",
-        text: "pitstop starts no program on the control machine to reach a host. Nearly always `ProxyJump BASTION` does the same: one connection to the bastion, shared by all hosts behind it, with its host key checked.",
+        title: "a shell would read more than a name in a `ProxyCommand`",
+        text: "The tokens %h, %n and %r stand in a `ProxyCommand` as they are, and a shell reads it: a host or a user with a `;` or a `$` in its name would be a command of its own. ssh refuses such names too. Where the program only leads over a bastion, `ProxyJump BASTION` does the same without a program: one connection to the bastion, shared by all hosts behind it, with its host key checked.",
         wrong: r"# $ pitstop plan example.yml --ssh-config config
 # file: example.yml
 schema: 1
@@ -316,6 +316,7 @@ schema: 1
 hosts: { web1: {} }
 # file: config
 Host web1
+  HostName web1;id
   ProxyCommand ssh bastion -W %h:%p
 ",
         right: r"# $ pitstop plan example.yml --ssh-config config
@@ -334,7 +335,8 @@ schema: 1
 hosts: { web1: {} }
 # file: config
 Host web1
-  ProxyJump bastion
+  HostName web1.example.com
+  ProxyCommand ssh bastion -W %h:%p
 ",
     },
     Code {

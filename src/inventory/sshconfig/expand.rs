@@ -36,6 +36,17 @@ impl Tokens {
         }
     }
 
+    /// What a `ProxyCommand` takes.
+    pub(super) fn of_command(about: &About<'_>) -> Self {
+        let values = [
+            ('h', about.host.to_owned()),
+            ('n', about.original.to_owned()),
+            ('p', about.port.to_string()),
+            ('r', about.user.to_owned()),
+        ];
+        Self { values: values.into() }
+    }
+
     /// All tokens of a connection.
     pub(super) fn all(operator: &Operator, about: &About<'_>) -> Self {
         let machine = operator.machine.as_str();

@@ -57,6 +57,8 @@ pub struct Settings {
     pub key_alias: Option<Spanned<String>>,
     /// `ProxyJump`, in the order they are gone through; `Some` and empty: `none`.
     pub jump: Option<Spanned<Vec<Hop>>>,
+    /// `ProxyCommand` for `/bin/sh`, its tokens put in; not `none`, and not beside `ProxyJump`.
+    pub proxy_command: Option<Spanned<String>>,
     /// `UserKnownHostsFile`; `Some` and empty: `none`.
     pub user_known_hosts: Option<Vec<Spanned<PathBuf>>>,
     /// `GlobalKnownHostsFile`; the same.
@@ -103,6 +105,9 @@ impl Settings {
                 hops.join(", ")
             };
             say("ProxyJump", hops, &v.span);
+        }
+        if let Some(v) = &self.proxy_command {
+            say("ProxyCommand", v.value.clone(), &v.span);
         }
         if let Some(v) = self.identity.as_ref().and_then(|list| Some((list, list.first()?))) {
             say("IdentityFile", paths(v.0), &v.1.span);
@@ -221,6 +226,15 @@ pub(super) fn finish(
         about.user = &user.value;
         x.tokens = Tokens::all(operator, &about);
     }
+    let proxy_command = match &found.proxy {
+        Some(Spanned {
+            value: Proxy::Command(text),
+            span,
+        }) if asked.jump.is_none() && !text.eq_ignore_ascii_case("none") => {
+            Some(x.command(&Spanned::new(text.clone(), span.clone()), &about)?)
+        }
+        _ => None,
+    };
     let jump = match found.proxy.filter(|_| asked.jump.is_none()) {
         Some(Spanned {
             value: Proxy::Jump(hops),
@@ -249,6 +263,7 @@ pub(super) fn finish(
         },
         key_alias: found.alias.map(|a| a.map(|a| a.to_ascii_lowercase())),
         jump,
+        proxy_command,
         user_known_hosts: x.known(found.user_known, true)?,
         global_known_hosts: x.known(found.global_known, false)?,
         connect_timeout: found.connect_timeout.filter(|t| !t.value.is_zero()),
@@ -305,29 +320,6 @@ fn refused(found: &Found, asked: &Asked<'_>, diags: &mut Diagnostics) {
         diags.push(
             d.help(*help)
                 .help(format!("or say `{name} {harmless}` for it in a block before this one")),
-        );
-    }
-    if let Some(Spanned {
-        value: Proxy::Command(command),
-        span,
-    }) = &found.proxy
-        && !command.eq_ignore_ascii_case("none")
-    {
-        let d = Diagnostic::error(
-            "PS0458",
-            format!(
-                "`ProxyCommand` would run a command on this machine to reach `{}`",
-                asked.host
-            ),
-            span.clone(),
-            "not run",
-        );
-        diags.push(
-            d.help("write `ProxyJump BASTION`, or `jump` in the inventory")
-                .help(format!(
-                    "or say `ProxyCommand none` for it in a block before this one: `Host {}`",
-                    asked.host
-                )),
         );
     }
 }
@@ -416,6 +408,32 @@ impl Expander<'_> {
             }
         };
         written.into_iter().map(one).collect()
+    }
+
+    /// `ProxyCommand`: the tokens stand in it as they are, and a shell reads it. So none of them may be more than a plain word.
+    fn command(&mut self, written: &Spanned<String>, about: &About<'_>) -> Option<Spanned<String>> {
+        let plain = |word: &&str| word.chars().all(|c| c.is_alphanumeric() || "._-:@+".contains(c));
+        let words = [('h', about.host), ('n', about.original), ('r', about.user)];
+        let used = |letter: char| written.contains(&format!("%{letter}"));
+        if let Some((letter, word)) = words.iter().find(|(letter, word)| used(*letter) && !plain(word)) {
+            let d = Diagnostic::error(
+                "PS0458",
+                format!("`{word}` goes into a `ProxyCommand`, and the shell would read more than a name in it"),
+                written.span.clone(),
+                format!("as %{letter}"),
+            );
+            self.diags.push(d.help(
+                "give the host or the user a name of letters, digits, dots and dashes, with `HostName` or `User`",
+            ));
+            return None;
+        }
+        match Tokens::of_command(about).expand(written, None) {
+            Ok(text) => Some(Spanned::new(text, written.span.clone())),
+            Err(why) => {
+                self.diags.push(token(written, &why));
+                None
+            }
+        }
     }
 
     /// `none` among them is no file; when nothing is said there are the usual ones.

@@ -20,6 +20,7 @@ use super::auth::Refused;
 use super::client::{Client, Learnt, printable};
 use super::hostkey::{KnownHosts, Names, Verdict};
 use super::meter::{self, Allowance, Metered};
+use super::proxy;
 use crate::inventory::sshconfig::Family;
 use crate::transport::channel::ends;
 use crate::transport::{ConnectError, Endpoint};
@@ -106,7 +107,10 @@ impl SshTransport {
     /// The way to the host's server, and the bastion that it leads over.
     pub(super) async fn stream(&self, to: &Endpoint) -> Result<(Box<dyn Bytes>, Option<Arc<Connection>>), Failed> {
         let Some(jump) = &to.jump else {
-            return Ok((Box::new(tcp(to).await?), None));
+            return match &to.way.proxy {
+                Some(command) => Ok((Box::new(proxy::start(command, to)?), None)),
+                None => Ok((Box::new(tcp(to).await?), None)),
+            };
         };
         let bastion = self.bastion(jump).await?;
         let doing = format!("connecting to {} through {}", at(to), jump.host);
@@ -346,15 +350,14 @@ fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) 
         )),
         Some(Verdict::Known) | None => {
             let early = matches!(e, russh::Error::IO(_) | russh::Error::HUP | russh::Error::Disconnect);
-            let cause = if early {
-                "the server ended the connection before the login".to_owned()
-            } else {
-                printable(&e.to_string())
-            };
-            let help = if early {
-                "raise `MaxStartups` on the host, or look with `ssh -v`"
-            } else {
-                LOOK
+            let over = to.jump.is_none() && to.way.proxy.is_some();
+            let (cause, help) = match e {
+                russh::Error::IO(e) if over => (printable(&e.to_string()), proxy::LOOK),
+                _ if early => (
+                    "the server ended the connection before the login".to_owned(),
+                    "raise `MaxStartups` on the host, or look with `ssh -v`",
+                ),
+                _ => (printable(&e.to_string()), LOOK),
             };
             Failed {
                 error: error(doing, cause, help, early),

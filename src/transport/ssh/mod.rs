@@ -8,6 +8,7 @@ mod client;
 mod connect;
 mod hostkey;
 mod meter;
+mod proxy;
 mod scan;
 mod session;
 mod sftp;
