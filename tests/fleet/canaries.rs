@@ -427,7 +427,7 @@ fn p13_eight_secrets_in_every_encoding_are_in_no_artefact_and_on_no_command_line
         assert!(times > 100, "secret {n} is named {times} times only");
     }
     assert!(
-        journal.contains(r#""kernel":"Linux [secret s0]""#),
+        journal.contains(r#""virtual_":"kvm [secret s0]""#),
         "the login said it too"
     );
     let lines = |name: &String| String::from_utf8_lossy(&artefacts[name]).matches("execve(").count();
@@ -537,8 +537,8 @@ fn prepare(sshd: &Sshd, seed: u64) {
     let bin = home.join("bin");
     std::fs::create_dir(&bin).unwrap();
     std::fs::write(home.join(".bashrc"), format!("PATH={}:$PATH\n", bin.display())).unwrap();
-    std::fs::write(bin.join("uname"), format!("#!/bin/sh\necho 'Linux {}'\n", CANARIES[0])).unwrap();
-    std::fs::set_permissions(bin.join("uname"), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(bin.join("systemd-detect-virt"), format!("#!/bin/sh\necho 'kvm {}'\n", CANARIES[0])).unwrap();
+    std::fs::set_permissions(bin.join("systemd-detect-virt"), PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::write(home.join("halves"), "correct-\nhorse-battery-staple\n").unwrap();
     std::fs::create_dir(home.join("names")).unwrap();
     for name in CANARIES.iter().filter(|c| !c.contains(['/', '\n'])) {
