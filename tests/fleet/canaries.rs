@@ -537,7 +537,11 @@ fn prepare(sshd: &Sshd, seed: u64) {
     let bin = home.join("bin");
     std::fs::create_dir(&bin).unwrap();
     std::fs::write(home.join(".bashrc"), format!("PATH={}:$PATH\n", bin.display())).unwrap();
-    std::fs::write(bin.join("systemd-detect-virt"), format!("#!/bin/sh\necho 'kvm {}'\n", CANARIES[0])).unwrap();
+    std::fs::write(
+        bin.join("systemd-detect-virt"),
+        format!("#!/bin/sh\necho 'kvm {}'\n", CANARIES[0]),
+    )
+    .unwrap();
     std::fs::set_permissions(bin.join("systemd-detect-virt"), PermissionsExt::from_mode(0o755)).unwrap();
     std::fs::write(home.join("halves"), "correct-\nhorse-battery-staple\n").unwrap();
     std::fs::create_dir(home.join("names")).unwrap();
