@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use pitstop::id::RunId;
 use pitstop::secret::Secret;
-use pitstop::transport::{Command, How, LatchKey, LockNote, LockOutcome, Probe, Put, Request, Sink, Stream};
+use pitstop::transport::{Command, How, LatchKey, LockNote, LockOutcome, Probe, Put, Request, Session, Sink, Stream};
 use tokio::sync::watch;
 
 use crate::room::{Kept, Room, files, fresh_run, latched, lines, processes_with, request, run, until};
@@ -79,6 +79,84 @@ pub async fn environment_and_standard_input_arrive_whole_and_on_no_command_line(
     session.leave().await.unwrap();
 }
 
+/// A channel that was closed in the middle was counted for ever: after four stopped steps there was none left, and a fifth "may
+/// still run".
+pub async fn steps_that_were_stopped_leave_room_for_the_next(room: Room) {
+    let session = room.connect().await;
+    let command = format!("echo begun; sleep {}", room.nap());
+    for n in 0..6 {
+        for ask in [request(&command), latched(&command, &format!("stopped/{n}"))] {
+            let (how, out) = cancelled_after(&session, 1, ask).await;
+            assert_eq!((how, out.as_slice()), (How::Cancelled, b"begun\n".as_slice()));
+        }
+    }
+    session.leave().await.unwrap();
+}
+
+/// Standard input, and a command too long for a lane (with its environment), may hold secrets. Their files used to go with a
+/// later step: stopped at its limit, or settled late, up to sixteen steps later.
+pub async fn what_was_delivered_for_a_step_has_no_name_once_it_has_begun(room: Room) {
+    let session = room.connect().await;
+    let left = || {
+        let mut left = files(Path::new(&session.facts().run_dir));
+        left.retain(|path| path.extension().is_some_and(|kind| kind == "i" || kind == "x"));
+        left
+    };
+    let long = format!("# {}\n", "x".repeat(100_000));
+    for before in ["", &long] {
+        let key = format!("secret/{}", before.len());
+        let ends = format!("{before}cat; exit 3");
+        let stays = format!("{before}cat; sleep {}", room.nap());
+        for (how, ask) in [
+            (How::Exited(3), request(&ends)),
+            (How::Exited(3), latched(&ends, &key)),
+            (How::Cancelled, request(&stays)),
+            (How::Cancelled, latched(&stays, &format!("{key}/slow"))),
+        ] {
+            let ask = Request {
+                stdin: Some(Secret::new("hunter2-8120".to_owned())),
+                env: vec![("TOKEN".to_owned(), Secret::new("hunter3-8121".to_owned()))],
+                ..ask
+            };
+            let (ended, out) = match how {
+                How::Cancelled => cancelled_after(&session, 1, ask).await,
+                _ => {
+                    let (how, kept) = run(&session, ask).await;
+                    (how, kept.out)
+                }
+            };
+            assert_eq!((ended, out.as_slice()), (how, b"hunter2-8120".as_slice()));
+            assert_eq!(left(), Vec::<PathBuf>::new());
+        }
+    }
+    session.leave().await.unwrap();
+}
+
+/// A latched step is settled after the next one may have been sent: its output then stayed until the end.
+pub async fn much_output_goes_with_the_step_after_its_settling(room: Room) {
+    let session = room.connect().await;
+    let much = "head -c 2000000 /dev/zero";
+    let big = || {
+        let all = files(Path::new(&session.facts().run_dir));
+        all.iter()
+            .filter(|path| std::fs::metadata(path).is_ok_and(|m| m.len() >= 2_000_000))
+            .count()
+    };
+    assert_eq!(run(&session, latched(much, "big")).await.0, How::Exited(0));
+    run(&session, request("true")).await;
+    run(&session, request("true")).await;
+    assert_eq!(big(), 1, "not before it is settled");
+    session.acknowledge(vec![LatchKey::of("big")]).await;
+    run(&session, request("true")).await;
+    assert_eq!(big(), 0);
+    let stopped = latched(&format!("{much}; sleep {}", room.nap()), "stopped");
+    assert_eq!(cancelled_after(&session, 2_000_000, stopped).await.0, How::Cancelled);
+    session.acknowledge(vec![LatchKey::of("stopped")]).await;
+    run(&session, request("true")).await;
+    assert_eq!(big(), 0);
+    session.leave().await.unwrap();
+}
+
 pub async fn arguments_and_scripts_arrive_as_they_were(room: Room) {
     let session = room.connect().await;
     let mut argv = request("");
@@ -115,25 +193,28 @@ pub async fn five_megabytes_of_output_come_whole(room: Room) {
     session.leave().await.unwrap();
 }
 
-pub async fn output_of_a_long_step_comes_while_it_runs(room: Room) {
-    struct Stop(watch::Sender<bool>, Vec<u8>);
+/// Runs it until it has said so many bytes, then has it stopped.
+async fn cancelled_after(session: &Arc<dyn Session>, bytes: usize, ask: Request) -> (How, Vec<u8>) {
+    struct Stop(watch::Sender<bool>, usize, Vec<u8>);
     impl Sink for Stop {
         fn take(&mut self, stream: Stream, bytes: &[u8]) {
             if stream == Stream::Out {
-                self.1.extend_from_slice(bytes);
-                self.0.send_replace(true);
+                self.2.extend_from_slice(bytes);
+                self.0
+                    .send_if_modified(|stop| !std::mem::replace(stop, self.2.len() >= self.1));
             }
         }
     }
-    let session = room.connect().await;
     let (sender, cancel) = watch::channel(false);
-    let mut sink = Stop(sender, vec![]);
-    let ask = Request {
-        cancel,
-        ..latched("echo early; sleep 600", "live")
-    };
-    assert_eq!(session.run(ask, &mut sink).await, How::Cancelled);
-    assert_eq!(sink.1, b"early\n");
+    let mut sink = Stop(sender, bytes, vec![]);
+    let how = session.run(Request { cancel, ..ask }, &mut sink).await;
+    (how, sink.2)
+}
+
+pub async fn output_of_a_long_step_comes_while_it_runs(room: Room) {
+    let session = room.connect().await;
+    let (how, out) = cancelled_after(&session, 1, latched("echo early; sleep 600", "live")).await;
+    assert_eq!((how, out.as_slice()), (How::Cancelled, b"early\n".as_slice()));
     session.leave().await.unwrap();
 }
 

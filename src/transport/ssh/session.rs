@@ -11,7 +11,7 @@ use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Connection;
 use super::sftp::{self, Sent};
@@ -21,6 +21,9 @@ use crate::transport::{Pending, Stream};
 /// OpenSSH allows ten sessions on a connection.
 const CHANNELS: usize = 8;
 const OPEN: Duration = Duration::from_secs(20);
+/// How long a refused channel is asked for again, and how often.
+const CLOSING: Duration = Duration::from_secs(1);
+const AGAIN: Duration = Duration::from_millis(20);
 /// How long output is awaited after a program's end, while something it left behind holds the channel open.
 const REST: Duration = Duration::from_secs(1);
 
@@ -49,13 +52,18 @@ impl SshChannels {
             .acquire_owned()
             .await
             .map_err(|_| "the session is closed".to_owned())?;
-        match timeout(OPEN, self.connection.handle.channel_open_session()).await {
-            Ok(Ok(channel)) => Ok((channel, free)),
-            Ok(Err(e)) => Err(format!(
-                "no channel: {}",
-                self.connection.learnt().ended.unwrap_or_else(|| e.to_string())
-            )),
-            Err(_) => Err(format!("no channel within {} s", OPEN.as_secs())),
+        let since = Instant::now();
+        loop {
+            match timeout(OPEN, self.connection.handle.channel_open_session()).await {
+                Ok(Ok(channel)) => return Ok((channel, free)),
+                // A channel that we have closed counts until the server has seen the end of what ran in it.
+                Ok(Err(russh::Error::ChannelOpenFailure(_))) if since.elapsed() < CLOSING => sleep(AGAIN).await,
+                Ok(Err(e)) => {
+                    let why = self.connection.learnt().ended;
+                    return Err(format!("no channel: {}", why.unwrap_or_else(|| e.to_string())));
+                }
+                Err(_) => return Err(format!("no channel within {} s", OPEN.as_secs())),
+            }
         }
     }
 }
@@ -109,23 +117,26 @@ impl Channels for SshChannels {
     }
 }
 
-/// Drains one channel to its end, whoever listens, and however slowly.
+/// Drains one channel to its end, or until nobody listens any more: of a channel that we close, russh never tells the end.
 async fn read(mut from: ChannelReadHalf, feed: Feed, connection: Arc<Connection>, free: OwnedSemaphorePermit) {
     let mut status = None;
     let mut told = false;
     loop {
-        let message = if status.is_some() && !told {
-            match timeout(REST, from.wait()).await {
-                Ok(message) => message,
-                Err(_) => {
-                    // Something that the program left behind holds the channel; its end is known.
-                    told = true;
-                    feed.event(Event::Exit(status.unwrap_or_default()));
-                    continue;
-                }
+        let rest = async {
+            match status.filter(|_| !told) {
+                Some(_) => sleep(REST).await,
+                None => std::future::pending().await,
             }
-        } else {
-            from.wait().await
+        };
+        let message = tokio::select! {
+            message = from.wait() => message,
+            () = feed.closed() => break,
+            () = rest => {
+                // Something that the program left behind holds the channel; its end is known.
+                told = true;
+                feed.event(Event::Exit(status.unwrap_or_default()));
+                continue;
+            }
         };
         match message {
             Some(ChannelMsg::Data { data }) => feed.bytes(Stream::Out, data.to_vec()),
