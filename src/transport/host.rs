@@ -182,9 +182,7 @@ impl Host {
             if let Err(why) = in_time(within, lane.finish(key, reply, &mut pulled, sink)).await {
                 return How::Unknown(format!("it ended with status {status}, its output did not come: {why}"));
             }
-            // What went to its standard input may be a secret: it lies there no longer than need be.
-            let secret = request.stdin.is_some();
-            self.leaves(user, if secret { u64::MAX } else { pulled.bytes() });
+            self.leaves(user, key, pulled.bytes());
             self.give_back(user, lane);
             return How::Exited(status);
         }
@@ -222,6 +220,7 @@ impl Host {
                     if let Err(why) = lane.count_rest(key, &pulled, sink).await {
                         return How::Unknown(format!("its output did not come: {why}"));
                     }
+                    self.leaves(user, key, pulled.bytes());
                     self.give_back(user, lane);
                     return How::Exited(status);
                 }
@@ -269,6 +268,7 @@ impl Host {
         };
         match in_time(STOP, stopped).await {
             Ok((side, how)) => {
+                self.leaves(user, key, pulled.bytes());
                 self.give_back(user, side);
                 how
             }
@@ -284,12 +284,15 @@ impl Host {
             self.deliver(lane, user, &format!("{stem}.i"), stdin.expose().as_bytes())
                 .await?;
         }
-        let script = format!("{stem}.x");
+        let stem_x = format!("{stem}.x");
         if let Command::Script { content, .. } = &request.command {
-            self.deliver(lane, user, &script, content).await?;
+            self.deliver(lane, user, &stem_x, content).await?;
         } else if text.len() > LONGEST_COMMAND {
-            self.deliver(lane, user, &script, text.as_bytes()).await?;
-            return Ok(format!(". {}", quote(&script)));
+            // The environment is in it, perhaps with secrets: the shell that reads it has it open.
+            let script = quote(&stem_x);
+            let text = format!("rm -f {script}\n{text}");
+            self.deliver(lane, user, &stem_x, text.as_bytes()).await?;
+            return Ok(format!(". {script}"));
         }
         if text.len() > LONGEST_COMMAND {
             return Err("the environment and arguments of a script are limited to 64 KiB".to_owned());

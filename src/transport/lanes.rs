@@ -2,7 +2,7 @@
 //!
 //! Owns: the pool, and what is known of each user. Must not: run steps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 
 use tokio::sync::SemaphorePermit;
@@ -36,8 +36,8 @@ pub(super) struct User {
     /// The run's directory should have been there and was not: nothing in it proves that a step never began.
     pub(super) lost: bool,
     pub(super) settled: Vec<String>,
-    /// One of those left much on the host.
-    pub(super) much: bool,
+    /// Attempts that left much on the host, settled or not.
+    pub(super) much: BTreeSet<String>,
 }
 
 impl Host {
@@ -165,17 +165,17 @@ impl Host {
     }
 
     /// A step has left this much output on the host.
-    pub(super) fn leaves(&self, user: Option<&str>, bytes: u64) {
+    pub(super) fn leaves(&self, user: Option<&str>, key: &str, bytes: u64) {
         if bytes > MUCH
             && let Some(user) = self.state().users.get_mut(&user.map(str::to_owned))
         {
-            user.much = true;
+            user.much.insert(key.to_owned());
         }
     }
 
     /// What is to be removed with the next step: nothing, until it is worth while.
     pub(super) fn worth_removing(&self, user: Option<&str>) -> Vec<String> {
-        let few = |u: &User| u.settled.len() < AT_ONCE && !u.much;
+        let few = |u: &User| u.settled.len() < AT_ONCE && !u.settled.iter().any(|key| u.much.contains(key));
         if self.state().users.get(&user.map(str::to_owned)).is_none_or(few) {
             return Vec::new();
         }
@@ -184,12 +184,14 @@ impl Host {
 
     pub(super) fn take_settled(&self, user: Option<&str>) -> Vec<String> {
         let mut state = self.state();
-        let user = state.users.get_mut(&user.map(str::to_owned));
-        user.map(|u| {
-            u.much = false;
-            std::mem::take(&mut u.settled)
-        })
-        .unwrap_or_default()
+        let Some(user) = state.users.get_mut(&user.map(str::to_owned)) else {
+            return Vec::new();
+        };
+        let settled = std::mem::take(&mut user.settled);
+        for key in &settled {
+            user.much.remove(key);
+        }
+        settled
     }
 }
 

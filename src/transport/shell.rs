@@ -18,18 +18,20 @@ pub(super) fn nonce() -> Result<String, String> {
 /// The text of a request: its environment, then its command. `files` is the path stem of what was delivered for it
 /// (`STEM.i` standard input, `STEM.x` script).
 pub(super) fn text(request: &Request, stem: &str) -> Result<String, String> {
-    let mut text = format!(
+    let mut text = String::new();
+    if request.stdin.is_some() {
+        // It may be a secret: it has no name any more once it is open, however the step ends. Before the environment: `PATH`.
+        text = format!("exec <{i}; rm -f {i}\n", i = quote(&format!("{stem}.i")));
+    }
+    text.push_str(&format!(
         "PITSTOP_STEP_KEY={}; export PITSTOP_STEP_KEY\n",
         quote(&request.step_key)
-    );
+    ));
     for (name, value) in &request.env {
         if !is_name(name) {
             return Err(format!("{name} is no name for an environment variable"));
         }
         text.push_str(&format!("{name}={}; export {name}\n", quote(value.expose())));
-    }
-    if request.stdin.is_some() {
-        text.push_str(&format!("exec <{}\n", quote(&format!("{stem}.i"))));
     }
     match &request.command {
         Command::Shell(script) => text.push_str(script),
