@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{End, Hands, Job};
-use crate::transport::{Command, How, Probe, Request, Session, Sink};
+use super::{Done, End, Hands, Job, Told};
+use crate::transport::{Command, Each, How, Probe, Request, Session, Sink};
 
 /// A host is asked for at least so long how a cut-off step ended, however little of its limit is left.
 const ASK_AT_LEAST: Duration = Duration::from_secs(20);
@@ -54,6 +55,71 @@ pub(super) async fn run(job: &Job, command: &Command, hands: &Hands, sink: &mut 
                 }
             }
         }
+    }
+}
+
+/// [`super::perform_reads`].
+pub(super) async fn reads(jobs: &[Job], hold: watch::Receiver<bool>, hands: &Hands, told: &mut dyn Told) {
+    let Some(first) = jobs.first() else { return };
+    let mut hows = Hows {
+        told,
+        hold: hold.clone(),
+        goes_on: true,
+        again: None,
+    };
+    match hands.session(&first.on).await {
+        Ok(session) => {
+            let requests: Vec<Request> = jobs.iter().map(|job| request(job, work(job).0, job.timeout)).collect();
+            session.run_reads(&requests, hold, &mut hows).await;
+        }
+        Err(_) => hows.again = Some(0),
+    }
+    // From where the link was lost each goes the way that a single one goes, which knows what to do then.
+    let Some(from) = hows.again else { return };
+    for (nth, job) in jobs.iter().enumerate().skip(from) {
+        let mut end = End::PassedOver;
+        if hows.goes_on && !*hows.hold.borrow() {
+            hows.told.sink(nth).restart();
+            end = run(job, work(job).0, hands, hows.told.sink(nth)).await;
+        }
+        hows.goes_on = end == End::Exited(0);
+        hows.told.done(nth, Done::end(end));
+    }
+}
+
+/// What the ends of several commands mean.
+struct Hows<'a> {
+    told: &'a mut dyn Told,
+    hold: watch::Receiver<bool>,
+    /// None so far has ended otherwise than with 0.
+    goes_on: bool,
+    /// The first that was not sent or whose end was not learnt, for no reason that lies in the commands before it.
+    again: Option<usize>,
+}
+
+impl Each for Hows<'_> {
+    fn sink(&mut self, nth: usize) -> &mut dyn Sink {
+        self.told.sink(nth)
+    }
+
+    fn ended(&mut self, nth: usize, how: How) {
+        if self.again.is_some() {
+            return;
+        }
+        let end = match how {
+            How::Exited(status) => End::Exited(status),
+            How::TimedOut => End::TimedOut,
+            How::Cancelled => End::Cancelled,
+            How::NotSent(_) if !self.goes_on || *self.hold.borrow() => End::PassedOver,
+            // It may run yet, behind one that did not end well: it is not run again.
+            How::Unknown(why) if !self.goes_on => End::Unknown { why, stopped: false },
+            How::NotSent(_) | How::Unknown(_) => {
+                self.again = Some(nth);
+                return;
+            }
+        };
+        self.goes_on &= end == End::Exited(0);
+        self.told.done(nth, Done::end(end));
     }
 }
 

@@ -139,6 +139,8 @@ pub enum End {
     Unreachable(String),
     /// The host proves that it never began and never will.
     NeverBegan,
+    /// It was sent behind another that did not end well, and was not begun.
+    PassedOver,
     /// Sent, and its end cannot be learnt.
     Unknown {
         /// Why.
@@ -204,6 +206,21 @@ pub async fn perform(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
         Work::WaitConnection { every } => wait::connection(job, *every, hands).await,
         Work::WaitTime(time) => wait::time(job, *time, hands).await,
     }
+}
+
+/// Takes what comes of several jobs.
+pub trait Told: Send {
+    /// Where the output of the nth goes, from 0.
+    fn sink(&mut self, nth: usize) -> &mut dyn Sink;
+
+    /// The nth has ended. Told of each once, in order.
+    fn done(&mut self, nth: usize, done: Done);
+}
+
+/// Commands that change nothing, on one host, one after another as long as each ends with 0 and `hold` has not turned true; in
+/// one round trip where the host can.
+pub async fn perform_reads(jobs: &[Job], hold: watch::Receiver<bool>, hands: &Hands, told: &mut dyn Told) {
+    command::reads(jobs, hold, hands, told).await;
 }
 
 /// After a crash or a lost link: how does an attempt stand that may have begun?

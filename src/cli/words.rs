@@ -115,12 +115,13 @@ pub fn line(plan: &Plan, stamped: &Stamped) -> Option<Line> {
             let what = format!("{}  skipped: {}", step_name(plan, key), terminal_line(reason));
             Some(line_of(Tone::Dim, who(key), what, 1))
         }
-        Event::NeverBegan { key } => Some(line_of(
-            Tone::Warn,
-            who(key),
-            format!("{}  had never begun", step_name(plan, key)),
-            0,
-        )),
+        Event::NeverBegan { key } => {
+            let what = format!("{}  had never begun", step_name(plan, key));
+            // A check that was sent behind others, of which one failed, is no news.
+            let check = plan.step(&key.phase, key.stage, &key.step).is_some_and(|s| s.read_only);
+            let (tone, level) = if check { (Tone::Dim, 2) } else { (Tone::Warn, 0) };
+            Some(line_of(tone, who(key), what, level))
+        }
         Event::Connected { host, facts } => at(
             host,
             Tone::Dim,

@@ -78,6 +78,8 @@ pub(super) struct Driver {
     pub send: mpsc::UnboundedSender<Message>,
     receive: mpsc::UnboundedReceiver<Message>,
     pub cancel: watch::Sender<bool>,
+    /// Turns true when nothing new is to begin: what was sent behind other steps and has not begun will not.
+    pub hold: watch::Sender<bool>,
     /// Gates that were shown to the person.
     pub shown: BTreeSet<String>,
     /// Questions about steps that are on the screen.
@@ -115,6 +117,7 @@ impl Driver {
             send,
             receive,
             cancel: watch::Sender::new(false),
+            hold: watch::Sender::new(false),
             shown: BTreeSet::new(),
             questions: Questions::new(),
             leave_waiting: false,
@@ -157,6 +160,9 @@ impl Driver {
         loop {
             self.drain().await?;
             self.look_at_the_clock().await?;
+            if self.run.signals > 0 || self.run.backwards.is_some() {
+                self.hold.send_if_modified(|hold| !std::mem::replace(hold, true));
+            }
             self.close_questions();
             let todo = next(&self.setup.plan, &self.run, self.setup.clock.now());
             let mut until: Option<Timestamp> = None;

@@ -52,7 +52,7 @@ pub(super) fn outcome(
             result.changed = false;
             Err((Outcome::Unreachable, why))
         }
-        End::NeverBegan => Err((Outcome::Unreachable, "it never began".to_owned())),
+        End::NeverBegan | End::PassedOver => Err((Outcome::Unreachable, "it never began".to_owned())),
         End::Unknown { why, .. } => Err((Outcome::Unknown, why)),
     };
     let ended = ended.and_then(|()| conditions(step, key, &mut result, scopes));

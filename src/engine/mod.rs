@@ -15,6 +15,7 @@ mod record;
 mod recover;
 mod render;
 mod scope;
+mod several;
 mod step;
 mod task;
 

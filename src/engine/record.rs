@@ -25,10 +25,12 @@ pub(super) struct Unsynced {
 
 /// What follows from a record once it is durable.
 pub(super) enum Then {
-    /// The intent stands: the step is sent.
-    Send(StepKey, Box<Job>),
+    /// The intents stand: the steps are sent, together if they are several.
+    Send(Vec<(StepKey, Job)>),
     /// The end stands: the host where it was done may forget the attempt, if it was latched there.
     Forget(StepKey, Option<HostName>),
+    /// Nothing.
+    Nothing,
 }
 
 impl Driver {
@@ -110,20 +112,22 @@ impl Driver {
         let then = std::mem::take(&mut self.unsynced.then);
         if let Err(error) = durable {
             for one in then {
-                if let Then::Send(key, _) = one {
-                    self.busy.remove(&Busy::Step(key));
+                if let Then::Send(steps) = one {
+                    for (key, _) in steps {
+                        self.busy.remove(&Busy::Step(key));
+                    }
                 }
             }
             return Err(error);
         }
         for one in then {
             match one {
-                Then::Send(key, job) => {
-                    crash::here(match key.pass {
-                        0 => Moment::Intended,
-                        _ => Moment::IntendedBack,
+                Then::Send(steps) => {
+                    crash::here(match steps.first() {
+                        Some((key, _)) if key.pass != 0 => Moment::IntendedBack,
+                        _ => Moment::Intended,
                     });
-                    self.send_off(key, *job);
+                    self.send_off(steps);
                 }
                 Then::Forget(key, on) => {
                     crash::here(Moment::Settled);
@@ -131,6 +135,7 @@ impl Driver {
                         self.acknowledge(on, &key);
                     }
                 }
+                Then::Nothing => {}
             }
         }
         Ok(())

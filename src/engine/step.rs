@@ -10,7 +10,8 @@ use super::drive::{Busy, Driver, Message};
 use super::judge::{self, Span};
 use super::record::Then;
 use super::render::{self, Materials, Rendered};
-use super::task::{BROKEN, Finished, KEEP_MAX, Task, sound};
+use super::several::Several;
+use super::task::{BROKEN, Finished, KEEP_MAX, Task, broken, sound};
 use crate::action::{self, Done, End, Former, Job, Work};
 use crate::crash::{self, Moment};
 use crate::id::HostName;
@@ -20,6 +21,7 @@ use crate::journal::output::Finished as Stored;
 use crate::plan::{Call, OnUnknown, Place, PlannedStep, Stage, Value};
 use crate::run::event::{Event, Outcome, Slot, StepKey, StepResult};
 use crate::run::line;
+use crate::run::together::behind;
 use crate::secret::{Redactor, Secret};
 use crate::transport::LatchKey;
 
@@ -36,6 +38,8 @@ pub(super) struct Prepared {
     pub place: Result<Facts, String>,
     /// What an upload will replace, or why it must not begin.
     pub former: Option<Result<Former, String>>,
+    /// Steps that change nothing may be sent there together.
+    pub together: bool,
 }
 
 impl Driver {
@@ -106,12 +110,16 @@ impl Driver {
             hosts: hosts.clone(),
             place: Err(BROKEN.to_owned()),
             former: None,
+            together: false,
         };
         let work = async move {
-            let (mut on, mut place) = (first, Ok(Facts::default()));
+            let (mut on, mut place, mut together) = (first, Ok(Facts::default()), false);
             for host in &hosts {
                 place = match hands.session(host).await {
-                    Ok(session) => Ok(session.facts().clone()),
+                    Ok(session) => {
+                        together = session.takes_several();
+                        Ok(session.facts().clone())
+                    }
                     Err(e) => Err(format!("{e} ({})", e.help)),
                 };
                 on.clone_from(host);
@@ -134,6 +142,7 @@ impl Driver {
                 hosts,
                 place,
                 former,
+                together,
             }
         };
         tokio::spawn(async move {
@@ -216,6 +225,7 @@ impl Driver {
             hosts,
             place,
             former,
+            together,
         } = prepared;
         let entered = self.entered(&hosts);
         self.record_all(entered).await?;
@@ -245,30 +255,52 @@ impl Driver {
             }
         }
         self.record_all(events).await?;
-        let rendered = match self.render(step, &key) {
-            Ok(rendered) => rendered,
+        let (intended, job) = match self.intent(step, &key, &on, &facts) {
+            Ok(intent) => intent,
             Err(why) => return self.cannot_send(step, key, &why).await,
         };
+        let (mut intents, mut steps) = (vec![intended], vec![(key, job)]);
+        if together && let Some((first, _)) = steps.first() {
+            for key in behind(&plan, &self.run, first) {
+                let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
+                    break;
+                };
+                // What cannot be rendered is told when its turn comes.
+                let Ok((intended, job)) = self.intent(step, &key, &on, &facts) else {
+                    break;
+                };
+                intents.push(intended);
+                steps.push((key, job));
+            }
+        }
+        for (key, _) in &steps {
+            self.busy.insert(Busy::Step(key.clone()));
+        }
+        self.write_then(intents, Then::Send(steps)).await
+    }
+
+    /// A step rendered: its intent, and the job.
+    fn intent(&self, step: &PlannedStep, key: &StepKey, on: &HostName, facts: &Facts) -> Result<(Event, Job), String> {
+        let rendered = self.render(step, key)?;
         let job = self.job(
             step,
-            &key,
+            key,
             on.clone(),
-            &facts,
+            facts,
             rendered.env,
             rendered.stdin,
             rendered.work,
         );
         let intended = Event::Intended {
             key: key.clone(),
-            on,
+            on: on.clone(),
             call: self.setup.redactor.redact_text(&rendered.words),
             changes: job.changes,
             latched: job.latch.is_some(),
             boot: facts.boot.clone(),
             limit_ms: step.timeout_ms,
         };
-        self.busy.insert(Busy::Step(key.clone()));
-        self.write_then(vec![intended], Then::Send(key, Box::new(job))).await
+        Ok((intended, job))
     }
 
     /// The former content goes beside the journal; a secret in it must not, so then the upload needs an undo of its own.
@@ -360,11 +392,23 @@ impl Driver {
         self.job(step, key, on, &Facts::default(), Vec::new(), None, Work::Holds(true))
     }
 
-    pub(super) fn send_off(&mut self, key: StepKey, job: Job) {
+    pub(super) fn send_off(&mut self, mut steps: Vec<(StepKey, Job)>) {
         let plan = Arc::clone(&self.setup.plan);
-        let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
+        let step = |key: &StepKey| plan.step(&key.phase, key.stage, &key.step);
+        if steps.len() > 1 {
+            let tasks = steps
+                .iter()
+                .filter_map(|(key, _)| Some(self.task(step(key)?, key.clone())));
+            let spare = steps
+                .iter()
+                .filter_map(|(key, _)| Some(self.task(step(key)?, key.clone())));
+            let several = Several::new(tasks.collect(), spare.collect());
+            let jobs = steps.into_iter().map(|(_, job)| job).collect();
+            several.send_off(jobs, self.hold.subscribe(), self.hands.clone());
             return;
-        };
+        }
+        let Some((key, job)) = steps.pop() else { return };
+        let Some(step) = step(&key) else { return };
         if let Call::Manual { .. } = step.call {
             self.ask_person(step, key, &job);
             return;
@@ -381,21 +425,7 @@ impl Driver {
         tokio::spawn(async move {
             let work = tokio::spawn(async move { task.run(&job, &hands, recover).await });
             if work.await.is_err() {
-                let why = BROKEN.to_owned();
-                let end = if changes {
-                    End::Unknown { why, stopped: false }
-                } else {
-                    End::Failed(why)
-                };
-                spare.tell(
-                    Done {
-                        end,
-                        unchanged: false,
-                        more: Default::default(),
-                    },
-                    Vec::new(),
-                    Duration::ZERO,
-                );
+                broken(spare, changes);
             }
         });
     }
@@ -419,6 +449,9 @@ impl Driver {
         let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
             return Ok(());
         };
+        if done.end == End::PassedOver {
+            return self.write_then(vec![Event::NeverBegan { key }], Then::Nothing).await;
+        }
         if done.end == End::NeverBegan {
             // Whatever takes the link away at each start (a host, or something on the way that dislikes the command) would
             // otherwise have the step sent for ever.

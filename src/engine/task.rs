@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::drive::Message;
-use crate::action::{self, Done, Hands, Job};
+use crate::action::{self, Done, End, Hands, Job};
 use crate::journal::files;
 use crate::journal::output::{Finished as Stored, Spool};
 use crate::plan::PlannedStep;
@@ -27,6 +27,22 @@ pub(super) const BROKEN: &str = "pitstop itself failed while this was under way"
 /// started work for, so work that could end without one would hold the run for ever.
 pub(super) async fn sound<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static, otherwise: T) -> T {
     tokio::spawn(work).await.unwrap_or(otherwise)
+}
+
+/// Tells the end of a step whose work ended in a bug of ours.
+pub(super) fn broken(task: Task, changes: bool) {
+    let why = BROKEN.to_owned();
+    let end = if changes {
+        End::Unknown { why, stopped: false }
+    } else {
+        End::Failed(why)
+    };
+    let done = Done {
+        end,
+        unchanged: false,
+        more: Default::default(),
+    };
+    task.tell(done, Vec::new(), Duration::ZERO);
 }
 
 /// A step that ended.
@@ -108,6 +124,11 @@ impl Task {
             redactor,
             send,
         }
+    }
+
+    /// Where its output goes.
+    pub fn sink(&mut self) -> &mut dyn Sink {
+        &mut self.streams
     }
 
     /// Performs the job, or asks how it stands, and tells the driver. A panic below is this host's failure.

@@ -301,7 +301,8 @@ pub enum Event {
         /// With what.
         result: Box<StepResult>,
     },
-    /// The host proves that an attempt never began and never will: it was not an attempt.
+    /// The host proves that an attempt never began and never will: it was not an attempt. Also of a step that changes nothing,
+    /// sent behind others of which one did not end with 0.
     NeverBegan {
         /// Its key.
         key: StepKey,

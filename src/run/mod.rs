@@ -23,6 +23,7 @@ mod state;
 mod steady;
 #[cfg(test)]
 mod tests;
+pub mod together;
 pub mod unwind;
 pub mod verdict;
 

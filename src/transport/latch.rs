@@ -5,6 +5,7 @@
 //!         latch.sh, _open NONCE SHELL RUN     → NONCE L made boot lane directory
 //! step    _s NONCE KEY 'command' NONCE        → first 64 KiB of stdout, NONCE O, of stderr, NONCE E status
 //! read    _r NONCE KEY 'command' NONCE        → the same, of a step that changes nothing: no latch, the lane runs it itself
+//!         several of these in one write      → the same for each; E not: it was not run
 //! pull    _g NONCE KEY o|e skip count         → blocks at exact offsets, NONCE G
 //! probe   _q NONCE KEY BOOT                   → NONCE Q answer (poisons what never began)
 //! stop    _k NONCE KEY TERM|KILL|0 [lane]     → NONCE K ended n | alive | none
@@ -54,6 +55,8 @@ pub(super) struct Lane {
     finder: Regex,
     buffer: Vec<u8>,
     searched: usize,
+    /// The first half of a step's answer.
+    out: Option<Vec<u8>>,
     dead: bool,
     /// What `_open` said.
     pub(super) hello: Hello,
@@ -87,6 +90,8 @@ pub(super) struct Reply {
     err: Vec<u8>,
     /// The status on record; `None`: ask (`_q`).
     pub(super) status: Option<i32>,
+    /// It was not run, and will not be: see [`Lane::send_reads`].
+    pub(super) passed_over: bool,
 }
 
 /// How a step is run.
@@ -141,6 +146,7 @@ impl Lane {
             finder,
             buffer: Vec::new(),
             searched: 0,
+            out: None,
             dead: false,
             hello,
         };
@@ -193,49 +199,35 @@ impl Lane {
             Runs::Latched => "_s",
             Runs::InLane => "_r",
         };
-        let mut line = String::new();
-        if !settled.is_empty() {
-            line = format!("_a {n} {} >/dev/null\n", settled.join(" "));
-        }
+        let mut line = acknowledging(n, settled);
         line.push_str(&format!("{function} {n} {key} {} {n}\n", quote(command)));
         self.channel.send(line)
     }
 
-    /// Waits for the answer to [`Lane::send_step`]. Safe to drop in the middle and call again.
-    pub(super) async fn step_reply(&mut self, state: &mut Option<Vec<u8>>) -> Result<Reply, String> {
-        let out = match state.take() {
-            Some(out) => out,
-            None => self.frame("O").await?.0,
-        };
-        *state = Some(out);
-        let (err, word) = self.frame("E").await?;
-        Ok(Reply {
-            out: state.take().unwrap_or_default(),
-            err,
-            status: status(&word),
-        })
+    /// Sends steps that change nothing, in one write: each is run if the one before it ended with 0 and the fence does not
+    /// stand. Only where [`Hello::process`] is known.
+    pub(super) fn send_reads(&mut self, steps: &[(String, String)], fence: &str, settled: &[String]) -> bool {
+        let n = &self.nonce;
+        let mut lines = acknowledging(n, settled);
+        for (at, (key, command)) in steps.iter().enumerate() {
+            let fence = if at == 0 { "" } else { fence };
+            lines.push_str(&format!("_r {n} {key} {} {n} {fence}\n", quote(command)));
+        }
+        self.channel.send(lines)
     }
 
-    /// Gives the sink what a step's answer brought beyond what was pulled before, then the rest.
-    pub(super) async fn finish(
-        &mut self,
-        key: &str,
-        reply: &Reply,
-        pulled: &mut Pulled,
-        sink: &mut dyn Sink,
-    ) -> Result<(), String> {
-        for (stream, inline) in [(Stream::Out, &reply.out), (Stream::Err, &reply.err)] {
-            let at = pulled.at(stream);
-            let have = usize::try_from(*at).unwrap_or(usize::MAX);
-            if let Some(new) = inline.get(have..).filter(|new| !new.is_empty()) {
-                sink.take(stream, new);
-                *at = inline.len() as u64;
-            }
-            if inline.len() as u64 >= BLOCK {
-                self.pull(key, stream, at, sink).await?;
-            }
+    /// Waits for the answer to [`Lane::send_step`], or the next one to [`Lane::send_reads`]. Safe to drop in the middle and call again.
+    pub(super) async fn step_reply(&mut self) -> Result<Reply, String> {
+        if self.out.is_none() {
+            self.out = Some(self.frame("O").await?.0);
         }
-        self.count_rest(key, pulled, sink).await
+        let (err, word) = self.frame("E").await?;
+        Ok(Reply {
+            out: self.out.take().unwrap_or_default(),
+            err,
+            status: status(&word),
+            passed_over: word == "not",
+        })
     }
 
     /// Gives the sink everything of both streams that is there and that it has not.
@@ -421,6 +413,14 @@ impl Lane {
     }
 }
 
+/// The line that removes the traces of settled attempts, if there are any.
+fn acknowledging(nonce: &str, settled: &[String]) -> String {
+    if settled.is_empty() {
+        return String::new();
+    }
+    format!("_a {nonce} {} >/dev/null\n", settled.join(" "))
+}
+
 /// `PID/BEGAN` as two words, if it is that.
 fn process(word: &str) -> Option<String> {
     let (pid, began) = word.split_once('/')?;
@@ -435,6 +435,23 @@ fn status(word: &str) -> Option<i32> {
         n @ 384.. => Some(n - 256),
         n @ 256.. => Some(n - 128),
         n => Some(n),
+    }
+}
+
+impl Reply {
+    /// Gives the sink what this brought beyond what was pulled before; true: there may be more, to be pulled.
+    pub(super) fn give(&self, pulled: &mut Pulled, sink: &mut dyn Sink) -> bool {
+        let mut more = false;
+        for (stream, inline) in [(Stream::Out, &self.out), (Stream::Err, &self.err)] {
+            let at = pulled.at(stream);
+            let have = usize::try_from(*at).unwrap_or(usize::MAX);
+            if let Some(new) = inline.get(have..).filter(|new| !new.is_empty()) {
+                sink.take(stream, new);
+                *at = inline.len() as u64;
+            }
+            more |= inline.len() as u64 >= BLOCK;
+        }
+        more
     }
 }
 

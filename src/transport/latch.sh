@@ -66,9 +66,11 @@ _said() { # nonce
   echo "$1 E ${_e:-?}"
 }
 
-# READ: a step that changes nothing, in the lane itself, without a record and without a session of its own.
-_r() { # nonce key command nonce
-  [ "$4" = "$1" ] || { echo "$1 O"; echo "$1 E frame"; return; }
+# READ: a step that changes nothing, in the lane itself, without a record and without a session of its own. Of several sent
+# together each after the first runs only if the one before ended with 0, the fence does not stand, and somebody still listens.
+_r() { # nonce key command nonce [fence, but for the first]
+  [ "$4" = "$1" ] || { _e=; echo "$1 O"; echo "$1 E frame"; return; }
+  [ -z "$5" ] || { [ "$_e" = 0 ] && [ ! -e "$_d/$5.n" ] && [ -d "/proc/$PPID" ]; } || { _e=; echo "$1 O"; echo "$1 E not"; return; }
   _f=$_d/$2
   ( set +C; umask "$_u"; PITSTOP_LATCH=${_d##*/}.$2; export PITSTOP_LATCH
   eval "set --; unset _x _y _z _w _n _e _l _u _b _d _f _c _kb _kp _kt _sh _sid _R
@@ -122,8 +124,9 @@ _q() { # nonce key boot
 }
 
 # STOP: signal 0 only looks. `ended`: it had ended by itself before the first signal, what it left behind is not ours to end.
-# Of a step without a record the lane is told that runs it, by its process and when that began.
-_k() { # nonce key signal lane began
+# Of a step without a record the lane is told that runs it, by its process and when that began, and the fence of those behind it.
+_k() { # nonce key signal lane began fence
+  [ "$6" ] && { echo >"$_d/$6.n"; } 2>/dev/null
   _f=$_d/$2; _p
   [ "$4" ] && { _st "$4"; _kp=-; _kt=; [ "$_x" = "$5" ] && _kp=$4; }
   [ "$3" = TERM ] && [ "$_e" ] && { echo "$1 K ended $_e"; return; }

@@ -15,9 +15,11 @@ mod local;
 mod lock;
 pub mod look;
 mod plain;
+mod reads;
 pub mod script;
 mod shell;
 mod ssh;
+mod steps;
 mod way;
 
 pub use local::LocalTransport;
@@ -197,6 +199,34 @@ pub trait Sink: Send {
     fn restart(&mut self) {}
 }
 
+/// Takes what comes of several commands.
+pub trait Each: Send {
+    /// The sink of the nth, from 0.
+    fn sink(&mut self, nth: usize) -> &mut dyn Sink;
+
+    /// The nth has ended. Told of each once, in order.
+    fn ended(&mut self, nth: usize, how: How);
+}
+
+/// [`Session::run_reads`] with a round trip for each.
+async fn one_by_one<S: Session + ?Sized>(
+    session: &S,
+    requests: &[Request],
+    hold: tokio::sync::watch::Receiver<bool>,
+    each: &mut dyn Each,
+) {
+    let mut goes_on = true;
+    for (nth, request) in requests.iter().enumerate() {
+        let how = if goes_on && !*hold.borrow() {
+            session.run(request.clone(), each.sink(nth)).await
+        } else {
+            How::NotSent("a step that was to go before it did not end well".to_owned())
+        };
+        goes_on = how == How::Exited(0);
+        each.ended(nth, how);
+    }
+}
+
 /// How many bytes of one stream of one command are given to the sink; past it they are only counted.
 pub const KEPT: u64 = 64 << 20;
 
@@ -289,6 +319,23 @@ pub trait Session: Send + Sync {
     /// A latched request is started at most once under its key, whoever asks; asking again for a key that has ended returns
     /// the recorded end.
     fn run<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Pending<'a, How>;
+
+    /// True if [`Session::run_reads`] costs one round trip for all.
+    fn takes_several(&self) -> bool {
+        false
+    }
+
+    /// Runs commands that change nothing, of one user, one after another, each only if the one before it ended with status 0
+    /// and `hold` has not turned true; the others are [`How::NotSent`]. Each has its own limit, from the end of the one before
+    /// it, and its own end, told in order.
+    fn run_reads<'a>(
+        &'a self,
+        requests: &'a [Request],
+        hold: tokio::sync::watch::Receiver<bool>,
+        each: &'a mut dyn Each,
+    ) -> Pending<'a, ()> {
+        Box::pin(one_by_one(self, requests, hold, each))
+    }
 
     /// Asks how a latched attempt stands. `boot` is the boot identity journalled before its intent.
     fn probe<'a>(

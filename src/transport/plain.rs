@@ -4,9 +4,10 @@
 //! only a record on the host can: after a lost link the answer is [`How::Unknown`].
 
 use super::channel::{Channel, Event, ends};
-use super::host::{Host, cancelled};
+use super::host::Host;
 use super::latch::{ANSWER, FUNCTIONS, LONGEST_COMMAND};
 use super::shell::{self, quote};
+use super::steps::cancelled;
 use super::{Command, How, KEPT, Request, Sink, Stream};
 
 /// Behind [`FUNCTIONS`], of which it uses `_sid`. Runs `$2` in a session of its own whose number is told first (0: the host cannot make one); the last word proves that the

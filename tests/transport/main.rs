@@ -18,6 +18,10 @@ mod room;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod together;
+#[cfg(test)]
+mod trips;
+#[cfg(test)]
 mod users;
 
 /// One suite for each way to reach a host and each shell that may be there.
@@ -71,4 +75,8 @@ contract!(
     what_a_step_left_running_says_nothing_in_the_next_one,
     past_its_limit_a_loop_of_the_shell_itself_is_proven_stopped,
     a_read_only_step_without_a_place_for_its_output_is_not_run,
+    reads_sent_together_run_in_order_until_one_fails,
+    behind_a_read_that_was_stopped_none_begins,
+    reads_that_are_held_do_not_begin,
+    when_the_link_is_cut_no_further_read_begins,
 );

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::foreseen::Grouping;
+use super::step::{attempt, settle};
 use super::{blank, *};
 use crate::plan::{Plan, Stage, Value, item_words};
-use crate::run::event::{Answer, Event, GateEnd, Kept, Slot, Stamped, StepKey, StepResult};
+use crate::run::event::{Answer, Event, GateEnd, Slot, Stamped, StepKey};
 use crate::run::objective::{self, millis_between};
 use crate::run::{line, moved};
 
@@ -23,6 +24,8 @@ pub(super) struct Gather<'p> {
     /// The items of `for_each` steps, by phase, stage, step and host.
     lists: BTreeMap<(String, Stage, String, Option<HostName>), Vec<Value>>,
     foreseen: Grouping,
+    /// When a host's last step in a phase ended.
+    latest: BTreeMap<(String, Option<HostName>), Timestamp>,
     /// The last event and whether it closed the journal, for resumptions.
     before: Option<(Timestamp, bool)>,
 }
@@ -37,6 +40,7 @@ impl<'p> Gather<'p> {
             places: BTreeMap::new(),
             lists: BTreeMap::new(),
             foreseen: Grouping::default(),
+            latest: BTreeMap::new(),
             before: None,
         }
     }
@@ -417,8 +421,14 @@ impl<'p> Gather<'p> {
                 s.attempts.push(attempt(key.attempt, at, *limit_ms));
             }
             Event::Settled { key, outcome, result } => {
+                let line = (key.phase.clone(), key.host.clone());
+                let before = self.latest.insert(line, at);
                 let Some(s) = self.step(key) else { return };
                 settle(s, key, at, *outcome, result);
+                // Several that change nothing may be sent at one time: each began when the one before it had ended.
+                if let (Some(a), Some(before)) = (s.attempts.last_mut(), before.filter(|b| *b <= at)) {
+                    a.started = a.started.max(before);
+                }
             }
             Event::NeverBegan { key } => {
                 let Some(s) = self.step(key) else { return };
@@ -524,54 +534,6 @@ impl<'p> Gather<'p> {
 /// A step's name, with its item.
 pub(super) fn with_item(name: &str, item: Option<&str>) -> String {
     item.map_or_else(|| name.to_owned(), |item| format!("{name} ({item})"))
-}
-
-fn settle(s: &mut StepRecord, key: &StepKey, at: Timestamp, outcome: Outcome, result: &StepResult) {
-    if !s.attempts.iter().any(|a| a.attempt == key.attempt) {
-        // Steps that nothing is sent for have no intent: their length is known.
-        let length = i64::try_from(result.duration_ms).unwrap_or(0);
-        let started = at.checked_sub(SignedDuration::from_millis(length)).unwrap_or(at);
-        s.attempts.push(attempt(key.attempt, started, 0));
-    }
-    let Some(a) = s.attempts.iter_mut().find(|a| a.attempt == key.attempt) else {
-        return;
-    };
-    a.ended = Some(at);
-    a.duration_ms = result.duration_ms;
-    a.outcome = Some(outcome);
-    a.rc = result.rc;
-    a.why.clone_from(&result.why);
-    a.stdout = output(&result.stdout);
-    a.stderr = output(&result.stderr);
-    s.outcome = Some(outcome);
-    s.warned = result.warned;
-    s.why.clone_from(&result.why);
-    s.changed |= result.changed;
-    s.evidence.extend(result.evidence.clone());
-}
-
-fn attempt(number: u32, started: Timestamp, limit_ms: u64) -> AttemptRecord {
-    AttemptRecord {
-        attempt: number,
-        started,
-        ended: None,
-        duration_ms: 0,
-        limit_ms,
-        outcome: None,
-        rc: None,
-        why: String::new(),
-        stdout: OutputRecord::default(),
-        stderr: OutputRecord::default(),
-    }
-}
-
-fn output(k: &Kept) -> OutputRecord {
-    OutputRecord {
-        bytes: k.bytes,
-        digest: k.digest.clone(),
-        truncated: k.truncated,
-        text: k.text.clone(),
-    }
 }
 
 fn host_phase<'r>(hosts: &'r mut [HostRecord], host: &HostName, phase: &str) -> Option<&'r mut HostPhase> {

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, HostName};
 use crate::plan::Stage;
-use crate::run::event::Outcome;
+use crate::run::event::{Kept, Outcome, StepKey, StepResult};
 use crate::run::moment;
 
 /// A step on a host, with its attempts.
@@ -145,4 +145,54 @@ pub enum UndoState {
     Covered,
     /// The step cannot be taken back.
     Impossible,
+}
+
+/// Its end, as the journal tells it.
+pub(super) fn settle(s: &mut StepRecord, key: &StepKey, at: Timestamp, outcome: Outcome, result: &StepResult) {
+    if !s.attempts.iter().any(|a| a.attempt == key.attempt) {
+        // Steps that nothing is sent for have no intent: their length is known.
+        let length = i64::try_from(result.duration_ms).unwrap_or(0);
+        let started = at.checked_sub(SignedDuration::from_millis(length)).unwrap_or(at);
+        s.attempts.push(attempt(key.attempt, started, 0));
+    }
+    let Some(a) = s.attempts.iter_mut().find(|a| a.attempt == key.attempt) else {
+        return;
+    };
+    a.ended = Some(at);
+    a.duration_ms = result.duration_ms;
+    a.outcome = Some(outcome);
+    a.rc = result.rc;
+    a.why.clone_from(&result.why);
+    a.stdout = output(&result.stdout);
+    a.stderr = output(&result.stderr);
+    s.outcome = Some(outcome);
+    s.warned = result.warned;
+    s.why.clone_from(&result.why);
+    s.changed |= result.changed;
+    s.evidence.extend(result.evidence.clone());
+}
+
+/// An attempt that has begun.
+pub(super) fn attempt(number: u32, started: Timestamp, limit_ms: u64) -> AttemptRecord {
+    AttemptRecord {
+        attempt: number,
+        started,
+        ended: None,
+        duration_ms: 0,
+        limit_ms,
+        outcome: None,
+        rc: None,
+        why: String::new(),
+        stdout: OutputRecord::default(),
+        stderr: OutputRecord::default(),
+    }
+}
+
+fn output(k: &Kept) -> OutputRecord {
+    OutputRecord {
+        bytes: k.bytes,
+        digest: k.digest.clone(),
+        truncated: k.truncated,
+        text: k.text.clone(),
+    }
 }
