@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::channel::Channels;
 use super::lanes::{State, User};
-use super::latch::{ANSWER, Hello, Lane, Pulled, Runs};
+use super::latch::{ANSWER, About, Hello, Lane, Pulled, Runs};
 use super::shell;
 use super::steps::in_time;
 use super::{ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Pending, Privilege, Probe, Put};
@@ -51,10 +51,19 @@ impl Host {
         channels: Box<dyn Channels>,
         to: &Endpoint,
         latch: bool,
+        known: About<'_>,
         about: impl FnOnce(&mut Facts, &Hello),
     ) -> Result<Self, ConnectError> {
         let limit = to.connect_timeout;
-        let opened = Lane::open(channels.as_ref(), &to.privilege, None, Some(&to.run), limit).await;
+        let opened = Lane::open(
+            channels.as_ref(),
+            &to.privilege,
+            None,
+            Some(&to.run),
+            Some(known),
+            limit,
+        )
+        .await;
         let lane = opened.map_err(|cause| ConnectError {
             doing: format!("starting a shell on {}", to.host),
             cause,
@@ -62,8 +71,8 @@ impl Host {
             transient: channels.is_closed(),
             touched: true,
         })?;
-        let mut known = facts::read(&lane.hello);
-        about(&mut known, &lane.hello);
+        let mut facts = facts::read(&lane.hello);
+        about(&mut facts, &lane.hello);
         let runs_reads = lane.hello.process.is_some();
         let first = User {
             known: true,
@@ -79,7 +88,7 @@ impl Host {
         Ok(Self {
             channels,
             privilege: to.privilege.clone(),
-            facts: known,
+            facts,
             limit,
             run: to.run.clone(),
             latch: latch && !control::off(Protection::Latch),

@@ -58,7 +58,7 @@ impl Host {
 
     async fn open_lane(&self, user: Option<&str>) -> Result<Lane, String> {
         let run = (!self.state().left).then_some(&self.run);
-        Lane::open(self.channels.as_ref(), &self.privilege, user, run, self.limit).await
+        Lane::open(self.channels.as_ref(), &self.privilege, user, run, None, self.limit).await
     }
 
     fn is_known(&self, user: Option<&str>) -> bool {

@@ -62,6 +62,13 @@ pub(super) struct Lane {
     pub(super) hello: Hello,
 }
 
+/// What is known of a host already when it is asked for its facts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About<'a> {
+    /// As whom we are logged in.
+    pub(super) user: Option<&'a str>,
+}
+
 /// What a lane's opening told.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hello {
@@ -115,12 +122,13 @@ pub(super) enum Alive {
 }
 
 impl Lane {
-    /// Opens a lane: shell, functions, directory and facts, in the fewest round trips.
+    /// Opens a lane: shell, functions, directory, and facts if they are wanted, in the fewest round trips.
     pub(super) async fn open(
         channels: &dyn Channels,
         privilege: &Privilege,
         user: Option<&str>,
         run: Option<&RunId>,
+        facts: Option<About<'_>>,
         limit: Duration,
     ) -> Result<Self, String> {
         let shell = &privilege.shell;
@@ -131,11 +139,14 @@ impl Lane {
         };
         let channel = shell::open(channels, privilege, user, &inner, limit).await?;
         let nonce = shell::nonce()?;
-        let text = format!(
-            "{FUNCTIONS}\n_open {nonce} {} {}\n_facts {nonce}\n",
+        let mut text = format!(
+            "{FUNCTIONS}\n_open {nonce} {} {}\n",
             quote(&privilege.shell),
             run.map_or("", RunId::as_str)
         );
+        if let Some(About { user }) = facts {
+            text.push_str(&format!("_facts {nonce} {}\n", user.map(quote).unwrap_or_default()));
+        }
         channel.send(text);
         let finder = Regex::new(&nonce).map_err(|e| format!("the nonce is odd: {e}"))?;
         let hello = Hello::default();
@@ -159,7 +170,10 @@ impl Lane {
         if dir.len() > LONGEST_PATH {
             return Err("the host names a directory that no host has".to_owned());
         }
-        let (facts, _) = lane.answer("F", limit).await?;
+        let facts = match facts {
+            Some(_) => lane.answer("F", limit).await?.0,
+            None => Vec::new(),
+        };
         lane.hello = Hello {
             dir: (made != "none").then_some(dir),
             made: made == "new",

@@ -36,9 +36,10 @@ _open() { # nonce shell run (none: the run has left)
   # Each place twice: another run that ends may take the empty upper directory away in between.
   for _x in "${HOME:-/}/.pitstop" "${HOME:-/}/.pitstop" "" ""; do
     [ "$_x" ] || _x=/var/tmp/.pitstop-$(id -u)
-    [ -d "$_x" ] || mkdir "$_x" 2>/dev/null
+    # Both at once; if another run was faster with the first, the second is made anew, so that it is known to be new.
+    [ -e "$_x" ] || [ -h "$_x" ] || { mkdir "$_x" "$_x/$3" && _y=new || rmdir "$_x/$3"; } 2>/dev/null
     if [ -d "$_x" ] && [ ! -h "$_x" ] && [ -O "$_x" ] && [ -w "$_x" ]; then
-      mkdir "$_x/$3" 2>/dev/null && _y=new
+      [ $_y = new ] || { mkdir "$_x/$3" && _y=new; } 2>/dev/null
       if [ -d "$_x/$3" ] && [ ! -h "$_x/$3" ] && [ -O "$_x/$3" ] && [ -w "$_x/$3" ]; then _d=$_x/$3; break; fi
     fi
   done
@@ -152,14 +153,15 @@ _a() { # nonce keys...
 }
 _z() { rm -rf "${_d:?}"; rmdir "${_d%/*}" 2>/dev/null; if [ -e "$_d" ]; then echo "$1 Z left"; else echo "$1 Z gone"; fi; }
 
-# FACTS: what the host says about itself.
-_facts() { # nonce
+# FACTS: what the host says about itself; a program is started only for what no file says.
+_facts() { # nonce [user, if that is known]
   ( set +C
   _x=; _y=; read -r _x </proc/sys/kernel/ostype; read -r _y </proc/sys/kernel/osrelease
-  echo "os=${_x:-$(uname -s)}"; echo "kernel=${_y:-$(uname -r)}"; echo "user=$(id -un)"
+  echo "os=${_x:-$(uname -s)}"; echo "kernel=${_y:-$(uname -r)}"; echo "user=${2:-$(id -un)}"
   _x=; read -r _x </etc/machine-id; echo "machine=$_x"
   for _x in /etc/ssh/ssh_host_*_key.pub; do read -r _y _z _w <"$_x" && echo "key=$_z"; done
-  _x=$(systemd-detect-virt); [ "$_x" ] || { { [ -e /.dockerenv ] || [ -e /run/.containerenv ]; } && _x=container; }; echo "virtual=$_x"
+  _x=; read -r _x </run/systemd/container || { [ -e /run/.containerenv ] && _x=podman; } || { [ -e /.dockerenv ] && _x=docker; } || _x=$(systemd-detect-virt)
+  echo "virtual=$_x"
   [ -r /etc/os-release ] && { ID= VERSION_ID= ID_LIKE=; . /etc/os-release; echo "distro=$ID"; echo "version=$VERSION_ID"; echo "like=$ID_LIKE"; }
   ) </dev/null 2>/dev/null
   echo "$1 F"

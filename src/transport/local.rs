@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::channel::{Channel, Channels, Event, Feed, Input};
 use super::facts::add_first_key;
 use super::host::Host;
+use super::latch::About;
 use super::{ConnectError, Endpoint, Pending, Session, Stream, Transport};
 
 /// What of pitstop's environment a command on the control machine sees.
@@ -60,10 +61,12 @@ impl Transport for LocalTransport {
             let channels = Box::new(Children {
                 home: self.home.clone(),
             });
-            let host = Host::begin(channels, to, true, |facts, hello| match &self.home {
-                // Another home stands for another machine: it has a lock of its own.
-                Some(home) => facts.machine = format!("{} {}", facts.machine, home.display()),
-                None => add_first_key(facts, hello),
+            let host = Host::begin(channels, to, true, About { user: None }, |facts, hello| {
+                match &self.home {
+                    // Another home stands for another machine: it has a lock of its own.
+                    Some(home) => facts.machine = format!("{} {}", facts.machine, home.display()),
+                    None => add_first_key(facts, hello),
+                }
             })
             .await?;
             Ok(Arc::new(host) as Arc<dyn Session>)

@@ -16,6 +16,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
 use super::SshTransport;
+use super::ack::Prompt;
 use super::auth::Refused;
 use super::client::{Client, Learnt, printable};
 use super::hostkey::{KnownHosts, Names, Verdict};
@@ -83,7 +84,7 @@ impl SshTransport {
         let (mut wait, mut give_up) = (FIRST_WAIT, None);
         loop {
             let turn = gate.acquire().await;
-            let failed = match self.attempt(to).await {
+            let failed = match self.ramp.through(self.attempt(to)).await {
                 Ok(connection) => return Ok(connection),
                 Err(failed) => failed,
             };
@@ -109,7 +110,7 @@ impl SshTransport {
         let Some(jump) = &to.jump else {
             return match &to.way.proxy {
                 Some(command) => Ok((Box::new(proxy::start(command, to)?), None)),
-                None => Ok((Box::new(tcp(to).await?), None)),
+                None => Ok((Box::new(Prompt::new(tcp(to).await?)), None)),
             };
         };
         let bastion = self.bastion(jump).await?;

@@ -3,12 +3,14 @@
 //! Owns: [`SshTransport`], what its connections share (bastions, logins in flight). Must not: run steps; that is `host.rs`.
 //! With `key/`, the only place that names russh.
 
+mod ack;
 mod auth;
 mod client;
 mod connect;
 mod hostkey;
 mod meter;
 mod proxy;
+mod ramp;
 mod scan;
 mod session;
 mod sftp;
@@ -27,6 +29,7 @@ pub use self::scan::{ShownKey, Standing};
 use self::connect::Connection;
 use super::facts::add_first_key;
 use super::host::Host;
+use super::latch::About;
 use super::{ConnectError, Endpoint, Pending, Session, Transport};
 use crate::secret::Secret;
 
@@ -83,6 +86,8 @@ pub struct SshTransport {
     options: SshOptions,
     /// Held while a login to this address is not through.
     logins: Mutex<HashMap<(String, u16), Arc<Semaphore>>>,
+    /// Held for the first moments of any login.
+    ramp: ramp::Ramp,
     /// One connection to each bastion, shared by the hosts behind it.
     bastions: Mutex<HashMap<String, Arc<Mutex<Bastion>>>>,
     /// Encrypted keys that a passphrase has opened: that takes long on purpose, and is done once for all hosts.
@@ -95,6 +100,7 @@ impl SshTransport {
         Self {
             options,
             logins: Mutex::default(),
+            ramp: ramp::Ramp::default(),
             bastions: Mutex::default(),
             opened: Mutex::default(),
         }
@@ -184,10 +190,12 @@ impl Transport for SshTransport {
         Box::pin(async move {
             let connection = Arc::new(self.login(to).await?);
             let learnt = connection.learnt();
+            let user = self.user(to)?;
             let host = Host::begin(
                 Box::new(session::SshChannels::new(connection)),
                 to,
                 self.options.latch,
+                About { user: Some(&user) },
                 |facts, hello| {
                     facts.host_key = learnt.host_key;
                     facts.algorithms = learnt.algorithms;
