@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::Asked;
+use super::begun::Begun;
 use super::watch::Watch;
 use crate::id::HostName;
 use crate::plan::*;
@@ -49,6 +50,7 @@ pub struct Checker {
     /// How many items each list has, by phase, stage, step and host.
     lists: BTreeMap<(String, Stage, String, Option<HostName>), u32>,
     /// What may begin after what.
+    begun: Begun,
     watch: Watch,
     /// What a person was asked, and what came of the answer.
     people: Asked,
@@ -70,6 +72,7 @@ impl Checker {
             signalled: false,
             waits: BTreeSet::new(),
             lists: BTreeMap::new(),
+            begun: Begun::default(),
             watch: Watch::default(),
             people: Asked::default(),
             violations: Vec::new(),
@@ -87,6 +90,13 @@ impl Checker {
     }
 
     pub fn see(&mut self, e: &Stamped) {
+        for e in self.begun.told(e) {
+            self.see_begun(&e);
+        }
+        self.violations.append(&mut self.begun.violations);
+    }
+
+    fn see_begun(&mut self, e: &Stamped) {
         self.watch.see(&self.plan, e);
         self.violations.append(&mut self.watch.violations);
         self.people.see(&self.plan, e);

@@ -3,6 +3,7 @@
 
 mod asked;
 mod backward;
+mod begun;
 mod between;
 mod check;
 mod compared;
@@ -18,5 +19,6 @@ mod properties;
 mod sample;
 mod sim;
 mod standing;
+mod together;
 mod told;
 mod watch;

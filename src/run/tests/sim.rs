@@ -14,6 +14,7 @@ use crate::plan::{Plan, Value};
 use crate::run::ask::{Choice, choices};
 use crate::run::event::*;
 use crate::run::next::{Next, next, reopenings};
+use crate::run::together::behind;
 use crate::run::verdict::{Also, verdict};
 use crate::run::{Run, line};
 
@@ -184,6 +185,19 @@ enum Landing {
     Ends(Fate),
     /// The host proves that it never began.
     Never,
+    /// It was sent behind the one before it of this line.
+    Behind,
+}
+
+/// The fate of a step that is sent: it is not left out any more.
+fn sent(fate: Fate) -> Fate {
+    match fate.outcome {
+        Outcome::Skipped => Fate {
+            outcome: Outcome::Ok,
+            ..fate
+        },
+        _ => fate,
+    }
 }
 
 impl Fault {
@@ -473,7 +487,8 @@ impl<W: World> Sim<W> {
                 other => todo.push(other),
             }
         }
-        let choices = todo.len() + self.flying.len();
+        let land = |(_, landing): &&(StepKey, Landing)| !matches!(landing, Landing::Behind);
+        let choices = todo.len() + self.flying.iter().filter(land).count();
         if choices == 0 {
             let until = sleep.unwrap();
             assert!(until > self.now, "sleeps into the past\n{}", self.story());
@@ -482,13 +497,14 @@ impl<W: World> Sim<W> {
         }
         let pick = self.world.pick(choices).min(choices - 1);
         if pick >= todo.len() {
-            match self.flying.remove(pick - todo.len()) {
-                (key, Landing::Ends(fate)) => {
-                    self.now += SignedDuration::from_millis(fate.ms as i64);
-                    self.settle(key, fate);
-                }
-                (key, Landing::Never) => self.emit(Event::NeverBegan { key }),
-            }
+            let lands = self
+                .flying
+                .iter()
+                .enumerate()
+                .filter(|(_, f)| land(f))
+                .nth(pick - todo.len());
+            let (at, _) = lands.unwrap();
+            self.land(at);
             return None;
         }
         // Half of the time all of the list begins at once, as an engine would have it.
@@ -501,6 +517,57 @@ impl<W: World> Sim<W> {
             return None;
         }
         self.begin(todo.swap_remove(pick))
+    }
+
+    fn land(&mut self, at: usize) {
+        let (key, landing) = self.flying.remove(at);
+        match landing {
+            Landing::Ends(fate) => {
+                self.now += SignedDuration::from_millis(fate.ms as i64);
+                self.settle(key.clone(), fate);
+                self.follow(&key, fate.outcome == Outcome::Ok && !fate.warned);
+            }
+            Landing::Never | Landing::Behind => self.emit(Event::NeverBegan { key }),
+        }
+    }
+
+    /// What was sent behind this one begins if it ended well and nothing was decided meanwhile: then `next` wants the same.
+    fn follow(&mut self, ended: &StepKey, well: bool) {
+        let line = |k: &StepKey| (k.phase == ended.phase) && k.host == ended.host;
+        let behind = |(k, l): &(StepKey, Landing)| line(k) && matches!(l, Landing::Behind);
+        let Some(first) = self.flying.iter().position(behind) else {
+            return;
+        };
+        let held = self.run.signals > 0 || self.run.backwards.is_some();
+        if !well || held {
+            self.flying
+                .iter_mut()
+                .filter(|f| behind(f))
+                .for_each(|f| f.1 = Landing::Never);
+            return;
+        }
+        let key = self.flying[first].0.clone();
+        let mut without = self.run.clone();
+        for (key, _) in self.flying.iter().filter(|f| behind(f)) {
+            without.apply(&Stamped {
+                seq: u64::MAX,
+                at: self.now,
+                event: Event::NeverBegan { key: key.clone() },
+            });
+        }
+        let wanted = |n: &Next| match n {
+            Next::Perform(k) => (k.slot(), &k.phase, &k.host) == (key.slot(), &key.phase, &key.host),
+            // Something else is decided first, and what runs may come to its end.
+            Next::Record(_) => true,
+            _ => false,
+        };
+        let list = next(&self.plan, &without, self.now);
+        assert!(
+            list.iter().any(wanted),
+            "{key} follows, and next is {list:?}\n{}",
+            self.story()
+        );
+        self.flying[first].1 = Landing::Ends(self.fate(&key));
     }
 
     fn begin(&mut self, n: Next) -> Option<End> {
@@ -585,26 +652,41 @@ impl<W: World> Sim<W> {
         }
         let (stage, of) = line::listed_by(key.stage, &key.step);
         let items = self.run.items(&key, stage, of).map_or(1, <[Value]>::len) as u32;
-        let mut fate = self.world.fate(&key);
-        if fate.outcome == Outcome::Skipped {
-            // A step is left out before its intent, and only one with a condition.
-            if has_when && key.attempt == 1 {
-                return self.settle(key, fate);
-            }
-            fate.outcome = Outcome::Ok;
+        let fate = self.world.fate(&key);
+        // A step is left out before its intent, and only one with a condition.
+        if fate.outcome == Outcome::Skipped && has_when && key.attempt == 1 {
+            return self.settle(key, fate);
         }
         assert!(key.nth < items * places);
-        let on = key.host.clone().unwrap_or_else(HostName::controller);
+        let behind = match self.world.pick(2) {
+            0 => Vec::new(),
+            _ => behind(&self.plan, &self.run, &key),
+        };
+        self.intend(&key, call, changes, limit_ms);
+        self.flying.push((key, Landing::Ends(sent(fate))));
+        for key in behind {
+            let step = self.plan.step(&key.phase, key.stage, &key.step).unwrap();
+            assert!(step.read_only && step.when.is_none(), "{key} goes behind another");
+            let (call, limit_ms) = (step.name.clone(), step.timeout_ms);
+            self.intend(&key, call, false, limit_ms);
+            self.flying.push((key, Landing::Behind));
+        }
+    }
+
+    fn fate(&mut self, key: &StepKey) -> Fate {
+        sent(self.world.fate(key))
+    }
+
+    fn intend(&mut self, key: &StepKey, call: String, changes: bool, limit_ms: u64) {
         self.emit(Event::Intended {
             key: key.clone(),
-            on,
+            on: key.host.clone().unwrap_or_else(HostName::controller),
             call,
             changes,
             latched: true,
             boot: String::new(),
             limit_ms,
         });
-        self.flying.push((key, Landing::Ends(fate)));
     }
 
     /// The journal as lines, for people and for comparing.
