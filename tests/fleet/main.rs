@@ -5,6 +5,7 @@
 mod becoming;
 mod books;
 mod canaries;
+mod checks;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;
