@@ -300,7 +300,7 @@ impl Driver {
         self.enters(&hosts).await?;
         for (phase, host) in lines {
             let lock = self.wants_lock(&phase, &host).then(|| self.lock_note());
-            let become_users = self.become_users(&phase);
+            let become_users = self.become_users(&phase, &host);
             let (hands, send) = (self.hands.clone(), self.send.clone());
             tokio::spawn(async move {
                 let to = host.clone();

@@ -209,8 +209,13 @@ impl Driver {
             && self.setup.plan.phase(phase).is_some_and(|p| p.changes)
     }
 
-    /// Users that steps of a phase become on the phase's own hosts.
-    pub(super) fn become_users(&self, phase: &str) -> BTreeSet<String> {
+    /// Users that steps of a phase become on one of the phase's own hosts.
+    pub(super) fn become_users(&self, phase: &str, host: &HostName) -> BTreeSet<String> {
+        let host = self.setup.plan.host(host);
+        // What sudo allows there is known only with the command.
+        if host.is_some_and(|h| h.become_exact) {
+            return BTreeSet::new();
+        }
         let Some(phase) = self.setup.plan.phase(phase) else {
             return BTreeSet::new();
         };
@@ -220,7 +225,7 @@ impl Driver {
             .into_iter()
             .flat_map(|(_, steps)| steps)
             .filter(|step| step.place == Place::Own && !step.once)
-            .filter_map(|step| step.become_user.clone())
+            .filter_map(|step| step.becomes(host).map(str::to_owned))
             .collect()
     }
 

@@ -277,3 +277,22 @@ pub(super) fn place(step: &PlannedStep, host: Option<&HostName>, nth: u32) -> Op
         Place::OneOf(_) => None,
     }
 }
+
+/// As whom a job is done. Where sudo allows the written command and no shell, it is the command that becomes somebody, and not
+/// the lane that runs it; the plan has seen to it that there is nothing else to be done.
+pub(super) fn becoming(work: Work, user: Option<&str>, exact: bool) -> (Work, Option<String>) {
+    match (work, user) {
+        (Work::Command(Command::Argv(words)), Some(user)) if exact => {
+            let mut sudo = vec!["sudo".to_owned(), "-n".to_owned()];
+            if user != "root" {
+                sudo.extend(["-u".to_owned(), user.to_owned()]);
+            }
+            sudo.push("--".to_owned());
+            sudo.extend(words);
+            (Work::Command(Command::Argv(sudo)), None)
+        }
+        // Nothing else is planned there; what asks how such a command ended asks as whoever started it.
+        (work, _) if exact => (work, None),
+        (work, user) => (work, user.map(str::to_owned)),
+    }
+}

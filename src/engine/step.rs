@@ -9,7 +9,7 @@ use super::EngineError;
 use super::drive::{Busy, Driver, Message};
 use super::judge::{self, Span};
 use super::record::Then;
-use super::render::{self, Materials, Rendered};
+use super::render::{self, Materials, Rendered, becoming};
 use super::several::Several;
 use super::task::{BROKEN, Finished, KEEP_MAX, Task, broken, sound};
 use crate::action::{self, Done, End, Former, Job, Work};
@@ -373,6 +373,8 @@ impl Driver {
         let changes = !step.read_only;
         let step_key = key.in_run(&self.setup.id);
         let latched = changes && step.call.can_latch() && facts.latch;
+        let host = self.setup.plan.host(&on);
+        let (work, become_user) = becoming(work, step.becomes(host), host.is_some_and(|h| h.become_exact));
         Job {
             work,
             on,
@@ -380,7 +382,7 @@ impl Driver {
             step_key,
             boot: facts.boot.clone(),
             changes,
-            become_user: step.become_user.clone(),
+            become_user,
             env,
             stdin,
             timeout: Duration::from_millis(step.timeout_ms),

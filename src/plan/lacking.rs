@@ -38,11 +38,8 @@ pub fn lacking(plan: &Plan) -> Vec<Lack> {
         let all = phase.steady_state.iter().chain(of_stages);
         all.map(|step| (format!("{}/", phase.id), step))
     });
-    let (mut as_root, mut as_other) = (false, false);
     for (phase, step) in own.chain(phases).filter(|(_, step)| step.skip.is_none()) {
         for step in with_undo(step) {
-            as_root |= step.become_user.as_deref() == Some("root");
-            as_other |= step.become_user.is_some();
             for what in of_step(step) {
                 add(what, Some(format!("{phase}{}", step.id)));
             }
@@ -51,19 +48,6 @@ pub fn lacking(plan: &Plan) -> Vec<Lack> {
     for host in &plan.hosts {
         for what in of_host(host) {
             add(what, Some(host.name.to_string()));
-        }
-        // Who never becomes another user is not held up by how that would be done.
-        if as_root && host.become_user.is_some() {
-            add(
-                "`become: { user: … }` of a host".to_owned(),
-                Some(host.name.to_string()),
-            );
-        }
-        if as_other && host.become_exact {
-            add(
-                "`become: { exact: true }` of a host".to_owned(),
-                Some(host.name.to_string()),
-            );
         }
     }
     if !plan.silences.is_empty() {

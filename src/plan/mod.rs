@@ -355,6 +355,9 @@ pub struct PlannedStep {
     /// The user to become; `None`: the login user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub become_user: Option<String>,
+    /// It says only `become: true`: on a host that names a user for that, it is that one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub become_true: bool,
     /// Repetition; attempts 1: none.
     pub retry: Retry,
     /// Limit of one attempt.
@@ -390,6 +393,14 @@ pub struct PlannedStep {
     /// The change leaves it out, for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
+}
+
+impl PlannedStep {
+    /// The user that it becomes on a host.
+    pub fn becomes<'s>(&'s self, on: Option<&'s PlannedHost>) -> Option<&'s str> {
+        let named = on.and_then(|h| h.become_user.as_deref()).filter(|_| self.become_true);
+        named.or(self.become_user.as_deref())
+    }
 }
 
 /// Where a step is done.

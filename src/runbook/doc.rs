@@ -234,8 +234,8 @@ fn window_words(window: &WindowSpec) -> String {
 fn defaults(runbook: &Runbook, out: &mut String) {
     let defaults = &runbook.defaults;
     let mut words = Vec::new();
-    if let Some(Become::User(user)) = &defaults.become_ {
-        words.push(format!("on the hosts all steps are done as {}", code(user)));
+    if let Some(user) = defaults.become_.as_ref().and_then(Become::user) {
+        words.push(format!("on the hosts all steps are done as {}", code(&user)));
     }
     words.push(match defaults.timeout {
         Some(limit) => format!("a step takes at most {}", time(limit)),

@@ -117,8 +117,21 @@ pub struct Retry {
 pub enum Become {
     /// `false`: as the login user, whatever `defaults` say.
     No,
-    /// This user (`true` is root).
+    /// `true`: root, or whom the host's own `become.user` names.
+    Root,
+    /// This user.
     User(String),
+}
+
+impl Become {
+    /// The user it names; root, if only a host can tell otherwise.
+    pub fn user(&self) -> Option<String> {
+        match self {
+            Self::No => None,
+            Self::Root => Some("root".to_owned()),
+            Self::User(user) => Some(user.clone()),
+        }
+    }
 }
 
 /// `as`.

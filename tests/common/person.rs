@@ -72,6 +72,12 @@ impl Person {
         self
     }
 
+    /// From now on sudo allows these commands and no other, without a password.
+    pub fn allowed(self, commands: &str) -> Self {
+        std::fs::write(&self.sudoers, format!("{} ALL=(ALL) NOPASSWD: {commands}\n", self.name)).unwrap();
+        self
+    }
+
     /// Removes what was left of a run as this user.
     fn sweep(&self) {
         let left = PathBuf::from(format!("/var/tmp/.pitstop-{}", self.uid));
@@ -91,4 +97,5 @@ impl Drop for Person {
     }
 }
 
-const _: fn(Person) -> Person = Person::trusted;
+const _: [fn(Person) -> Person; 1] = [Person::trusted];
+const _: fn(Person, &str) -> Person = Person::allowed;

@@ -180,3 +180,69 @@ fn a_password_for_sudo_is_in_no_file_of_the_run_and_on_no_command_line() {
     // What the host holds of us is gone too.
     assert!(!Path::new("/var/tmp").join(format!(".pitstop-{}", person.uid)).exists());
 }
+
+const EXACT: &str = r#"schema: 1
+runbook: root
+title: Single commands
+kind: change
+targets:
+  web: { select: "group=web" }
+phases:
+  - phase: web
+    title: Web servers
+    targets: web
+    on_failure: hold
+    precheck:
+      - { id: who, name: We are root, run: [/usr/bin/id, -un], become: true, expect: "stdout == 'root'" }
+      - { id: other, name: We are a daemon, run: [/usr/bin/id, -un], become: daemon, expect: "stdout == 'daemon'" }
+      - { id: shell, name: No shell is allowed, run: "! sudo -n sh -c true 2>/dev/null" }
+    steps:
+      - { id: one, name: Write as root, run: [/usr/bin/touch, OUT/touched], become: true, undo: { none: it only counts } }
+      - { id: two, name: What no rule allows, run: [/usr/bin/touch, OUT/other], become: true, undo: { none: it only counts } }
+"#;
+
+#[test]
+fn where_sudo_allows_single_commands_they_are_run_and_no_shell_is_asked_for() {
+    needs_root();
+    let person = Person::new("x", PASSWORD);
+    let (fleet, _sshd) = fleet_of(&person, ", become: { exact: true }", "");
+    let out = fleet.path("out").display().to_string();
+    let person = person.allowed(&format!("/usr/bin/id -un, /usr/bin/touch {out}/touched"));
+    fleet.file("runbooks/root.yml", &EXACT.replace("OUT", &out));
+    let ran = fleet.run(&["run", "runbooks/root.yml", "--yes"]);
+    let said = words(&ran);
+    let owner =
+        |name: &str| std::fs::metadata(fleet.path("out").join(name)).map(|m| std::os::unix::fs::MetadataExt::uid(&m));
+    assert_eq!(owner("touched").unwrap(), 0, "{said}");
+    assert!(owner("other").is_err(), "{said}");
+    assert_eq!(code(ran.status), 1, "{said}");
+    assert!(said.contains("sudo: a password is required"), "{said}");
+    // Nobody else's directory was made.
+    assert!(!Path::new("/var/tmp/.pitstop-0").exists());
+    drop(person);
+}
+
+#[test]
+fn become_true_is_whom_the_host_names() {
+    needs_root();
+    let person = Person::new("u", PASSWORD).trusted();
+    let (fleet, _sshd) = fleet_of(&person, ", become: { user: daemon }", "");
+    fleet.file(
+        "runbooks/root.yml",
+        &EXACT
+            .replace("expect: \"stdout == 'root'\"", "expect: \"stdout == 'daemon'\"")
+            .replace("! sudo -n sh -c true 2>/dev/null", "true")
+            .lines()
+            .take_while(|l| !l.starts_with("    steps:"))
+            .map(|l| {
+                format!(
+                    "{}\n",
+                    l.replace("precheck:", "verify:").replace("kind: change", "kind: check")
+                )
+            })
+            .filter(|l| !l.contains("on_failure"))
+            .collect::<String>(),
+    );
+    let ran = fleet.run(&["run", "runbooks/root.yml", "--yes"]);
+    assert_eq!(code(ran.status), 0, "{}", words(&ran));
+}

@@ -244,6 +244,43 @@ hosts: { web1: {} }
 ",
     },
     Code {
+        code: "PS0627",
+        title: "sudo on this host allows written commands only",
+        text: "A host with `become: { exact: true }` has sudoers rules for single commands, and none for a shell. There a step that becomes another user is one command with its arguments, as the rule has it; it is run as `sudo -n -- COMMAND` (`-u USER` for others than root). A text for the shell, a script, a file or an environment would need a shell.",
+        wrong: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    on_failure: hold
+    steps: [{ name: Restart, run: systemctl restart nginx, become: true, undo: { none: it only restarts } }]
+# file: inventory.yml
+schema: 1
+hosts: { web1: { become: { exact: true } } }
+",
+        right: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+targets: { web: { hosts: [web1] } }
+phases:
+  - phase: only
+    title: The only phase
+    targets: web
+    on_failure: hold
+    steps: [{ name: Restart, run: [systemctl, restart, nginx], become: true, undo: { none: it only restarts } }]
+# file: inventory.yml
+schema: 1
+hosts: { web1: { become: { exact: true } } }
+",
+    },
+    Code {
         code: "PS0630",
         title: "the window has no usable start or zone",
         text: "The start is a local time in an IANA zone, or carries its own offset. A time that the clocks jump over, or that comes twice, needs an offset. A start needs a runbook with a `window`.",

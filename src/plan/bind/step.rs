@@ -63,7 +63,8 @@ impl Binder<'_, '_> {
             params: None,
             once: step.once,
             fresh: step.fresh,
-            become_user: self.become_user(step, &call, site),
+            become_user: self.becomes(step, &call, site).and_then(Become::user),
+            become_true: self.becomes(step, &call, site) == Some(&Become::Root),
             // Nobody is asked the same thing twice because of a default.
             retry: step.retry.or(defaults.retry.filter(|_| !manual)).unwrap_or(ONCE),
             timeout_ms: timeout.map_or(TIMEOUT_MS, millis),
@@ -90,6 +91,7 @@ impl Binder<'_, '_> {
             call,
             place,
         };
+        self.check_exact(step, &planned, site);
         if site.stage == Stage::Steps {
             planned.undo = self.undo(step, &planned, site);
         }
@@ -97,17 +99,47 @@ impl Binder<'_, '_> {
     }
 
     /// `defaults.become` holds for what runs on the host that is worked on, and nowhere else.
-    fn become_user(&self, step: &Step, call: &Call, site: Site<'_>) -> Option<String> {
+    fn becomes<'s>(&'s self, step: &'s Step, call: &Call, site: Site<'_>) -> Option<&'s Become> {
         let on_host = step.delegate_to.is_none() && !step.once && !site.hosts.iter().all(HostName::is_controller);
         let default = self.input.runbook.defaults.become_.as_ref();
-        let chosen = step
-            .become_
+        step.become_
             .as_ref()
-            .or(default.filter(|_| on_host && runs_on_host(call)));
-        match chosen {
-            Some(Become::User(user)) => Some(user.clone()),
-            Some(Become::No) | None => None,
+            .or(default.filter(|_| on_host && runs_on_host(call)))
+    }
+
+    /// Where sudo allows the written command and no shell, a step that becomes somebody is one command, and nothing beside it.
+    fn check_exact(&mut self, step: &Step, planned: &PlannedStep, site: Site<'_>) {
+        if planned.become_user.is_none() {
+            return;
         }
+        let hosts: Vec<&HostName> = match &planned.place {
+            Place::Own => site.hosts.iter().collect(),
+            Place::Hosts(hosts) | Place::OneOf(hosts) => hosts.iter().collect(),
+            Place::ByHost(map) => map.values().flatten().collect(),
+        };
+        let inventory = self.input.inventory;
+        let exact = |h: &&HostName| inventory.host(h.as_str()).is_some_and(|h| h.become_exact);
+        let Some(host) = hosts.into_iter().find(exact).cloned() else {
+            return;
+        };
+        let why = if !matches!(planned.call, Call::Argv { .. }) {
+            "is not one command with its arguments"
+        } else if !planned.env.is_empty() {
+            "has an environment, which sudo does not pass on"
+        } else if !planned.evidence.is_empty() {
+            "keeps files, which are read by other commands"
+        } else {
+            return;
+        };
+        self.diags.push(
+            Diagnostic::error(
+                "PS0627",
+                format!("sudo on `{host}` allows written commands only, and this step {why}"),
+                step.id.span.clone(),
+                "this step becomes another user",
+            )
+            .help("write `run` as a list, `run: [systemctl, restart, nginx]`, as the sudoers rule has it; or take `exact` from the host"),
+        );
     }
 
     fn undo(&mut self, step: &Step, planned: &PlannedStep, site: Site<'_>) -> PlannedUndo {

@@ -302,9 +302,15 @@ fn step_row(plan: &Plan, stage: Stage, s: &PlannedStep) -> Vec<Cell> {
     add(s.when.is_some(), "only under a condition");
     add(s.may_fail.is_some(), "may fail");
     add(s.skip.is_some(), "LEFT OUT by the change");
+    let elsewhere = s.become_true && plan.hosts.iter().any(|h| h.become_user.is_some());
+    let or = if elsewhere {
+        ", or whom the host names for it"
+    } else {
+        ""
+    };
     add(
         s.become_user.is_some(),
-        &format!("as {}", s.become_user.as_deref().unwrap_or_default()),
+        &format!("as {}{or}", s.become_user.as_deref().unwrap_or_default()),
     );
     let limit = if s.retry.attempts > 1 {
         format!("{} × {}", s.retry.attempts, duration(s.timeout_ms))

@@ -31,6 +31,7 @@ pub fn step(id: &str) -> PlannedStep {
         once: false,
         fresh: false,
         become_user: None,
+        become_true: false,
         retry: Retry {
             attempts: 1,
             delay_ms: 0,

@@ -70,6 +70,7 @@ fn manner(step: &Step) -> String {
     }
     match &step.become_ {
         Some(Become::User(user)) => words.push(format!("as {}", code(user))),
+        Some(Become::Root) => words.push(format!("as {}", code("root"))),
         Some(Become::No) => words.push("as the login user".to_owned()),
         None => {}
     }

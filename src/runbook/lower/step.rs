@@ -258,7 +258,7 @@ impl Cx<'_> {
     pub(super) fn become_user(&mut self, node: &Node) -> Option<Become> {
         let text = self.keep(fields::text(node))?;
         match text.as_str() {
-            "true" => Some(Become::User("root".to_owned())),
+            "true" => Some(Become::Root),
             "false" => Some(Become::No),
             "yes" | "no" | "on" | "off" => {
                 let complaint = fields::bool(node).err();

@@ -113,7 +113,7 @@ fn values_are_read_in_all_their_forms() {
             backoff_percent: 150
         })
     );
-    assert_eq!(s.become_, Some(Become::User("root".to_owned())));
+    assert_eq!(s.become_, Some(Become::Root));
     assert!(matches!(s.delegate_to.unwrap().value, Delegate::OneOf(set) if set == "lb"));
     assert_eq!(s.ok_codes, [0, 3]);
     assert!(matches!(s.undo, Undo::None(reason) if reason.value == "Because"));

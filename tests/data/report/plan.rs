@@ -26,6 +26,7 @@ fn step(id: &str, name: &str, command: &str, t: &Texts) -> PlannedStep {
         once: false,
         fresh: false,
         become_user: None,
+        become_true: false,
         retry: Retry {
             attempts: 1,
             delay_ms: 0,

@@ -109,34 +109,31 @@ fn messages_need_a_command_and_sides_a_machine() {
 }
 
 #[test]
-fn a_user_that_nobody_becomes_holds_no_plan_up() {
-    let lacking = |host: fn(&mut PlannedHost), user: Option<&str>| {
-        let mut plan = case(one_phase("", HOLD)).plan();
-        host(&mut plan.hosts[0]);
-        let PlanItem::Phase(phase) = &mut plan.items[0] else {
-            panic!()
-        };
-        phase.stages.steps[0].become_user = user.map(str::to_owned);
-        let found = crate::plan::lacking::lacking(&plan);
-        found.iter().map(|l| l.shown()).collect::<Vec<_>>()
+fn a_host_of_another_system_is_lacking() {
+    let mut plan = case(one_phase("", HOLD)).plan();
+    plan.hosts[0].os = "windows".to_owned();
+    let found = crate::plan::lacking::lacking(&plan);
+    assert_eq!(
+        found.iter().map(|l| l.shown()).collect::<Vec<_>>(),
+        ["`os: windows` (web1)"]
+    );
+}
+
+#[test]
+fn become_true_is_whom_the_host_names_and_a_written_user_is_that_user() {
+    let becomes = |written: &str, names: Option<&str>| {
+        let steps = format!("    on_failure: hold\n    steps: [{{ name: S, run: a, undo: {{ none: x }}{written} }}]\n");
+        let mut plan = case(one_phase("", &steps)).plan();
+        plan.hosts[0].become_user = names.map(str::to_owned);
+        let step = &plan.phase("p").unwrap().stages.steps[0];
+        step.becomes(plan.hosts.first()).map(str::to_owned)
     };
-    let nothing = [""; 0];
-    let user: fn(&mut PlannedHost) = |h| h.become_user = Some("admin".to_owned());
-    assert_eq!(lacking(user, Some("root")), ["`become: { user: … }` of a host (web1)"]);
-    assert_eq!(lacking(user, Some("db")), nothing);
-    assert_eq!(lacking(user, None), nothing);
-    assert_eq!(lacking(|_| {}, Some("root")), nothing);
-    let exact: fn(&mut PlannedHost) = |h| h.become_exact = true;
-    assert_eq!(
-        lacking(exact, Some("root")),
-        ["`become: { exact: true }` of a host (web1)"]
-    );
-    assert_eq!(
-        lacking(exact, Some("db")),
-        ["`become: { exact: true }` of a host (web1)"]
-    );
-    assert_eq!(lacking(exact, None), nothing);
-    assert_eq!(lacking(|h| h.os = "windows".to_owned(), None), ["`os: windows` (web1)"]);
+    assert_eq!(becomes("", Some("app")), None);
+    assert_eq!(becomes(", become: true", None).as_deref(), Some("root"));
+    assert_eq!(becomes(", become: true", Some("app")).as_deref(), Some("app"));
+    assert_eq!(becomes(", become: root", Some("app")).as_deref(), Some("root"));
+    assert_eq!(becomes(", become: db", Some("app")).as_deref(), Some("db"));
+    assert_eq!(becomes(", become: false", Some("app")), None);
 }
 
 #[test]
