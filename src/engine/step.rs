@@ -11,13 +11,12 @@ use super::judge::{self, Span};
 use super::record::Then;
 use super::render::{self, Materials, Rendered, becoming};
 use super::several::Several;
-use super::task::{BROKEN, Finished, KEEP_MAX, Task, broken, sound};
+use super::task::{BROKEN, Finished, KEEP_MAX, Task, broken, not_stored, sound};
 use crate::action::{self, Done, End, Former, Job, Work};
 use crate::crash::{self, Moment};
 use crate::id::HostName;
 use crate::inventory::facts::Facts;
 use crate::journal::files;
-use crate::journal::output::Finished as Stored;
 use crate::plan::{Call, OnUnknown, Place, PlannedStep, Stage, Value};
 use crate::run::event::{Event, Outcome, Slot, StepKey, StepResult};
 use crate::run::line;
@@ -573,20 +572,6 @@ pub(super) fn redact_value(value: &mut Value, redactor: &Redactor) {
         | Value::Duration { .. }
         | Value::Timestamp { .. } => {}
     }
-}
-
-/// Output that the disk did not take: the run goes on, and says so.
-fn not_stored(key: &StepKey, streams: [&Stored; 2]) -> Vec<Event> {
-    let said = |s: &&Stored| {
-        s.fault
-            .as_ref()
-            .map(|f| format!("output of {key} is not stored whole: {f}"))
-    };
-    streams
-        .iter()
-        .filter_map(said)
-        .map(|text| Event::Noted { text })
-        .collect()
 }
 
 /// Waiting for time, a login or a person, and HTTP, are done from here; everything else needs the host.

@@ -13,7 +13,7 @@ use crate::action::{self, Done, End, Hands, Job};
 use crate::journal::files;
 use crate::journal::output::{Finished as Stored, Spool};
 use crate::plan::PlannedStep;
-use crate::run::event::StepKey;
+use crate::run::event::{Event, StepKey};
 use crate::secret::Redactor;
 use crate::transport::{Sink, Stream};
 
@@ -178,4 +178,18 @@ impl Task {
         }
         kept
     }
+}
+
+/// Output that the disk did not take: the run goes on, and says so.
+pub(super) fn not_stored(key: &StepKey, streams: [&Stored; 2]) -> Vec<Event> {
+    let said = |s: &&Stored| {
+        s.fault
+            .as_ref()
+            .map(|f| format!("output of {key} is not stored whole: {f}"))
+    };
+    streams
+        .iter()
+        .filter_map(said)
+        .map(|text| Event::Noted { text })
+        .collect()
 }
