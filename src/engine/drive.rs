@@ -169,12 +169,10 @@ impl Driver {
             let mut again = false;
             let (mut reach, mut begin) = (Vec::new(), Vec::new());
             let mut ask = None;
+            let mut decisions = Vec::new();
             for one in todo {
                 match one {
-                    Next::Record(event) => {
-                        self.record(*event).await?;
-                        again = true;
-                    }
+                    Next::Record(event) => decisions.push(*event),
                     Next::Finish if self.busy.is_empty() => return Ok(()),
                     Next::Finish => {}
                     Next::Sleep { until: at } => until = Some(until.map_or(at, |u| u.min(at))),
@@ -200,6 +198,8 @@ impl Driver {
                     }
                 }
             }
+            again |= !decisions.is_empty();
+            self.record_all(decisions).await?;
             self.reach(reach).await?;
             for key in begin {
                 again |= self.begin(key).await?;

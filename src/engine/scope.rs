@@ -3,7 +3,7 @@
 //! Owns: building a [`Scope`] from plan and run. Must not: evaluate anything.
 //! Owns also: whose each value is. What hosts said goes in as [`crate::text::HostText`]: data, never templates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::render;
@@ -76,7 +76,9 @@ impl Scopes<'_> {
     }
 
     fn run_value(&self) -> Val {
-        let held = self.run.held_out();
+        // All lines are looked through for it, and that for each step of each host.
+        let drains = self.plan.phases().any(|p| !p.stages.drain.is_empty());
+        let held = if drains { self.run.held_out() } else { BTreeSet::new() };
         let held = held.iter().map(|h| Val::ours(h.as_str())).collect();
         map([
             ("id", Val::ours(self.run.id.as_ref().map_or("", |id| id.as_str()))),

@@ -5,7 +5,8 @@
 //! every decision can be tested and replayed.
 //!
 //! A decision that only has to be written down comes back as [`Next::Record`], alone: the caller journals it, applies it and asks
-//! again. Work comes back as a list of things that may all be under way together.
+//! again. Only those of which none bears on another come together: hosts that begin, and hosts that end well. Else a fleet of n
+//! hosts would be looked through n times. Work comes back as a list of things that may all be under way together.
 
 use jiff::Timestamp;
 
@@ -124,9 +125,16 @@ pub fn goes_on(plan: &Plan, run: &Run, now: Timestamp, back: bool) -> bool {
     }
     // A decision is applied before the next one is made; no plan has as many in a row as this.
     for _ in 0..RECORDS_IN_A_ROW {
-        match next(plan, &run, now).as_slice() {
-            [Next::Record(event)] => tell(&mut run, (**event).clone()),
-            [Next::Finish] => return false,
+        let list = next(plan, &run, now);
+        match list.first() {
+            Some(Next::Record(_)) => {
+                for one in list {
+                    if let Next::Record(event) = one {
+                        tell(&mut run, *event);
+                    }
+                }
+            }
+            Some(Next::Finish) => return false,
             _ => break,
         }
     }
@@ -149,10 +157,8 @@ impl<'a> Decider<'a> {
         match part {
             Part::Over if self.run.open.is_empty() => vec![Next::Finish],
             Part::Over => Vec::new(),
-            Part::Do(list) => match list.iter().position(|n| matches!(n, Next::Record(_))) {
-                Some(at) => list.into_iter().nth(at).into_iter().collect(),
-                None => list,
-            },
+            Part::Do(list) if list.iter().any(|n| matches!(n, Next::Record(_))) => decisions(list),
+            Part::Do(list) => list,
         }
     }
 
@@ -259,6 +265,28 @@ impl<'a> Decider<'a> {
             LineNext::Ready | LineNext::Busy | LineNext::Over => None,
         }
     }
+}
+
+/// The first decision of a list, and those behind it that would be the next ones anyway, one after another.
+fn decisions(list: Vec<Next>) -> Vec<Next> {
+    let mut decisions = list.into_iter().filter(|n| matches!(n, Next::Record(_))).peekable();
+    let Some(first) = decisions.next() else {
+        return Vec::new();
+    };
+    let alike = |n: &Next| match (&first, n) {
+        (Next::Record(one), Next::Record(other)) => match (&**one, &**other) {
+            (Event::HostBegan { .. }, Event::HostBegan { .. }) => true,
+            (Event::HostEnded { state: one, .. }, Event::HostEnded { state: other, .. }) => {
+                one.is_good() && other.is_good()
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    let more: Vec<Next> = std::iter::from_fn(|| decisions.next_if(|n| alike(n))).collect();
+    let mut together = vec![first];
+    together.extend(more);
+    together
 }
 
 /// Hosts with a step under way first: so that `parallel` counts them before it lets others work.

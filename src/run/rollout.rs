@@ -155,7 +155,7 @@ impl<'a> Decider<'a> {
         (list, active > 0)
     }
 
-    /// The start of the next host of the open batch, and what must come before it.
+    /// The starts of the next hosts of the open batch, and what must come before them.
     fn starts(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
         let Some(batch) = pr.batches.last().filter(|b| !b.settled && self.run.halted.is_none()) else {
             return Part::Over;
@@ -165,16 +165,20 @@ impl<'a> Decider<'a> {
             return Part::Over;
         }
         let active = pr.lines.values().filter(|l| l.under_way()).count();
-        if active >= usize::try_from(phase.rollout.parallel).unwrap_or(usize::MAX) {
-            return Part::Over;
-        }
+        let room = usize::try_from(phase.rollout.parallel)
+            .unwrap_or(usize::MAX)
+            .saturating_sub(active);
         let waits = |h: &HostName| pr.lines.get(h).filter(|l| l.began.is_none() && l.ended.is_none());
-        let waiting = batch
+        let waiting: Vec<(&HostName, &Line)> = batch
             .hosts
             .iter()
-            .filter(|h| !self.barred(phase, h))
-            .find_map(|h| Some((h, waits(h)?)));
-        let Some((host, line)) = waiting else { return Part::Over };
+            .filter_map(|h| Some((h, waits(h)?)))
+            .filter(|(h, _)| !self.barred(phase, h))
+            .take(room)
+            .collect();
+        if waiting.is_empty() {
+            return Part::Over;
+        }
         if let Some(text) = limits::window_closed(self.plan, self.run, phase, self.now) {
             return Self::record(Event::Halted {
                 why: Halt::Window,
@@ -195,11 +199,14 @@ impl<'a> Decider<'a> {
         if let Part::Do(list) = self.bracket(phase, pr, Stage::Drain) {
             return Part::Do(list);
         }
-        Self::record(Event::HostBegan {
-            phase: phase.id.clone(),
-            host: host.clone(),
-            recheck: self.rechecks(phase, line),
-        })
+        let begin = |(host, line): (&HostName, &Line)| {
+            Next::Record(Box::new(Event::HostBegan {
+                phase: phase.id.clone(),
+                host: host.clone(),
+                recheck: self.rechecks(phase, line),
+            }))
+        };
+        Part::Do(waiting.into_iter().map(begin).collect())
     }
 
     /// Prechecks that are repeated at a host's turn: the fresh ones, and those that are old or from before a resume.

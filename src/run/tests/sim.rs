@@ -409,8 +409,8 @@ impl<W: World> Sim<W> {
                 );
                 return self.ended(false);
             }
-            if let [Next::Record(event)] = list.as_slice() {
-                self.emit((**event).clone());
+            if let Some(Next::Record(_)) = list.first() {
+                self.decided(list);
                 continue;
             }
             self.compared.decision(&self.plan, &self.run, &self.events, &list);
@@ -419,6 +419,23 @@ impl<W: World> Sim<W> {
             }
         }
         panic!("livelock\n{}", self.story());
+    }
+
+    /// Decisions that come together are those that would come one after another.
+    fn decided(&mut self, list: Vec<Next>) {
+        for one in list {
+            let now = next(&self.plan, &self.run, self.now);
+            assert_eq!(
+                now.first(),
+                Some(&one),
+                "together, and not one after another\n{}",
+                self.story()
+            );
+            match one {
+                Next::Record(event) => self.emit(*event),
+                other => panic!("{other:?} came with a decision"),
+            }
+        }
     }
 
     fn disturbed(&mut self) -> Option<End> {
