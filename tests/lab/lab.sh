@@ -96,7 +96,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 UseDNS no
 PrintMotd no
-KexAlgorithms curve25519-sha256
+KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org
 MaxStartups 200
 Subsystem sftp internal-sftp
 END
@@ -162,7 +162,7 @@ END
     die "$name ($addr) does not answer"
   done <"$dir/hosts.txt"
   trap - EXIT
-  echo "lab: $count hosts, round trip $(round_trip "$id-c" "$addr") ms as measured, in $dir"
+  echo "lab: $count hosts, round trip $(round_trip "$id-c" "$(address 0)") ms as measured, in $dir"
 }
 
 # Milliseconds that a TCP connection takes to open: the best of five. (Not every machine has ping.)
