@@ -50,7 +50,7 @@ def parallel_ssh(job):
         return len(copies)
     if job["work"] == "output":
         output = client.run_command(job["command"])
-        size = sum(len(line) for host in output for line in host.stdout)
+        size = sum(len(line) + 1 for host in output for line in host.stdout)
         client.join(output)
         return size if all(host.exit_code == 0 for host in output) else 0
     done = 0
