@@ -11,6 +11,10 @@ import sys
 
 
 def pyinfra(job):
+    from gevent import monkey
+
+    monkey.patch_all()  # as its command does; without, it does one host after the other
+
     from pyinfra.api import Config, Inventory, State
     from pyinfra.api.connect import connect_all
     from pyinfra.api.operation import add_op
