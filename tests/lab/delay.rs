@@ -47,7 +47,11 @@ impl End {
         CString::new(name).expect("a name of a device");
         assert!(name.len() < 16, "{name}: too long for a device");
         let namespace = File::open(format!("/run/netns/{netns}")).expect("the network namespace");
-        assert_eq!(unsafe { setns(namespace.as_raw_fd(), CLONE_NEWNET) }, 0, "setns {netns}");
+        assert_eq!(
+            unsafe { setns(namespace.as_raw_fd(), CLONE_NEWNET) },
+            0,
+            "setns {netns}"
+        );
         let tun = OpenOptions::new()
             .read(true)
             .write(true)
@@ -57,8 +61,15 @@ impl End {
         let mut request = [0u8; 40];
         request[..name.len()].copy_from_slice(name.as_bytes());
         request[16..18].copy_from_slice(&IFF_TUN_NO_PI.to_ne_bytes());
-        assert_eq!(unsafe { ioctl(tun.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) }, 0, "TUNSETIFF {netns}");
-        End { tun, due: VecDeque::new() }
+        assert_eq!(
+            unsafe { ioctl(tun.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) },
+            0,
+            "TUNSETIFF {netns}"
+        );
+        End {
+            tun,
+            due: VecDeque::new(),
+        }
     }
 
     /// A packet that cannot be written (the device is down) is lost, as on any wire.
@@ -83,17 +94,33 @@ fn main() {
     let mut buffer = vec![0u8; 65536];
     loop {
         ends.iter_mut().for_each(End::send_due);
-        let next = ends.iter().filter_map(|end| end.due.front().map(|(when, _)| *when)).min();
-        let wait = next.map_or(Duration::from_secs(5), |when| when.saturating_duration_since(Instant::now()));
-        let timeout = Timespec { seconds: wait.as_secs() as i64, nanoseconds: i64::from(wait.subsec_nanos()) };
-        let poll = |end: &End| PollFd { fd: end.tun.as_raw_fd(), events: POLLIN, revents: 0 };
+        let next = ends
+            .iter()
+            .filter_map(|end| end.due.front().map(|(when, _)| *when))
+            .min();
+        let wait = next.map_or(Duration::from_secs(5), |when| {
+            when.saturating_duration_since(Instant::now())
+        });
+        let timeout = Timespec {
+            seconds: wait.as_secs() as i64,
+            nanoseconds: i64::from(wait.subsec_nanos()),
+        };
+        let poll = |end: &End| PollFd {
+            fd: end.tun.as_raw_fd(),
+            events: POLLIN,
+            revents: 0,
+        };
         let mut fds = [poll(&ends[0]), poll(&ends[1])];
         unsafe { ppoll(fds.as_mut_ptr(), 2, &timeout, std::ptr::null()) };
         for from in 0..2 {
             // Not without end, so that the other direction and what is due are not kept waiting.
             for _ in 0..256 {
-                let Ok(length) = (&ends[from].tun).read(&mut buffer) else { break };
-                ends[1 - from].due.push_back((Instant::now() + half, buffer[..length].to_vec()));
+                let Ok(length) = (&ends[from].tun).read(&mut buffer) else {
+                    break;
+                };
+                ends[1 - from]
+                    .due
+                    .push_back((Instant::now() + half, buffer[..length].to_vec()));
             }
         }
     }

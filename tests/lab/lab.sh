@@ -56,6 +56,7 @@ link() { # CONTROLLER HOSTS MS
       ip -n "$2" link show link0 >/dev/null 2>&1 && break
       sleep 0.1
     done
+    ip -n "$2" link show link0 >/dev/null 2>&1 || die "no relay: $(cat "$dir/delay.log")"
   fi
   ip -n "$1" addr add 10.76.0.1 peer 10.76.0.2 dev link0
   ip -n "$2" addr add 10.76.0.2 peer 10.76.0.1 dev link0
