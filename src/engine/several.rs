@@ -12,10 +12,15 @@ use super::task::{Task, broken};
 use crate::action::{self, Done, Hands, Job, Told};
 use crate::transport::Sink;
 
-/// Tasks of steps that go together, in order.
+/// Makes the task of the nth step. Each is made when its turn comes: with its output it takes more memory than all else of a
+/// step, and a thousand hosts may have twenty steps each under way.
+pub(super) type Make = Arc<dyn Fn(usize) -> Option<Task> + Send + Sync>;
+
+/// Steps that go together, in order.
 pub(super) struct Several {
-    tasks: Vec<Option<Task>>,
-    spare: Vec<Task>,
+    make: Make,
+    /// The one whose turn it is.
+    task: Option<Task>,
     /// How many have told their end.
     told: Arc<AtomicUsize>,
     since: Instant,
@@ -23,28 +28,24 @@ pub(super) struct Several {
 }
 
 impl Several {
-    /// A task for each, and another for each in case the work breaks.
-    pub fn new(tasks: Vec<Task>, spare: Vec<Task>) -> Self {
-        Self {
-            tasks: tasks.into_iter().map(Some).collect(),
-            spare,
-            told: Arc::default(),
+    /// Sends the jobs off. A panic below is the end of those that had none, never the run's.
+    pub fn send_off(make: Make, jobs: Vec<Job>, hold: watch::Receiver<bool>, hands: Arc<Hands>) {
+        let told = Arc::new(AtomicUsize::new(0));
+        let mut several = Self {
+            make: make.clone(),
+            task: None,
+            told: told.clone(),
             since: Instant::now(),
             nowhere: Nowhere,
-        }
-    }
-
-    /// Sends them off. A panic below is the end of those that had none, never the run's.
-    pub fn send_off(mut self, jobs: Vec<Job>, hold: watch::Receiver<bool>, hands: Arc<Hands>) {
-        let (spare, told) = (std::mem::take(&mut self.spare), self.told.clone());
+        };
         tokio::spawn(async move {
+            let all = jobs.len();
             let work = tokio::spawn(async move {
-                self.since = Instant::now();
-                action::perform_reads(&jobs, hold, &hands, &mut self).await;
+                action::perform_reads(&jobs, hold, &hands, &mut several).await;
             });
             // It ends well only when all are told.
             let _ = work.await;
-            for task in spare.into_iter().skip(told.load(Ordering::Acquire)) {
+            for task in (told.load(Ordering::Acquire)..all).filter_map(|nth| make(nth)) {
                 broken(task, false);
             }
         });
@@ -53,14 +54,17 @@ impl Several {
 
 impl Told for Several {
     fn sink(&mut self, nth: usize) -> &mut dyn Sink {
-        match self.tasks.get_mut(nth) {
-            Some(Some(task)) => task.sink(),
-            _ => &mut self.nowhere,
+        if self.task.is_none() && nth == self.told.load(Ordering::Relaxed) {
+            self.task = (self.make)(nth);
+        }
+        match &mut self.task {
+            Some(task) => task.sink(),
+            None => &mut self.nowhere,
         }
     }
 
     fn done(&mut self, nth: usize, done: Done) {
-        if let Some(task) = self.tasks.get_mut(nth).and_then(Option::take) {
+        if let Some(task) = self.task.take().or_else(|| (self.make)(nth)) {
             let took = self.since.elapsed();
             self.since = Instant::now();
             self.told.fetch_add(1, Ordering::Release);

@@ -395,21 +395,31 @@ impl Driver {
 
     pub(super) fn send_off(&mut self, mut steps: Vec<(StepKey, Job)>) {
         let plan = Arc::clone(&self.setup.plan);
-        let step = |key: &StepKey| plan.step(&key.phase, key.stage, &key.step);
         if steps.len() > 1 {
-            let tasks = steps
-                .iter()
-                .filter_map(|(key, _)| Some(self.task(step(key)?, key.clone())));
-            let spare = steps
-                .iter()
-                .filter_map(|(key, _)| Some(self.task(step(key)?, key.clone())));
-            let several = Several::new(tasks.collect(), spare.collect());
-            let jobs = steps.into_iter().map(|(_, job)| job).collect();
-            several.send_off(jobs, self.hold.subscribe(), self.hands.clone());
+            let (keys, jobs): (Vec<StepKey>, Vec<Job>) = steps.into_iter().unzip();
+            let (output, redactor, send) = (
+                self.setup.folder.output(),
+                self.setup.redactor.clone(),
+                self.send.clone(),
+            );
+            let make = move |nth: usize| {
+                let key: &StepKey = keys.get(nth)?;
+                let step = plan.step(&key.phase, key.stage, &key.step)?;
+                Some(Task::new(
+                    key.clone(),
+                    step,
+                    output.clone(),
+                    redactor.clone(),
+                    send.clone(),
+                ))
+            };
+            Several::send_off(Arc::new(make), jobs, self.hold.subscribe(), self.hands.clone());
             return;
         }
         let Some((key, job)) = steps.pop() else { return };
-        let Some(step) = step(&key) else { return };
+        let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
+            return;
+        };
         if let Call::Manual { .. } = step.call {
             self.ask_person(step, key, &job);
             return;
