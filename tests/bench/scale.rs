@@ -2,7 +2,7 @@
 //!
 //! The hosts are one SSH server (russh's) that answers on all of 127.0.0.0/8 and speaks the lane's protocol without starting
 //! anything: what is measured is the controller, with its journal, redaction, host keys and report. `PITSTOP_BENCH_HOSTS` (10,000),
-//! `PITSTOP_BENCH_STEPS` (20), `PITSTOP_BENCH_SLOW` (0: every Nth host is dead, slow or lies, in turn).
+//! `PITSTOP_BENCH_STEPS` (20), `PITSTOP_BENCH_SLOW` (0: every Nth host is dead, slow or lies, in turn), `PITSTOP_BENCH_KEEP` (the run's folder stays).
 //!
 //! Owns: wall and CPU time, peak memory, and how many hosts ended how. Must not: assert a speed.
 
@@ -81,6 +81,9 @@ fn main() {
         usage.cpu.as_secs_f64(),
         usage.peak_kib >> 10,
     );
+    if std::env::var_os("PITSTOP_BENCH_KEEP").is_some() {
+        println!("kept in {}", dir.keep().display());
+    }
     let tail: Vec<&str> = words.lines().rev().take(6).collect();
     tail.iter().rev().for_each(|l| println!("  {l}"));
 }
@@ -254,6 +257,12 @@ impl Lane {
                 }
                 "_x" => {
                     let _ = writeln!(said, "{nonce} X 0");
+                }
+                "_g" => {
+                    let _ = writeln!(said, "{nonce} G");
+                }
+                "_k" => {
+                    let _ = writeln!(said, "{nonce} K none");
                 }
                 "_z" => {
                     let _ = writeln!(said, "{nonce} Z gone");
