@@ -83,6 +83,7 @@ fn plain(step: &PlannedStep) -> bool {
         && step.when.is_none()
         && step.skip.is_none()
         && step.stdin.is_none()
+        && step.evidence.is_empty()
         && step.mark_start.is_none()
         && !step.once
 }
@@ -94,6 +95,5 @@ fn nothing_more_is_asked(step: &PlannedStep) -> bool {
         && step.parse.is_none()
         && step.may_fail.is_none()
         && step.retry.attempts <= 1
-        && step.evidence.is_empty()
         && step.mark.is_none()
 }

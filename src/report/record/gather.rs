@@ -426,7 +426,8 @@ impl<'p> Gather<'p> {
                 let Some(s) = self.step(key) else { return };
                 settle(s, key, at, *outcome, result);
                 // Several that change nothing may be sent at one time: each began when the one before it had ended.
-                if let (Some(a), Some(before)) = (s.attempts.last_mut(), before.filter(|b| *b <= at)) {
+                let before = before.filter(|b| *b <= at && key.host.is_some() && !s.changes);
+                if let (Some(a), Some(before)) = (s.attempts.last_mut(), before) {
                     a.started = a.started.max(before);
                 }
             }

@@ -67,6 +67,10 @@ fn what_is_more_than_a_plain_check_ends_the_row_before_it() {
         ("once", read("x").once()),
         ("elsewhere", read("x").at(&["h"])),
         ("stdin", with(read("x"), |s| s.stdin = Some("in".to_owned()))),
+        (
+            "evidence",
+            with(read("x"), |s| s.evidence = vec!["/etc/motd".to_owned()]),
+        ),
         ("left out", with(read("x"), |s| s.skip = Some("why".to_owned()))),
         ("user", with(read("x"), |s| s.become_user = Some("postgres".to_owned()))),
         (
@@ -106,10 +110,6 @@ fn what_is_judged_by_more_than_exit_0_ends_the_row_behind_it() {
         ("exit codes", with(read("x"), |s| s.ok_codes = vec![0, 1])),
         ("retry", read("x").retry(3, 0, 100)),
         ("may fail", read("x").may_fail()),
-        (
-            "evidence",
-            with(read("x"), |s| s.evidence = vec!["/etc/motd".to_owned()]),
-        ),
         (
             "its end is a mark",
             with(read("x"), |s| {
