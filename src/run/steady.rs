@@ -28,6 +28,10 @@ impl Decider<'_> {
             if !wanted {
                 return Part::Over;
             }
+            // A round that was overtaken by a halt is not asked any more; what is under way of it comes to its end first.
+            if rounds.iter().any(|r| r.slots.values().any(|s| s.open.is_some())) {
+                return Part::Do(Vec::new());
+            }
             return Self::record(Event::SteadyAsked {
                 phase: scope.to_owned(),
                 round: u32::try_from(rounds.len()).unwrap_or(u32::MAX),

@@ -160,7 +160,7 @@ _facts() { # nonce [user, if that is known]
   echo "os=${_x:-$(uname -s)}"; echo "kernel=${_y:-$(uname -r)}"; echo "user=${2:-$(id -un)}"
   _x=; read -r _x </etc/machine-id; echo "machine=$_x"
   for _x in /etc/ssh/ssh_host_*_key.pub; do read -r _y _z _w <"$_x" && echo "key=$_z"; done
-  _x=; read -r _x </run/systemd/container || { [ -e /run/.containerenv ] && _x=podman; } || { [ -e /.dockerenv ] && _x=docker; } || _x=$(systemd-detect-virt)
+  _x=; read -r _x </run/systemd/container || _x=$(systemd-detect-virt) || { [ "$_x" ] || { { [ -e /.dockerenv ] || [ -e /run/.containerenv ]; } && _x=container; }; }
   echo "virtual=$_x"
   [ -r /etc/os-release ] && { ID= VERSION_ID= ID_LIKE=; . /etc/os-release; echo "distro=$ID"; echo "version=$VERSION_ID"; echo "like=$ID_LIKE"; }
   ) </dev/null 2>/dev/null
