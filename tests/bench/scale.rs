@@ -243,7 +243,7 @@ impl Lane {
             let nonce = word(1).to_owned();
             match word(0) {
                 "_open" => {
-                    let _ = writeln!(said, "{nonce} L new b00t 77/4711 /root/.pitstop/{}", word(3));
+                    let _ = writeln!(said, "{nonce} L new b00t 77/4711 /var/tmp/.pitstop-0/{}", word(3));
                     self.nonce = nonce;
                 }
                 "_facts" => {

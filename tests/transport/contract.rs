@@ -283,6 +283,21 @@ pub async fn a_key_starts_at_most_once(room: Room) {
         assert_eq!((how, kept.out.as_slice()), (How::Exited(6), b"done\n".as_slice()));
     }
     assert_eq!(lines(&count), 2);
+    // Two at one instant: the second may ask before the first has claimed the key. Then it never begins, for both; else once.
+    for n in 0..5 {
+        let key = format!("instant/{n}");
+        let before = lines(&count);
+        let command = format!("echo thrice >>{}; exit 6", count.display());
+        let (one, two) = tokio::join!(
+            run(&session, latched(&command, &key)),
+            run(&session, latched(&command, &key))
+        );
+        match (&one.0, &two.0) {
+            (How::Exited(6), How::Exited(6)) => assert_eq!(lines(&count), before + 1),
+            (How::NotSent(_), How::NotSent(_)) => assert_eq!(lines(&count), before),
+            other => panic!("the two are told different things: {other:?}"),
+        }
+    }
     session.leave().await.unwrap();
 }
 
