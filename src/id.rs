@@ -3,6 +3,7 @@
 //! Owns: parsing, printing and making of identifiers. Must not: read files or know what an identifier stands for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -48,25 +49,26 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The name of a host in the inventory. The control machine is [`HostName::controller`].
+/// The name of a host in the inventory. The control machine is [`HostName::controller`]. Cheap to clone: each step of a large
+/// fleet names its host several times.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct HostName(String);
+pub struct HostName(Arc<str>);
 
 impl HostName {
     /// Any text the inventory accepted as a host name.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self(name.into())
+    pub fn new(name: impl AsRef<str>) -> Self {
+        Self(name.as_ref().into())
     }
 
     /// The machine pitstop runs on, where `delegate_to: controller` and phases without targets act.
     pub fn controller() -> Self {
-        Self("controller".to_owned())
+        Self("controller".into())
     }
 
     /// True for the control machine.
     pub fn is_controller(&self) -> bool {
-        self.0 == "controller"
+        &*self.0 == "controller"
     }
 
     /// The name as text.

@@ -75,7 +75,7 @@ fn texts(read: &journal::Read) -> Vec<String> {
         Event::Noted { text } => text.clone(),
         other => panic!("{other:?}"),
     };
-    read.facts().map(text).collect()
+    read.facts.iter().map(text).collect()
 }
 
 const NOTES: [&str; 5] = ["first", "second", "ünï \"quoted\"\nline", "fourth", "fifth"];
@@ -85,14 +85,14 @@ fn records_come_back_as_they_were_with_number_time_and_chain() {
     let (_room, run) = Room::with(&NOTES);
     let opened = Journal::open(run.path(), now()).unwrap();
     assert_eq!(texts(&opened.read), NOTES);
-    assert_eq!(opened.read.records[4].fact.seq, 5);
-    assert_eq!(opened.read.records[4].fact.at, now());
+    assert_eq!(opened.read.facts[4].seq, 5);
+    assert_eq!(opened.read.facts[4].at, now());
     assert_eq!(opened.journal.head(), opened.read.head);
     let written = append(&opened.journal, "sixth").unwrap();
     assert_eq!(written.seq, 6);
     let read = journal::read(run.path()).unwrap();
     assert_eq!(read.head.hash, written.hash);
-    assert_eq!(read.records[5].hash, written.hash);
+    assert_eq!(read.hashes[5], written.hash);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn p9_a_tail_torn_at_any_byte_of_the_last_three_records_is_set_aside_and_told() 
         append(&opened.journal, "after").unwrap();
         drop(opened);
         let read = journal::read(run.path()).unwrap();
-        assert_eq!(read.records.len(), intact + 1);
+        assert_eq!(read.facts.len(), intact + 1);
         assert!(read.torn.is_none() && read.damage.is_none());
     }
     assert!(torn_seen > 300);
@@ -250,7 +250,7 @@ fn a_field_of_an_event_that_a_later_version_added_is_passed_over() {
     let opened = Journal::open(run.path(), now()).unwrap();
     assert_eq!(texts(&opened.read), ["only"]);
     append(&opened.journal, "after").unwrap();
-    assert_eq!(journal::read(run.path()).unwrap().records.len(), 2);
+    assert_eq!(journal::read(run.path()).unwrap().facts.len(), 2);
 }
 
 /// A journal with one record by itself, then three that share a sync, then a last one by itself.
@@ -293,7 +293,7 @@ fn p9_any_lost_part_of_the_last_batch_is_set_aside_and_of_an_earlier_one_it_is_d
         std::fs::write(file(&run), bytes).unwrap();
         journal::read(run.path()).unwrap()
     };
-    assert_eq!(read_as(&whole).records.len(), 6);
+    assert_eq!(read_as(&whole).facts.len(), 6);
     let of_batch = String::from_utf8_lossy(&whole).matches("\"batch\":[3,5]").count();
     assert_eq!(of_batch, 3, "three records share a sync");
     let (begin, end) = (ends[1], ends[4]);
@@ -307,7 +307,7 @@ fn p9_any_lost_part_of_the_last_batch_is_set_aside_and_of_an_earlier_one_it_is_d
             let read = read_as(&bytes);
             assert!(read.damage.is_none(), "{from}..{to}: {:?}", read.damage);
             assert_eq!(read.torn.unwrap().record, lost, "{from}..{to}");
-            assert_eq!(read.records.len() as u64, lost - 1);
+            assert_eq!(read.facts.len() as u64, lost - 1);
             // A record of a later batch: this one was durable.
             bytes.extend_from_slice(&whole[end..]);
             let read = read_as(&bytes);
@@ -329,7 +329,7 @@ fn p9_any_lost_part_of_the_last_batch_is_set_aside_and_of_an_earlier_one_it_is_d
     assert_eq!(texts(&opened.read), ["first", "second", "third"]);
     assert_eq!(std::fs::read(opened.set_aside.unwrap()).unwrap(), bytes[ends[2]..]);
     append(&opened.journal, "after").unwrap();
-    assert_eq!(journal::read(run.path()).unwrap().records.len(), 4);
+    assert_eq!(journal::read(run.path()).unwrap().facts.len(), 4);
 }
 
 /// A disk that fails at its N-th operation: with an error, or by writing half first.
@@ -399,10 +399,7 @@ fn p8_after_a_failure_at_any_operation_nothing_more_is_written_and_what_was_dura
             drop(journal);
             let read = journal::read(run.path()).unwrap();
             assert!(read.damage.is_none());
-            assert!(
-                read.records.len() >= good,
-                "a record that was told to be durable is gone"
-            );
+            assert!(read.facts.len() >= good, "a record that was told to be durable is gone");
             if good == NOTES.len() {
                 assert!(nth > 2 * NOTES.len());
                 break;
@@ -479,7 +476,7 @@ fn lost_after_power_loss(honest: bool) -> usize {
     for (n, text) in NOTES.iter().enumerate() {
         append(&journal, text).unwrap();
         std::fs::write(file(&run), &*synced.lock().unwrap()).unwrap();
-        lost += usize::from(journal::read(run.path()).unwrap().records.len() <= n);
+        lost += usize::from(journal::read(run.path()).unwrap().facts.len() <= n);
     }
     // Power lost while a sync was under way: any beginning of what it wrote may be there.
     for (before, cache) in caches.lock().unwrap().iter() {
@@ -556,7 +553,7 @@ async fn records_appended_while_a_sync_is_under_way_share_the_next_one() {
         assert_eq!(receipt.await.unwrap().seq, n as u64 + 2);
     }
     assert_eq!(count.load(Ordering::SeqCst), 2);
-    assert_eq!(journal::read(run.path()).unwrap().records.len(), 101);
+    assert_eq!(journal::read(run.path()).unwrap().facts.len(), 101);
 }
 
 #[test]
@@ -575,7 +572,7 @@ fn appends_of_many_threads_keep_one_chain() {
     });
     let read = journal::read(run.path()).unwrap();
     assert!(read.torn.is_none() && read.damage.is_none());
-    assert_eq!(read.records.len(), 400);
+    assert_eq!(read.facts.len(), 400);
 }
 
 /// Runs one test of this file again in a process of its own, with `name` set in its environment.
@@ -616,7 +613,7 @@ fn p5_the_second_opener_fails_within_a_second_and_names_the_first_which_frees_it
     );
     assert_eq!(journal::holder(run.path()).unwrap().unwrap().pid, holder.id());
     assert!(
-        journal::read(run.path()).unwrap().records.len() >= 2,
+        journal::read(run.path()).unwrap().facts.len() >= 2,
         "a reader needs no lock"
     );
 

@@ -234,7 +234,7 @@ fn verify_names_every_file_that_is_missing_changed_or_unknown() {
     let settled = Event::Settled {
         key,
         outcome: Outcome::Ok,
-        result: Box::new(result),
+        result: result.into(),
     };
     let written = journal.append(now(), &settled).wait().unwrap();
     drop(journal);

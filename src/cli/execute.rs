@@ -353,7 +353,7 @@ fn objectives(record: &ChangeRecord, verdict: Verdict, console: &Console) {
 /// Approvals that counted and lie elsewhere come into the run's folder: it alone is then proof.
 fn copy_approvals(stored: &Stored, folders: &[PathBuf]) -> Result<(), Problem> {
     let mut counted: Vec<&str> = Vec::new();
-    for fact in stored.read.facts() {
+    for fact in &stored.read.facts {
         let answers: &[Answer] = match &fact.event {
             Event::Started { approvals, .. } => approvals,
             Event::Resumed { overrides, .. } => overrides,

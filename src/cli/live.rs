@@ -28,7 +28,7 @@ pub struct Live(Arc<Mutex<State>>);
 struct State {
     screen: Screen,
     plan: Arc<Plan>,
-    /// The live screen's own fold: the ticking thread has no other.
+    /// The live screen's own fold, because the ticking thread has no other; empty where nothing is redrawn.
     run: Run,
     /// Widest host name.
     who: usize,
@@ -62,7 +62,7 @@ impl Live {
             lines: human || screen.quiet(),
             screen,
             plan,
-            run: Run::fold(before),
+            run: if redraw { Run::fold(before) } else { Run::default() },
             who: who.clamp(3, 24),
             redraw,
             drawn: 0,
@@ -96,7 +96,9 @@ impl Live {
     /// One more event.
     pub fn event(&self, stamped: &Stamped) {
         let mut state = lock(&self.0);
-        state.run.apply(stamped);
+        if state.redraw {
+            state.run.apply(stamped);
+        }
         let Some(line) = words::line(&state.plan, stamped) else {
             return state.draw(false);
         };
@@ -157,6 +159,7 @@ impl Live {
         let mut state = lock(&self.0);
         state.over = true;
         state.clear();
+        state.run = Run::default();
     }
 }
 

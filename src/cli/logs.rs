@@ -40,7 +40,7 @@ pub fn logs(args: &Args, console: &Console) -> Result<u8, Problem> {
     let stored = Stored::find(console, &args.run)?;
     let screen = &console.screen;
     let mut shown = 0_usize;
-    for fact in stored.read.facts() {
+    for fact in &stored.read.facts {
         let Event::Settled { key, outcome, result } = &fact.event else {
             continue;
         };

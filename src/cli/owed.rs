@@ -177,7 +177,7 @@ fn clean_one(stored: Stored, console: &Console) -> Result<u8, Problem> {
         former_ms: BTreeMap::new(),
     };
     let how = How::Clean {
-        records: opened.read.records,
+        records: opened.read.into_records(),
     };
     execute::execute(job, opened.journal, how, console, &runtime)?;
     let after = Stored::open(folder)?.owed();

@@ -132,7 +132,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         former_ms: BTreeMap::new(),
     };
     let how = How::Resume {
-        records: opened.read.records,
+        records: opened.read.into_records(),
         how: engine::Resume {
             back: args.rollback,
             overrides,

@@ -109,7 +109,7 @@ pub fn settle(args: &Args, console: &Console) -> Result<u8, Problem> {
             .screen
             .say(&format!("warning: a torn last record lies in {} now", place.display()));
     }
-    let run = Run::fold(opened.read.facts());
+    let run = Run::fold(&opened.read.facts);
     let by = console.operator();
     let event = if args.word == Word::Done {
         forgiven(args, &stored, &run, by)?

@@ -12,7 +12,7 @@ use crate::journal::{self, Read};
 use crate::plan::Plan;
 use crate::plan::page::{Found, Learnt, PastRun, shown};
 use crate::report::record::{ChainHead, ChangeRecord, record};
-use crate::run::event::{Event, Stamped, Verdict};
+use crate::run::event::{Event, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
 use crate::run::next::{goes_on, within_reach};
 use crate::run::{GateState, Run};
@@ -65,7 +65,7 @@ impl Stored {
                 Problem::wrong(what, "remove it with `pitstop runs --prune`")
             }
         })?;
-        let run = Run::fold(read.facts());
+        let run = Run::fold(&read.facts);
         Ok(Self {
             folder,
             plan,
@@ -96,12 +96,11 @@ impl Stored {
 
     /// The record of the intact part.
     pub fn record(&self) -> ChangeRecord {
-        let events: Vec<Stamped> = self.read.facts().cloned().collect();
         let head = ChainHead {
             events: self.read.head.records,
             hash: self.read.head.hash.to_string(),
         };
-        record(&self.plan, &self.digest, &events, &head)
+        record(&self.plan, &self.digest, &self.run, &self.read.facts, &head)
     }
 
     /// What it owes.
@@ -111,18 +110,18 @@ impl Stored {
 
     /// The moment of the last event.
     pub fn last(&self) -> Option<Timestamp> {
-        self.read.records.last().map(|r| r.fact.at)
+        self.read.facts.last().map(|fact| fact.at)
     }
 
     /// Gates that wait, with the hash of the record that opened each.
     pub fn open_gates(&self) -> Vec<(String, Digest)> {
         let open = |id: &String| self.run.gates.get(id).is_some_and(|g| g.state == GateState::Open);
         let mut found: Vec<(String, Digest)> = Vec::new();
-        for r in &self.read.records {
-            if let Event::GateOpened { gate, .. } = &r.fact.event {
+        for (fact, hash) in self.read.records() {
+            if let Event::GateOpened { gate, .. } = &fact.event {
                 found.retain(|(id, _)| id != gate);
                 if open(gate) {
-                    found.push((gate.clone(), r.hash.clone()));
+                    found.push((gate.clone(), hash.clone()));
                 }
             }
         }
@@ -168,7 +167,7 @@ pub fn history(console: &Console, runbook: &str) -> Vec<PastRun> {
             .ended
             .filter(|_| stored.plan.runbook == runbook && !stored.run.dry)?;
         let took = stored.last()?.duration_since(stored.run.started?);
-        let facts: Vec<_> = stored.read.facts().cloned().collect();
+        let facts: Vec<_> = stored.read.facts;
         let times = journal::history::times(&stored.plan, &stored.run, &facts);
         Some(PastRun {
             run: id.to_string(),
@@ -202,7 +201,7 @@ pub fn learnt(console: &Console, run: &str, plan: &Plan, digest: &Digest) -> Res
     let at = stored.last();
     let age = at.map_or(0, |at| RealClock.now().duration_since(at).as_millis());
     let mut results = Vec::new();
-    for fact in stored.read.facts() {
+    for fact in &stored.read.facts {
         let Event::Settled { key, outcome, result } = &fact.event else {
             continue;
         };

@@ -134,10 +134,10 @@ fn approvals(stored: &Stored, found: &mut Found) {
     let (allowed, _) = AllowedSigners::parse(signers, "allowed_signers");
     let mut opened = std::collections::BTreeMap::new();
     let mut good = 0_usize;
-    for r in &stored.read.records {
-        let (answers, gate): (&[Answer], Option<&String>) = match &r.fact.event {
+    for (fact, hash) in stored.read.records() {
+        let (answers, gate): (&[Answer], Option<&String>) = match &fact.event {
             Event::GateOpened { gate, .. } => {
-                opened.insert(gate.clone(), r.hash.clone());
+                opened.insert(gate.clone(), hash.clone());
                 continue;
             }
             Event::Started { approvals, .. } => (approvals, None),
@@ -174,7 +174,7 @@ fn approvals(stored: &Stored, found: &mut Found) {
                 overrides: file.statement.overrides,
                 until: None,
             };
-            match file.judge(&wanted, &allowed, r.fact.at) {
+            match file.judge(&wanted, &allowed, fact.at) {
                 Ok(vote) if vote.fingerprint == answer.key => good += 1,
                 Ok(_) => found.bad.push(format!(
                     "approval of {who}: signed by another key than the journal says"

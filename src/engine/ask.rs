@@ -143,7 +143,7 @@ impl Driver {
     fn last_words(&self, phase: &str, host: &HostName, slot: &Slot, step: &PlannedStep) -> Vec<String> {
         let place = (phase.to_owned(), slot.step.clone());
         let of_host = self.run.results.get(&place).and_then(|by| by.get(&Some(host.clone())));
-        let Some((_, result)) = of_host.and_then(|by| by.get(&slot.nth)).filter(|_| !step.sensitive) else {
+        let Some((_, result)) = of_host.and_then(|by| by.get(slot.nth)).filter(|_| !step.sensitive) else {
             return Vec::new();
         };
         let lines = |kept: &Kept| -> Vec<String> {

@@ -445,7 +445,7 @@ impl Driver {
         }
         match crate::journal::read(self.setup.folder.path()) {
             Ok(read) => {
-                let facts: Vec<Stamped> = read.facts().cloned().collect();
+                let facts: Vec<Stamped> = read.facts;
                 let facts = moved::on_one_clock(&self.setup.plan, &facts);
                 objective::objectives(&self.setup.plan, &facts).iter().any(|o| !o.met)
             }

@@ -99,7 +99,7 @@ impl Driver {
         let settled = Event::Settled {
             key,
             outcome: Outcome::Failed,
-            result: Box::new(result),
+            result: result.into(),
         };
         self.record_all(vec![intended, settled]).await
     }

@@ -125,11 +125,11 @@ impl Driver {
             let place = (phase.to_owned(), step.to_owned());
             for (host, places) in self.run.results.get(&place).into_iter().flatten() {
                 let host = host.as_ref().map_or("-", |h| h.as_str());
-                for (nth, (outcome, result)) in places {
-                    let nth = if *nth == 0 {
+                for (nth, (outcome, result)) in places.iter() {
+                    let nth = if nth == 0 {
                         String::new()
                     } else {
-                        format!("#{}", u64::from(*nth) + 1)
+                        format!("#{}", u64::from(nth) + 1)
                     };
                     let first = result.stdout.text.lines().next().unwrap_or("");
                     lines.push(

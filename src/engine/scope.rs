@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::render;
 use crate::id::HostName;
 use crate::journal::output;
 use crate::plan::{Plan, PlannedStep, Stage, Value};
 use crate::run::event::{HostState, Kept, Outcome, StepKey, StepResult};
-use crate::run::{Run, line};
+use crate::run::{Places, Run, line};
 use crate::runbook::expr::{Scope, Val, Words};
 use crate::secret::Secret;
 use crate::text::HostText;
@@ -207,9 +208,9 @@ impl Scopes<'_> {
         stage: Stage,
         step: &PlannedStep,
         host: Option<&HostName>,
-        places: &BTreeMap<u32, (Outcome, StepResult)>,
+        places: &Places,
     ) -> Option<BTreeMap<String, Val>> {
-        let (_, (outcome, last)) = places.last_key_value()?;
+        let (outcome, last) = places.last()?;
         let rounds = self.run.steady.get(phase).map_or(0, Vec::len);
         let of = StepKey {
             phase: phase.to_owned(),
@@ -221,7 +222,7 @@ impl Scopes<'_> {
             attempt: 0,
         };
         let items = self.run.items(&of, stage, &step.id);
-        if items.is_none() && places.len() < 2 {
+        if items.is_none() && places.count() < 2 {
             return Some(self.result(*outcome, last));
         }
         let mut fields = match items {
@@ -229,24 +230,24 @@ impl Scopes<'_> {
             None => self.result(*outcome, last),
         };
         let hosts = line::places(step, host);
-        let entry = |(nth, (outcome, result)): (&u32, &(Outcome, StepResult))| {
+        let entry = |(nth, (outcome, result)): (u32, &(Outcome, Arc<StepResult>))| {
             let mut entry = self.result(*outcome, result);
-            let at = usize::try_from(line::item_of(step, host, *nth)).ok();
+            let at = usize::try_from(line::item_of(step, host, nth)).ok();
             if let Some(item) = items.and_then(|list| list.get(at?)) {
                 entry.insert("item".to_owned(), Val::said(item.clone()));
             }
-            if let Some(on) = render::place(step, host, *nth % hosts.max(1)).filter(|_| hosts > 1) {
+            if let Some(on) = render::place(step, host, nth % hosts.max(1)).filter(|_| hosts > 1) {
                 entry.insert("on".to_owned(), Val::ours(on.as_str()));
             }
             Val::Map(entry)
         };
-        let good = |(outcome, _): &(Outcome, StepResult)| matches!(outcome, Outcome::Ok | Outcome::Skipped);
+        let good = |(outcome, _): &(Outcome, Arc<StepResult>)| matches!(outcome, Outcome::Ok | Outcome::Skipped);
         let all = items.map_or(1, <[Value]>::len).saturating_mul(hosts as usize);
         let ran = places.values().any(|(outcome, _)| *outcome != Outcome::Skipped);
         let changed = places.values().any(|(o, r)| *o != Outcome::Skipped && r.changed);
         fields.insert("ran".to_owned(), Val::Bool(ran));
         fields.insert("changed".to_owned(), Val::Bool(changed));
-        let ok = places.len() >= all && places.values().all(good);
+        let ok = places.count() >= all && places.values().all(good);
         fields.insert("ok".to_owned(), Val::Bool(ok));
         if items.is_some() && step.parse.is_some() {
             let values = places.values().filter_map(|(_, r)| r.value.clone().map(Val::said));

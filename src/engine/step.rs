@@ -211,7 +211,7 @@ impl Driver {
         let settled = Event::Settled {
             key,
             outcome: Outcome::Unreachable,
-            result: Box::new(result),
+            result: result.into(),
         };
         self.record_all(vec![intended, settled]).await
     }
@@ -510,7 +510,7 @@ impl Driver {
         events.push(Event::Settled {
             key: key.clone(),
             outcome,
-            result: Box::new(result),
+            result: result.into(),
         });
         if let (Some(OnUnknown::Rerun), Some(host)) = (on_unknown, &key.host) {
             events.push(Event::Decided {

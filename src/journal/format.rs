@@ -73,8 +73,10 @@ pub struct Damage {
 /// What a journal holds.
 #[derive(Clone, Debug)]
 pub struct Read {
-    /// The intact records from the first on.
-    pub records: Vec<Record>,
+    /// The events of the intact part, in order.
+    pub facts: Vec<Stamped>,
+    /// The hash of each one's line, in the same order.
+    pub hashes: Vec<Digest>,
     /// A last line that does not count.
     pub torn: Option<Torn>,
     /// The first damaged record, if one is.
@@ -86,9 +88,15 @@ pub struct Read {
 }
 
 impl Read {
-    /// The events of the intact part, in order.
-    pub fn facts(&self) -> impl Iterator<Item = &Stamped> {
-        self.records.iter().map(|record| &record.fact)
+    /// The intact records from the first on: each fact and the hash of its line.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = (&Stamped, &Digest)> {
+        self.facts.iter().zip(&self.hashes)
+    }
+
+    /// The same, each as a thing of its own.
+    pub fn into_records(self) -> Vec<Record> {
+        let records = self.facts.into_iter().zip(self.hashes);
+        records.map(|(fact, hash)| Record { fact, hash }).collect()
     }
 }
 
@@ -128,7 +136,8 @@ fn sum(bytes: &[u8]) -> String {
 /// Reads a journal from its first byte. Damage and torn tails are results, not errors.
 pub(super) fn read(mut from: impl BufRead) -> io::Result<Read> {
     let mut all = Read {
-        records: Vec::new(),
+        facts: Vec::new(),
+        hashes: Vec::new(),
         torn: None,
         damage: None,
         head: Head::empty(),
@@ -147,8 +156,8 @@ pub(super) fn read(mut from: impl BufRead) -> io::Result<Read> {
                 batch = of;
                 all.head = after(&all.head, &bytes);
                 all.intact += bytes.len() as u64;
-                let hash = all.head.hash.clone();
-                all.records.push(Record { fact, hash });
+                all.facts.push(fact);
+                all.hashes.push(all.head.hash.clone());
             }
             Err(Flaw::Broken(why)) => {
                 // More than that was never written at once.

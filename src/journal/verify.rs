@@ -53,7 +53,7 @@ impl VerifyReport {
 /// When there is no journal or the folder cannot be read; anything found wrong is in the report.
 pub fn verify(folder: &RunFolder, planned: impl IntoIterator<Item = Digest>) -> Result<VerifyReport, Fault> {
     let read = super::read(folder.path())?;
-    let named: BTreeSet<Digest> = read.facts().flat_map(|fact| digests(&fact.event)).collect();
+    let named: BTreeSet<Digest> = read.facts.iter().flat_map(|fact| digests(&fact.event)).collect();
     let Read { head, torn, damage, .. } = read;
     let mut report = VerifyReport {
         head,

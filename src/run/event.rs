@@ -3,6 +3,7 @@
 //! Owns: the types. Must not: hold anything that is not owned, serialisable and free of secrets.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -299,7 +300,7 @@ pub enum Event {
         /// How.
         outcome: Outcome,
         /// With what.
-        result: Box<StepResult>,
+        result: Arc<StepResult>,
     },
     /// The host proves that an attempt never began and never will: it was not an attempt. Also of a step that changes nothing,
     /// sent behind others of which one did not end with 0.

@@ -10,6 +10,7 @@ use super::{Batch, Captured, GateRun, GateState, Line, Lists, Open, PhaseRun, Ro
 use crate::id::{Digest, HostName};
 use crate::plan::Stage;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 impl Run {
     /// One more fact.
@@ -432,7 +433,7 @@ impl Run {
                 if slot.begun == 1 {
                     slot.order = stamped.seq;
                 }
-                slot.open = Some(key.clone());
+                slot.open = Some(key.attempt);
                 (slot.end, slot.asked, slot.word) = (None, None, None);
                 slot.on = Some(on.clone());
                 slot.changes = *changes;
@@ -466,13 +467,13 @@ impl Run {
                     by_person: *by_person,
                 };
                 self.slot_mut(key).end = Some(end);
-                self.keep_result(key, Outcome::Skipped, &StepResult::default());
+                self.keep_result(key, Outcome::Skipped, &Arc::default());
             }
             _ => {}
         }
     }
 
-    fn settled(&mut self, at: Timestamp, key: &StepKey, outcome: Outcome, result: &StepResult) {
+    fn settled(&mut self, at: Timestamp, key: &StepKey, outcome: Outcome, result: &Arc<StepResult>) {
         let slot = self.slot_mut(key);
         slot.open = None;
         // What could not be sent has not begun: nothing of it is owed.
@@ -505,7 +506,7 @@ impl Run {
     }
 
     /// Registered values stay those of the first pass; a repeated precheck only passes or refuses.
-    fn keep_result(&mut self, key: &StepKey, outcome: Outcome, result: &StepResult) {
+    fn keep_result(&mut self, key: &StepKey, outcome: Outcome, result: &Arc<StepResult>) {
         if key.pass > 1 && key.stage == Stage::Precheck {
             return;
         }
@@ -515,7 +516,7 @@ impl Run {
             .or_default()
             .entry(key.host.clone())
             .or_default()
-            .insert(key.nth, (outcome, result.clone()));
+            .insert(key.nth, outcome, Arc::clone(result));
     }
 
     fn decided(&mut self, at: Timestamp, phase: &str, host: &HostName, slot: &Slot, verdict: &str, reason: &str) {
@@ -553,8 +554,8 @@ impl Run {
             line.ended = None;
             line.reopened = line.reopened.filter(|pass| *pass == slot.pass);
         }
-        if let Some(key) = open {
-            self.open.remove(&key);
+        if let Some(attempt) = open {
+            self.open.remove(&slot.key(phase, host, attempt));
         }
     }
 }

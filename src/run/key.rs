@@ -73,3 +73,18 @@ pub struct Slot {
     /// Forward 0, back 1, later rounds 2 and up.
     pub pass: u32,
 }
+
+impl Slot {
+    /// The key of an attempt that fills it on a host's line.
+    pub fn key(&self, phase: &str, host: &HostName, attempt: u32) -> StepKey {
+        StepKey {
+            phase: phase.to_owned(),
+            stage: self.stage,
+            step: self.step.clone(),
+            nth: self.nth,
+            host: Some(host.clone()),
+            pass: self.pass,
+            attempt,
+        }
+    }
+}

@@ -18,6 +18,7 @@ pub mod moved;
 pub mod next;
 pub mod objective;
 pub mod outlook;
+mod places;
 mod rollout;
 mod state;
 mod steady;
@@ -31,10 +32,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use self::event::{Answer, GateEnd, Halt, HostState, Occasion, Outcome, Slot, Stamped, StepKey, StepResult, Verdict};
+use self::event::{Answer, GateEnd, Halt, HostState, Occasion, Outcome, Slot, Stamped, StepKey, Verdict};
 use crate::id::{Digest, HostName, RunId};
 use crate::inventory::facts::Facts;
 use crate::plan::{Stage, Value};
+
+pub use self::places::Places;
 
 /// A run, as its events tell it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,8 +106,8 @@ pub struct Run {
     pub visited: BTreeSet<HostName>,
 }
 
-/// A step's results by host (`None`: `once` and steady state), there by item and host of a delegated set.
-pub type ByHost = BTreeMap<Option<HostName>, BTreeMap<u32, (Outcome, StepResult)>>;
+/// A step's results by host (`None`: `once` and steady state).
+pub type ByHost = BTreeMap<Option<HostName>, Places>;
 
 /// The items of `for_each` steps, by stage and step. Asked once; what is here is never asked again.
 pub type Lists = BTreeMap<(Stage, String), Vec<Value>>;
@@ -261,8 +264,8 @@ pub struct SlotRun {
     pub begun: u32,
     /// Order of its first intent in the journal.
     pub order: u64,
-    /// The attempt under way.
-    pub open: Option<StepKey>,
+    /// The attempt under way, by its number.
+    pub open: Option<u32>,
     /// How the last attempt ended.
     pub end: Option<SlotEnd>,
     /// A person is asked about that end, until then.

@@ -7,6 +7,7 @@
 //! follows the clock. Where nobody watched, time does not run backwards: an event is never before the one ahead of it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -94,7 +95,7 @@ pub fn on_one_clock<'e>(plan: &Plan, events: &'e [Stamped]) -> Cow<'e, [Stamped]
             Event::Asked { until, .. } => shift(until, later),
             Event::Settled { key, result, .. } => {
                 let step = plan.step(&key.phase, key.stage, &key.step);
-                for (name, at) in &mut result.marks {
+                for (name, at) in &mut Arc::make_mut(result).marks {
                     if !step.is_some_and(|s| is_data(s, name)) {
                         shift(at, later);
                     }

@@ -2,7 +2,7 @@
 //!
 //! The hosts are one SSH server (russh's) that answers on all of 127.0.0.0/8 and speaks the lane's protocol without starting
 //! anything: what is measured is the controller, with its journal, redaction, host keys and report. `PITSTOP_BENCH_HOSTS` (10,000),
-//! `PITSTOP_BENCH_STEPS` (20), `PITSTOP_BENCH_SLOW` (0: every Nth host is dead, slow or lies, in turn), `PITSTOP_BENCH_KEEP` (the run's folder stays).
+//! `PITSTOP_BENCH_STEPS` (20), `PITSTOP_BENCH_SLOW` (0: every Nth host is dead, slow or lies, in turn), `PITSTOP_BENCH_KEEP` (the run's folder stays), `PITSTOP_BIN` (another pitstop).
 //!
 //! Owns: wall and CPU time, peak memory, and how many hosts ended how. Must not: assert a speed.
 
@@ -63,7 +63,7 @@ fn main() {
             "-c",
             "ulimit -Sn $(ulimit -Hn); exec \"$0\" run checks.yml --yes -q >words 2>&1",
         ])
-        .arg(env!("CARGO_BIN_EXE_pitstop"))
+        .arg(std::env::var("PITSTOP_BIN").unwrap_or_else(|_| env!("CARGO_BIN_EXE_pitstop").to_owned()))
         .current_dir(dir.path())
         .env("HOME", dir.path())
         .stdin(Stdio::null())

@@ -316,17 +316,17 @@ impl Life {
     /// A further process, on a good disk.
     fn resume(&self) -> Result<Outcome, String> {
         let opened = Journal::open(self.folder.path(), RealClock.now()).map_err(|e| e.to_string())?;
-        if opened.read.records.is_empty() {
+        if opened.read.facts.is_empty() {
             return Err(NEVER.to_owned());
         }
-        match self.process(opened.journal, Some(opened.read.records), &Notify::new()) {
+        match self.process(opened.journal, Some(opened.read.into_records()), &Notify::new()) {
             Process::Done(done) => done.map_err(|e| e.to_string()),
             Process::Died => unreachable!("nobody kills it"),
         }
     }
 
     fn facts(&self) -> Vec<Stamped> {
-        journal::read(self.folder.path()).unwrap().facts().cloned().collect()
+        journal::read(self.folder.path()).unwrap().facts
     }
 
     /// How often each change was begun on its host.

@@ -301,7 +301,7 @@ phases:
         .facts()
         .into_iter()
         .filter_map(|f| match f.event {
-            Event::Settled { result, .. } => Some(result.evidence),
+            Event::Settled { result, .. } => Some(result.evidence.clone()),
             _ => None,
         })
         .flatten()

@@ -63,7 +63,7 @@ impl Ran {
     }
 
     pub fn facts(&self) -> Vec<Stamped> {
-        journal::read(self.folder.path()).unwrap().facts().cloned().collect()
+        journal::read(self.folder.path()).unwrap().facts
     }
 
     pub fn run(&self) -> Run {
@@ -235,7 +235,7 @@ impl Room {
             overrides: Vec::new(),
         };
         Ran {
-            outcome: block(engine::resume(setup, opened.read.records, how)),
+            outcome: block(engine::resume(setup, opened.read.into_records(), how)),
             folder,
             plan,
         }

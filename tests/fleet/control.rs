@@ -84,7 +84,7 @@ fn doubles(latch: bool) -> usize {
         .build()
         .unwrap();
     let outcome = runtime
-        .block_on(engine::resume(second, opened.read.records, Resume::default()))
+        .block_on(engine::resume(second, opened.read.into_records(), Resume::default()))
         .unwrap();
     println!(
         "latch {latch}: the resumed run ended {} (exit {})",

@@ -175,7 +175,7 @@ impl Stage {
         let opened = Journal::rehearse(self.folder.path(), self.now)?;
         if let Some(again) = again
             && !again.rollback
-            && self.window_is_over(&Run::fold(opened.read.facts()))
+            && self.window_is_over(&Run::fold(&opened.read.facts))
         {
             return Ok(Ended::Code(6));
         }
@@ -276,7 +276,7 @@ impl Stage {
             signals,
             secrets,
         };
-        Ok((setup, opened.read.records))
+        Ok((setup, opened.read.into_records()))
     }
 
     /// As `resume` refuses: outside the window nothing goes forward.
@@ -295,7 +295,7 @@ impl Stage {
             ));
         }
         let read = journal::read(self.folder.path())?;
-        let events: Vec<Stamped> = read.facts().cloned().collect();
+        let events: Vec<Stamped> = read.facts;
         Ok(Ran {
             run: Run::fold(&events),
             events,

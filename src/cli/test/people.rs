@@ -126,8 +126,8 @@ impl People {
             return Ok(());
         };
         let read = journal::read(self.folder.path()).map_err(|e| e.to_string())?;
-        let opened = read.records.iter().rev().find_map(|r| match &r.fact.event {
-            Event::GateOpened { gate, .. } if *gate == question.gate => Some(r.hash.clone()),
+        let opened = read.records().rev().find_map(|(fact, hash)| match &fact.event {
+            Event::GateOpened { gate, .. } if *gate == question.gate => Some(hash.clone()),
             _ => None,
         });
         let subject = Subject::Gate {

@@ -52,7 +52,7 @@ pub fn read(file: &Path, plan: &Plan, at: &Span) -> Result<Replay, String> {
     if let Some(damage) = &read.damage {
         return Err(format!("record {} is damaged: {}", damage.record, damage.why));
     }
-    let facts: Vec<Stamped> = read.facts().cloned().collect();
+    let facts: Vec<Stamped> = read.facts;
     if facts.iter().any(|f| matches!(f.event, Event::Resumed { .. })) {
         return Err("the run was resumed: only a run of one process can be replayed".to_owned());
     }

@@ -21,6 +21,8 @@ pub(super) struct Gather<'p> {
     plan: &'p Plan,
     pub(super) record: ChangeRecord,
     places: BTreeMap<StepPlace, usize>,
+    /// Where each host stands in the record.
+    hosts: BTreeMap<HostName, usize>,
     /// The items of `for_each` steps, by phase, stage, step and host.
     lists: BTreeMap<(String, Stage, String, Option<HostName>), Vec<Value>>,
     foreseen: Grouping,
@@ -34,8 +36,10 @@ impl<'p> Gather<'p> {
     /// A record that knows the plan and nothing else.
     pub(super) fn new(plan: &'p Plan, plan_digest: &Digest, head: &ChainHead) -> Self {
         let record = blank::record(plan, plan_digest, head);
+        let hosts = record.hosts.iter().enumerate();
         Self {
             plan,
+            hosts: hosts.map(|(at, h)| (h.name.clone(), at)).collect(),
             record,
             places: BTreeMap::new(),
             lists: BTreeMap::new(),
@@ -314,7 +318,7 @@ impl<'p> Gather<'p> {
                     settled: None,
                 });
                 for h in hosts {
-                    if let Some(line) = host_phase(&mut self.record.hosts, h, phase) {
+                    if let Some(line) = self.host_phase(h, phase) {
                         line.batch = Some(*batch);
                     }
                 }
@@ -336,12 +340,9 @@ impl<'p> Gather<'p> {
     }
 
     fn host_event(&mut self, at: Timestamp, event: &Event) {
-        let hosts = &mut self.record.hosts;
         match event {
             Event::Connected { host, facts } => {
-                let Some(h) = hosts.iter_mut().find(|h| &h.name == host) else {
-                    return;
-                };
+                let Some(h) = self.host(host) else { return };
                 h.system = format!("{} {}", facts.distro, facts.version).trim().to_owned();
                 if h.kernel.0.is_empty() {
                     h.kernel.0.clone_from(&facts.kernel);
@@ -363,20 +364,20 @@ impl<'p> Gather<'p> {
                 mine.for_each(|l| l.released = true);
             }
             Event::HostBegan { phase, host, .. } => {
-                if let Some(h) = host_phase(hosts, host, phase) {
+                if let Some(h) = self.host_phase(host, phase) {
                     h.began = h.began.or(Some(at));
                     h.state = None;
                 }
             }
             Event::Turned { phase, host, why, .. } => {
-                if let Some(h) = host_phase(hosts, host, phase) {
+                if let Some(h) = self.host_phase(host, phase) {
                     h.turned = Some(at);
                     h.state = None;
                     h.why.clone_from(why);
                 }
             }
             Event::Reopened { phase, host, .. } => {
-                if let Some(h) = host_phase(hosts, host, phase) {
+                if let Some(h) = self.host_phase(host, phase) {
                     h.state = None;
                 }
             }
@@ -386,14 +387,14 @@ impl<'p> Gather<'p> {
                 state,
                 why,
             } => {
-                if let Some(h) = host_phase(hosts, host, phase) {
+                if let Some(h) = self.host_phase(host, phase) {
                     h.state = Some(*state);
                     h.ended = Some(at);
                     h.why.clone_from(why);
                 }
             }
             Event::HostClosed { phase, host } => {
-                if let Some(h) = host_phase(hosts, host, phase) {
+                if let Some(h) = self.host_phase(host, phase) {
                     h.closed = true;
                 }
             }
@@ -499,6 +500,14 @@ impl<'p> Gather<'p> {
     }
 
     /// The line of this key, made if it is new.
+    fn host(&mut self, host: &HostName) -> Option<&mut HostRecord> {
+        self.record.hosts.get_mut(*self.hosts.get(host)?)
+    }
+
+    fn host_phase(&mut self, host: &HostName, phase: &str) -> Option<&mut HostPhase> {
+        self.host(host)?.phases.iter_mut().find(|p| p.phase == phase)
+    }
+
     fn step(&mut self, key: &StepKey) -> Option<&mut StepRecord> {
         let place = (key.phase.clone(), key.host.clone(), key.slot());
         let item = self.item(key);
@@ -535,11 +544,6 @@ impl<'p> Gather<'p> {
 /// A step's name, with its item.
 pub(super) fn with_item(name: &str, item: Option<&str>) -> String {
     item.map_or_else(|| name.to_owned(), |item| format!("{name} ({item})"))
-}
-
-fn host_phase<'r>(hosts: &'r mut [HostRecord], host: &HostName, phase: &str) -> Option<&'r mut HostPhase> {
-    let h = hosts.iter_mut().find(|h| &h.name == host)?;
-    h.phases.iter_mut().find(|p| p.phase == phase)
 }
 
 /// `not_needed` is good and says nothing about the other phases.

@@ -41,15 +41,15 @@ pub struct ChainHead {
     pub hash: String,
 }
 
-/// The record of these events under this plan.
-pub fn record(plan: &Plan, plan_digest: &Digest, events: &[Stamped], head: &ChainHead) -> ChangeRecord {
+/// The record of these events under this plan; `run` is what they fold to.
+pub fn record(plan: &Plan, plan_digest: &Digest, run: &Run, events: &[Stamped], head: &ChainHead) -> ChangeRecord {
     let mut gather = gather::Gather::new(plan, plan_digest, head);
     let told = moved::on_one_clock(plan, events);
     for e in told.iter() {
         gather.apply(e);
     }
     let mut record = gather.finish(&told);
-    let owed = ledger::obligations(plan, &Run::fold(events));
+    let owed = ledger::obligations(plan, run);
     for l in &mut record.left_behind {
         if let Some(o) = owed.iter().find(|o| o.id == l.id) {
             l.what.clone_from(&o.what);

@@ -107,7 +107,7 @@ fn control_a_step_that_was_begun_behind_a_failed_one_is_found() {
         event: Event::Settled {
             key: key(step),
             outcome,
-            result: Box::default(),
+            result: std::sync::Arc::default(),
         },
     };
     for (first, violations) in [(Outcome::Ok, 0), (Outcome::Failed, 1)] {

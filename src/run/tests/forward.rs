@@ -154,7 +154,9 @@ fn a_repeated_precheck_passes_or_refuses_and_its_first_result_stays() {
         (sim.of("a").as_str(), end),
         ("pre free free:2 drain a b verify undrain clean", DONE)
     );
-    let kept = &sim.run.results[&("p".to_owned(), "free".to_owned())][&Some(host("a"))][&0];
+    let kept = &sim.run.results[&("p".to_owned(), "free".to_owned())][&Some(host("a"))]
+        .get(0)
+        .unwrap();
     assert!(!kept.1.warned, "the value of the repeat is not kept");
 }
 

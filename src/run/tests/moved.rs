@@ -134,7 +134,7 @@ fn of_marks_only_those_that_our_clock_set_move_with_it() {
     let at = place(&sim, |e| matches!(e, Event::Settled { key, .. } if key.step == "ours"));
     let moment = events[at].at;
     if let Event::Settled { result, .. } = &mut events[at].event {
-        result.marks = ["ended", "data"].map(|name| (name.to_owned(), moment)).into();
+        std::sync::Arc::make_mut(result).marks = ["ended", "data"].map(|name| (name.to_owned(), moment)).into();
     }
     let hour = SignedDuration::from_hours(1);
     events.push(Stamped {

@@ -41,7 +41,7 @@ fn settled(key: StepKey, outcome: Outcome, marks: &[(&str, i64)]) -> Event {
     Event::Settled {
         key,
         outcome,
-        result: Box::new(result),
+        result: result.into(),
     }
 }
 

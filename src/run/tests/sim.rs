@@ -385,7 +385,7 @@ impl<W: World> Sim<W> {
         self.emit(Event::Settled {
             key,
             outcome: fate.outcome,
-            result: Box::new(result),
+            result: result.into(),
         });
     }
 

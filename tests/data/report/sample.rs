@@ -18,6 +18,7 @@ use pitstop::id::{Digest, HostName, RunId};
 use pitstop::inventory::facts::Facts;
 use pitstop::plan::*;
 use pitstop::report::record::{ChainHead, ChangeRecord, record};
+use pitstop::run::Run;
 use pitstop::run::event::*;
 
 /// Text that is woven into names and outputs; the plain sample has none, the hostile one payloads.
@@ -131,7 +132,7 @@ impl Night<'_> {
             Event::Settled {
                 key,
                 outcome,
-                result: Box::new(result),
+                result: result.into(),
             },
         );
     }
@@ -597,5 +598,5 @@ pub fn sample(t: &Texts) -> ChangeRecord {
         events: events.len() as u64,
         hash: Digest::of(b"head").hex().to_owned(),
     };
-    record(&plan, &Digest::of(b"plan"), &events, &head)
+    record(&plan, &Digest::of(b"plan"), &Run::fold(&events), &events, &head)
 }
