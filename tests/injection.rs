@@ -114,7 +114,7 @@ const PAYLOADS: &[&str] = &[
 /// The names under which an expression meets what a host said.
 const SOURCES: [&str; 5] = ["stdout", "stderr", "host.distro", "answer.value", "item"];
 
-fn scope(said: &str) -> Scope {
+fn scope(said: &str) -> Scope<'static> {
     let text = || Value::Text(said.to_owned());
     let map = |key: &str| Value::Map([(key.to_owned(), text())].into());
     let mut scope = Scope::new();

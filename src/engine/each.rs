@@ -42,7 +42,8 @@ impl Driver {
         let Some(each) = &step.for_each else {
             return Due::Bad("it has no list".to_owned());
         };
-        let scope = self.scopes().whole(step, key);
+        let scopes = self.scopes();
+        let scope = scopes.whole(step, key);
         // A condition that does not look at the item is asked once, before the list: it may be what guards it.
         if let Some(when) = step.when.as_ref().filter(|w| !reads_item(w)) {
             match render::truth(when, &scope) {

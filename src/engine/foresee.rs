@@ -107,10 +107,11 @@ impl Driver {
             attempt: 1,
         };
         let unknown = self.unknown(&key);
-        let scope = self.scopes().whole(step, &key);
+        let scopes = self.scopes();
+        let scope = scopes.whole(step, &key);
         let items = match self.items_foreseen(step, &key, &unknown, &scope) {
             Ok(items) => items,
-            Err(outlook) => return all.outlooks.push((key, outlook)),
+            Err(outlook) => return all.outlooks.push((key.clone(), outlook)),
         };
         for (at, item) in (0..).zip(items) {
             let mut scope = scope.clone();

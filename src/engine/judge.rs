@@ -101,7 +101,7 @@ fn conditions(
 }
 
 /// The scope of a step's own conditions: its result fields are bare names.
-fn own(step: &PlannedStep, key: &StepKey, result: &StepResult, scopes: &Scopes<'_>) -> Scope {
+fn own<'a>(step: &'a PlannedStep, key: &'a StepKey, result: &StepResult, scopes: &'a Scopes<'a>) -> Scope<'a> {
     let mut scope = scopes.place(step, key);
     scope.set_all(scopes.result(Outcome::Ok, result));
     scope

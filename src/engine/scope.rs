@@ -29,33 +29,34 @@ pub(super) struct Scopes<'a> {
     pub output: PathBuf,
 }
 
-impl Scopes<'_> {
-    /// For a step of a phase on behalf of a host (`None`: `once`, steady state).
-    pub fn step(&self, phase: &str, host: Option<&HostName>) -> Scope {
+impl<'a> Scopes<'a> {
+    /// For a step of a phase on behalf of a host (`None`: `once`, steady state). What it takes a look at all hosts to tell is made
+    /// when it is read.
+    pub fn step(&'a self, phase: &'a str, host: Option<&'a HostName>) -> Scope<'a> {
         let mut scope = Scope::new();
-        scope.set("params", Value::Map(self.plan.params.clone()));
-        let names = |hosts: &Vec<HostName>| Val::List(hosts.iter().map(|h| Val::ours(h.as_str())).collect());
-        let targets = self
-            .plan
-            .targets
-            .iter()
-            .map(|(set, hosts)| (set.clone(), names(hosts)))
-            .collect();
-        scope.set("targets", Val::Map(targets));
-        scope.set("run", self.run_value());
-        scope.set("marks", self.marks());
+        scope.set_lazy("params", || Value::Map(self.plan.params.clone()).into());
+        scope.set_lazy("targets", || self.targets());
+        scope.set_lazy("run", || self.run_value());
+        scope.set_lazy("marks", || self.marks());
         for (name, secret) in self.secrets {
             scope.set_secret(name, secret.clone());
         }
         if let Some(host) = host {
-            scope.set("host", self.host(phase, host));
+            scope.set_lazy("host", move || self.host(phase, host));
         }
-        self.results(&mut scope, phase, host);
+        scope.set_all(self.own_results(phase, host));
+        scope.set_lazy("results", || self.results());
         scope
     }
 
+    fn targets(&self) -> Val {
+        let names = |hosts: &Vec<HostName>| Val::List(hosts.iter().map(|h| Val::ours(h.as_str())).collect());
+        let sets = self.plan.targets.iter();
+        Val::Map(sets.map(|(set, hosts)| (set.clone(), names(hosts))).collect())
+    }
+
     /// For a step as a whole: `params` are those of its included file, if that has any.
-    pub fn whole(&self, step: &PlannedStep, key: &StepKey) -> Scope {
+    pub fn whole(&'a self, step: &'a PlannedStep, key: &'a StepKey) -> Scope<'a> {
         let mut scope = self.step(&key.phase, key.host.as_ref());
         if let Some(params) = &step.params {
             scope.set("params", Value::Map(params.clone()));
@@ -64,7 +65,7 @@ impl Scopes<'_> {
     }
 
     /// For one place of a step: as `whole`, with its `item`.
-    pub fn place(&self, step: &PlannedStep, key: &StepKey) -> Scope {
+    pub fn place(&'a self, step: &'a PlannedStep, key: &'a StepKey) -> Scope<'a> {
         let mut scope = self.whole(step, key);
         let (stage, of) = line::listed_by(key.stage, &key.step);
         let at = usize::try_from(line::item_of(step, key.host.as_ref(), key.nth)).ok();
@@ -128,37 +129,50 @@ impl Scopes<'_> {
         ])
     }
 
-    /// Registered names: this host's own results as bare names, everybody's under `results`.
-    fn results(&self, scope: &mut Scope, phase: &str, host: Option<&HostName>) {
-        let mut everybody: BTreeMap<String, Vec<Val>> = BTreeMap::new();
+    /// What this host's own results, and those of `once` steps, are called: their registered names.
+    fn own_results(&self, phase: &str, host: Option<&HostName>) -> BTreeMap<String, Val> {
         let mut own: BTreeMap<String, Val> = BTreeMap::new();
         for (in_phase, stage, step, name) in self.registered() {
-            // A list without results yet is an empty list: a steady state may read it from the start.
-            let list = everybody.entry(name.clone()).or_default();
             let Some(by_host) = self.run.results.get(&(in_phase.clone(), step.id.clone())) else {
                 continue;
             };
             let whole_phase = by_host.len() == 1 && self.plan.phase(&in_phase).is_some_and(|p| p.hosts.len() == 1);
-            for (of, places) in by_host {
+            let mine: Vec<_> = if whole_phase {
+                by_host.iter().collect()
+            } else {
+                let of_host = host.and_then(|h| by_host.get_key_value(&Some(h.clone())));
+                by_host.get_key_value(&None).into_iter().chain(of_host).collect()
+            };
+            for (of, places) in mine {
+                // A phase registers a name once; where two phases do, the current one's wins, then the later one's.
+                if (in_phase == phase || !own.contains_key(&name) || self.later(&in_phase, phase))
+                    && let Some(value) = self.registered_value(&in_phase, stage, step, of.as_ref(), places)
+                {
+                    own.insert(name.clone(), Val::Map(value));
+                }
+            }
+        }
+        own
+    }
+
+    /// Everybody's results by registered name.
+    fn results(&self) -> Val {
+        let mut everybody: BTreeMap<String, Vec<Val>> = BTreeMap::new();
+        for (in_phase, stage, step, name) in self.registered() {
+            // A list without results yet is an empty list: a steady state may read it from the start.
+            let list = everybody.entry(name).or_default();
+            let by_host = self.run.results.get(&(in_phase.clone(), step.id.clone()));
+            for (of, places) in by_host.into_iter().flatten() {
                 let Some(mut value) = self.registered_value(&in_phase, stage, step, of.as_ref(), places) else {
                     continue;
                 };
-                let mine = of.as_ref() == host || of.is_none() || whole_phase;
-                // A phase registers a name once; where two phases do, the current one's wins, then the later one's.
-                if mine && (in_phase == phase || !own.contains_key(&name) || self.later(&in_phase, phase)) {
-                    own.insert(name.clone(), Val::Map(value.clone()));
-                }
                 if let Some(of) = of {
                     value.insert("host".to_owned(), Val::ours(of.as_str()));
                 }
                 list.push(Val::Map(value));
             }
         }
-        scope.set_all(own);
-        scope.set(
-            "results",
-            Val::Map(everybody.into_iter().map(|(k, v)| (k, Val::List(v))).collect()),
-        );
+        Val::Map(everybody.into_iter().map(|(k, v)| (k, Val::List(v))).collect())
     }
 
     /// True if `other` is not past `current` in the plan: its results may replace those of a phase before it.

@@ -64,7 +64,8 @@ impl Driver {
             return self.list(step, key).await;
         }
         if let Some(when) = &step.when {
-            match render::truth(when, &self.scopes().place(step, &key)) {
+            let judged = render::truth(when, &self.scopes().place(step, &key));
+            match judged {
                 Ok(true) => {}
                 Ok(false) => {
                     let reason = format!("its condition is false: {when}");
@@ -323,7 +324,8 @@ impl Driver {
     }
 
     pub(super) fn render(&self, step: &PlannedStep, key: &StepKey) -> Result<Rendered, String> {
-        let scope = self.scopes().place(step, key);
+        let scopes = self.scopes();
+        let scope = scopes.place(step, key);
         let former = match (&step.call, &key.host) {
             (Call::Restore { step: of, .. }, Some(host)) => self.former(key, host, of)?,
             _ => None,

@@ -79,8 +79,7 @@ impl<'a> Decider<'a> {
         let mut list = Vec::new();
         let mut active = 0;
         for batch in pr.batches.iter().rev() {
-            for host in busy_first(&batch.hosts, pr) {
-                let Some(line) = pr.lines.get(host) else { continue };
+            for (host, line) in busy_first(&batch.hosts, pr, |_| true) {
                 if active >= phase.rollout.parallel {
                     break;
                 }

@@ -4,7 +4,7 @@
 
 use super::event::{Event, Halt, HostState};
 use super::line::{Course, LineNext, Walk};
-use super::next::{Decider, Next, Part};
+use super::next::{Decider, Next, Part, with_lines};
 use super::{Line, PhaseRun};
 use crate::id::HostName;
 use crate::plan::{PlannedPhase, PlannedStep, Stage};
@@ -37,12 +37,13 @@ impl<'a> Decider<'a> {
         if self.run.dry {
             return Part::Over;
         }
-        let mut list = Vec::new();
+        let (mut list, mut closed) = (Vec::new(), Vec::new());
         let mut active = 0;
-        for host in hosts {
-            let Some(line) = pr.lines.get(host) else { continue };
+        let unsure = self.run.unsure_hosts();
+        for (host, line) in with_lines(hosts, pr) {
+            let Some(line) = line else { continue };
             let Some(state) = line.ended else { continue };
-            if !line.touched() || state == HostState::Unknown || self.run.unsure(host) {
+            if !line.touched() || state == HostState::Unknown || unsure.contains(host) {
                 continue;
             }
             if active >= phase.rollout.parallel {
@@ -55,13 +56,16 @@ impl<'a> Decider<'a> {
                     active += 1;
                 }
                 None if !line.closed && closes(line, state) => {
-                    return Self::record(Event::HostClosed {
+                    closed.push(Next::Record(Box::new(Event::HostClosed {
                         phase: phase.id.clone(),
                         host: host.clone(),
-                    });
+                    })));
                 }
                 None => {}
             }
+        }
+        if !closed.is_empty() {
+            return Part::Do(closed);
         }
         if active > 0 { Part::Do(list) } else { Part::Over }
     }

@@ -331,6 +331,13 @@ impl Run {
             .any(|l| l.unknown_step().is_some())
     }
 
+    /// All hosts that are [`Run::unsure`].
+    pub fn unsure_hosts(&self) -> BTreeSet<&HostName> {
+        let lines = self.phases.values().flat_map(|p| &p.lines);
+        let unsure = lines.filter(|(_, line)| line.unknown_step().is_some());
+        unsure.map(|(host, _)| host).collect()
+    }
+
     /// The items of a `for_each` step, if they were asked. `of` names the place: its pass counts for the steady state only.
     pub fn items(&self, of: &StepKey, stage: Stage, step: &str) -> Option<&[Value]> {
         let lists = match (&of.host, stage) {

@@ -5,8 +5,8 @@
 //! every decision can be tested and replayed.
 //!
 //! A decision that only has to be written down comes back as [`Next::Record`], alone: the caller journals it, applies it and asks
-//! again. Only those of which none bears on another come together: hosts that begin, and hosts that end well. Else a fleet of n
-//! hosts would be looked through n times. Work comes back as a list of things that may all be under way together.
+//! again. Only those of which none bears on another come together: hosts that begin, that end well, that are closed. Else a fleet
+//! of n hosts would be looked through n times. Work comes back as a list of things that may all be under way together.
 
 use jiff::Timestamp;
 
@@ -275,7 +275,8 @@ fn decisions(list: Vec<Next>) -> Vec<Next> {
     };
     let alike = |n: &Next| match (&first, n) {
         (Next::Record(one), Next::Record(other)) => match (&**one, &**other) {
-            (Event::HostBegan { .. }, Event::HostBegan { .. }) => true,
+            (Event::HostBegan { .. }, Event::HostBegan { .. })
+            | (Event::HostClosed { .. }, Event::HostClosed { .. }) => true,
             (Event::HostEnded { state: one, .. }, Event::HostEnded { state: other, .. }) => {
                 one.is_good() && other.is_good()
             }
@@ -289,10 +290,29 @@ fn decisions(list: Vec<Next>) -> Vec<Next> {
     together
 }
 
-/// Hosts with a step under way first: so that `parallel` counts them before it lets others work.
-pub(super) fn busy_first<'h>(hosts: &'h [HostName], pr: &PhaseRun) -> Vec<&'h HostName> {
-    let busy = |h: &&HostName| pr.lines.get(*h).is_some_and(Line::busy);
-    let (mut first, rest): (Vec<_>, Vec<_>) = hosts.iter().partition(busy);
+/// Hosts with their lines, in the order of `hosts`. Where both go in the same order, as they mostly do, nothing is looked up: a
+/// decision goes through all hosts of a fleet, several times.
+pub(super) fn with_lines<'h>(
+    hosts: &'h [HostName],
+    pr: &'h PhaseRun,
+) -> impl Iterator<Item = (&'h HostName, Option<&'h Line>)> {
+    let mut lines = pr.lines.range::<HostName, _>(..).peekable();
+    hosts.iter().map(move |host| {
+        if lines.peek().is_none_or(|(next, _)| *next != host) {
+            lines = pr.lines.range::<HostName, _>(host..).peekable();
+        }
+        (host, lines.next_if(|(next, _)| *next == host).map(|(_, line)| line))
+    })
+}
+
+/// Those of them that fit, the ones with a step under way first: so that `parallel` counts them before it lets others work.
+pub(super) fn busy_first<'h>(
+    hosts: &'h [HostName],
+    pr: &'h PhaseRun,
+    fits: impl Fn(&Line) -> bool,
+) -> Vec<(&'h HostName, &'h Line)> {
+    let with = with_lines(hosts, pr).filter_map(|(host, line)| Some((host, line?)));
+    let (mut first, rest): (Vec<_>, Vec<_>) = with.filter(|(_, line)| fits(line)).partition(|(_, line)| line.busy());
     first.extend(rest);
     first
 }

@@ -2,12 +2,13 @@
 //!
 //! Owns: which host starts when. Must not: walk a host's line (that is `line`), know other phases except to bar their bad hosts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::cleanup::{bracket_began, bracket_open};
 use super::event::{Event, Halt, HostState, Occasion, Slot};
 use super::line::LineNext;
-use super::next::{Decider, Next, Part, busy_first, dedup};
+use super::next::{Decider, Next, Part, busy_first, dedup, with_lines};
 use super::{Batch, Line, PhaseRun, limits};
 use crate::id::HostName;
 use crate::plan::{AfterBatch, OnFailure, PlannedPhase, PlannedStep, Stage, estimate};
@@ -64,9 +65,10 @@ impl<'a> Decider<'a> {
         let fresh = Line::default();
         let mut todo = Vec::new();
         let mut active = 0;
-        for host in &phase.hosts {
-            let line = pr.lines.get(host).unwrap_or(&fresh);
-            if line.began.is_some() || line.ended.is_some() || self.barred(phase, host) {
+        let barred = self.barred(phase);
+        for (host, line) in with_lines(&phase.hosts, pr) {
+            let line = line.unwrap_or(&fresh);
+            if line.began.is_some() || line.ended.is_some() || barred.contains(host) {
                 continue;
             }
             // A line that has not begun enters only while nothing keeps further hosts from starting.
@@ -86,18 +88,21 @@ impl<'a> Decider<'a> {
         if active > 0 { Part::Do(todo) } else { Part::Over }
     }
 
-    /// A host that is not good in one phase starts in no later one, nor one on which something may still run.
-    fn barred(&self, phase: &PlannedPhase, host: &HostName) -> bool {
-        let good = |p: &PlannedPhase| {
-            let ended = self.run.line(&p.id, host).and_then(|l| l.ended);
-            ended.is_some_and(HostState::is_good)
-        };
-        self.run.unsure(host)
-            || self
-                .plan
-                .phases()
-                .take_while(|p| p.id != phase.id)
-                .any(|p| p.hosts.contains(host) && !good(p))
+    /// Hosts that start in this phase no more: one that is not good in a phase starts in no later one, nor one on which something
+    /// may still run.
+    fn barred(&self, phase: &PlannedPhase) -> BTreeSet<&'a HostName> {
+        let mut barred = self.run.unsure_hosts();
+        let good = |line: &Line| line.ended.is_some_and(HostState::is_good);
+        for earlier in self.plan.phases().take_while(|p| p.id != phase.id) {
+            match self.run.phases.get(&earlier.id) {
+                Some(pr) => {
+                    let stand = with_lines(&earlier.hosts, pr).filter(|(_, line)| !line.is_some_and(good));
+                    barred.extend(stand.map(|(host, _)| host));
+                }
+                None => barred.extend(&earlier.hosts),
+            }
+        }
+        barred
     }
 
     fn batches(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
@@ -136,10 +141,7 @@ impl<'a> Decider<'a> {
     fn under_way(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> (Vec<Next>, bool) {
         let mut list = Vec::new();
         let mut active = 0;
-        for host in busy_first(&phase.hosts, pr) {
-            let Some(line) = pr.lines.get(host).filter(|l| l.under_way()) else {
-                continue;
-            };
+        for (host, line) in busy_first(&phase.hosts, pr, Line::under_way) {
             // It was held, and of a step in another phase nobody can say any more whether it still runs.
             if line.reopened.is_some() && line.unknown_step().is_none() && self.run.unsure(host) {
                 continue;
@@ -161,21 +163,23 @@ impl<'a> Decider<'a> {
             return Part::Over;
         };
         // A person is asked about a host: what is said of it decides whether others may start.
-        if pr.lines.values().any(|l| l.asks().is_some()) {
+        if self.run.attended && pr.lines.values().any(|l| l.asks().is_some()) {
             return Part::Over;
         }
         let active = pr.lines.values().filter(|l| l.under_way()).count();
         let room = usize::try_from(phase.rollout.parallel)
             .unwrap_or(usize::MAX)
             .saturating_sub(active);
-        let waits = |h: &HostName| pr.lines.get(h).filter(|l| l.began.is_none() && l.ended.is_none());
-        let waiting: Vec<(&HostName, &Line)> = batch
-            .hosts
-            .iter()
-            .filter_map(|h| Some((h, waits(h)?)))
-            .filter(|(h, _)| !self.barred(phase, h))
-            .take(room)
+        let waits = |l: &&Line| l.began.is_none() && l.ended.is_none();
+        let mut waiting: Vec<(&HostName, &Line)> = with_lines(&batch.hosts, pr)
+            .filter_map(|(h, line)| Some((h, line.filter(waits)?)))
             .collect();
+        if room == 0 || waiting.is_empty() {
+            return Part::Over;
+        }
+        let barred = self.barred(phase);
+        waiting.retain(|(h, _)| !barred.contains(h));
+        waiting.truncate(room);
         if waiting.is_empty() {
             return Part::Over;
         }
@@ -308,13 +312,13 @@ impl<'a> Decider<'a> {
     }
 
     /// Hosts that are prechecked and in no batch yet.
-    fn waiting(&self, phase: &'a PlannedPhase, pr: &PhaseRun) -> Vec<&'a HostName> {
-        let batched = |h: &HostName| pr.batches.iter().any(|b| b.hosts.contains(h));
-        let ready = |h: &HostName| pr.lines.get(h).is_some_and(|l| l.reached && l.ended.is_none());
-        phase
-            .hosts
-            .iter()
-            .filter(|h| ready(h) && !batched(h) && !self.barred(phase, h))
+    fn waiting(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Vec<&'a HostName> {
+        let batched: BTreeSet<&HostName> = pr.batches.iter().flat_map(|b| &b.hosts).collect();
+        let barred = self.barred(phase);
+        let ready = |l: &Line| l.reached && l.ended.is_none();
+        with_lines(&phase.hosts, pr)
+            .filter(|(h, line)| line.is_some_and(ready) && !batched.contains(h) && !barred.contains(h))
+            .map(|(h, _)| h)
             .collect()
     }
 

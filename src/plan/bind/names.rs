@@ -13,7 +13,7 @@ use crate::runbook::yaml::inside;
 impl Binder<'_, '_> {
     /// The values that these paths may read now, but for `host`. `targets` is there only if it is read: it is every host of
     /// every set.
-    pub(super) fn scope(&self, reads: &[(String, Range<usize>)]) -> Scope {
+    pub(super) fn scope(&self, reads: &[(String, Range<usize>)]) -> Scope<'static> {
         let mut scope = Scope::new();
         scope.set("params", Value::Map(self.params.clone()));
         if reads.iter().any(|(path, _)| path.split('.').next() == Some("targets")) {

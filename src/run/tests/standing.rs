@@ -78,7 +78,10 @@ fn hosts_at_work_are_counted_before_others_may_begin() {
     let line = pr.lines.get_mut(&host("c")).unwrap();
     let slot = line.slots.entry(key.slot()).or_default();
     slot.open = Some(key.attempt);
-    let order: Vec<&str> = busy_first(&hosts, &pr).into_iter().map(HostName::as_str).collect();
+    let order: Vec<&str> = busy_first(&hosts, &pr, |_| true)
+        .into_iter()
+        .map(|(h, _)| h.as_str())
+        .collect();
     assert_eq!(order, ["c", "a", "b"]);
 }
 

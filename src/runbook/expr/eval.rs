@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use super::filter::Filter;
+use super::named::Named;
 use super::operator::{binary, negative};
 use super::parse::{Kind, Node, Op, Test};
 use super::val::Val;
@@ -45,13 +46,13 @@ pub(super) fn secret_refused(range: &Range<usize>) -> ExprError {
 
 /// One evaluation: its scope and what is left of its fuel.
 pub(super) struct Eval<'s> {
-    scope: &'s Scope,
+    scope: &'s Scope<'s>,
     secrets: bool,
     fuel: usize,
 }
 
 impl<'s> Eval<'s> {
-    pub(super) fn new(scope: &'s Scope, secrets: bool) -> Self {
+    pub(super) fn new(scope: &'s Scope<'s>, secrets: bool) -> Self {
         Self {
             scope,
             secrets,
@@ -214,7 +215,7 @@ impl<'s> Eval<'s> {
     /// For a plain dotted path: what it leads to, if anything. `None`: it is no plain path.
     fn place(&self, node: &Node) -> Option<Option<&'s Val>> {
         match &node.kind {
-            Kind::Name(name) => Some(self.scope.names.get(name)),
+            Kind::Name(name) => Some(self.scope.names.get(name).map(Named::value)),
             Kind::Field(of, field) => self.place(of).map(|at| match at {
                 Some(Val::Map(map)) => map.get(field),
                 _ => None,

@@ -16,6 +16,7 @@ mod check;
 mod eval;
 mod filter;
 mod kinds;
+mod named;
 mod operator;
 mod parse;
 mod place;
@@ -41,6 +42,7 @@ pub use reads::{Comparison, Read, comparisons, reads};
 pub use val::{Val, Words};
 
 use self::eval::Eval;
+use self::named::Named;
 use self::parse::Node;
 use self::split::Piece;
 use super::Value;
@@ -131,13 +133,13 @@ pub enum Mode {
 
 /// The values that names stand for.
 #[derive(Clone, Debug, Default)]
-pub struct Scope {
-    names: BTreeMap<String, Val>,
+pub struct Scope<'a> {
+    names: BTreeMap<String, Named<'a>>,
     secrets: BTreeMap<String, Secret>,
     trusted: BTreeSet<String>,
 }
 
-impl Scope {
+impl<'a> Scope<'a> {
     /// No names.
     pub fn new() -> Self {
         Self::default()
@@ -145,13 +147,20 @@ impl Scope {
 
     /// Gives a top-level name (`params`, `host`, a registered name, a bare result field) its value.
     pub fn set(&mut self, name: impl Into<String>, value: impl Into<Val>) -> &mut Self {
-        self.names.insert(name.into(), value.into());
+        self.names.insert(name.into(), Named::known(value.into()));
         self
     }
 
     /// Gives every entry of a map a top-level name: the result fields of a step for its own `expect`.
     pub fn set_all(&mut self, fields: impl IntoIterator<Item = (String, Val)>) -> &mut Self {
+        let fields = fields.into_iter().map(|(name, value)| (name, Named::known(value)));
         self.names.extend(fields);
+        self
+    }
+
+    /// Gives a name a value that is made when it is read first, if it is read at all.
+    pub fn set_lazy(&mut self, name: impl Into<String>, make: impl Fn() -> Val + 'a) -> &mut Self {
+        self.names.insert(name.into(), Named::asked(make));
         self
     }
 

@@ -25,7 +25,7 @@ fn ms(duration_ms: u64) -> Value {
     Value::Duration { duration_ms }
 }
 
-pub(super) fn scope() -> Scope {
+pub(super) fn scope() -> Scope<'static> {
     let mut scope = Scope::new();
     let names = |l: &[&str]| Value::List(l.iter().map(|n| text(n)).collect());
     let row = |host: &str, n| map([("host", text(host)), ("value", Value::Int(n))]);

@@ -192,7 +192,7 @@ mod tests {
     use super::super::{Mode, Scope, Shell, Template};
     use super::*;
 
-    fn scope() -> Scope {
+    fn scope() -> Scope<'static> {
         let text = |t: &str| Value::Text(t.to_owned());
         let mut scope = Scope::new();
         scope.set("said", Val::said(text("b a")));
