@@ -57,7 +57,7 @@ fn endpoint(host: &Host) -> Endpoint {
     let key = host.dir.path().join("id");
     keygen(&key, "ed25519", "");
     Endpoint {
-        host: HostName::new("liar".to_owned()),
+        host: HostName::new("liar"),
         address: "127.0.0.1".to_owned(),
         port: host.port,
         user: Some(me()),
