@@ -3,7 +3,7 @@
 //! Owns: private key files, the client of the ssh agent, SSH signatures (SSHSIG, as `ssh-keygen -Y` makes and checks them) and
 //! the `allowed_signers` file. Must not: know what is signed, count people, or name a key type of russh in its interface.
 
-mod agent;
+pub(crate) mod agent;
 mod allowed;
 mod passphrase;
 pub mod pattern;

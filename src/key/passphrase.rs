@@ -26,7 +26,7 @@ pub async fn passphrase(
     let Some(key) = read_private(path)
         .ok()
         .and_then(|text| PrivateKey::from_openssh(text.as_bytes()).ok())
-        .filter(PrivateKey::is_encrypted)
+        .filter(|key| key.is_encrypted() && !agent::is_on_device(key.public_key()))
     else {
         return Ok(None);
     };

@@ -1,14 +1,16 @@
 //! Lies before the login is through: nothing was sent, so the host is unreachable, within its limit.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pitstop::id::RunId;
-use pitstop::transport::{Endpoint, SshOptions, SshTransport, Transport};
+use pitstop::secret::Secret;
+use pitstop::transport::{ConnectError, Endpoint, SshOptions, SshTransport, Transport};
 
-use crate::host::{Go, Moment, Nature};
+use crate::host::{Go, Host, Moment, Nature};
 use crate::lies::{after_kex, at, dribble, flood, held, kex, raw, until};
 use crate::room::{Case, checked};
+use crate::sessions::{endpoint, options};
 use crate::sshd::Sshd;
 use crate::wire::{Conn, HostKey, ID, Kex, Packet, Then, Words, msg};
 
@@ -246,7 +248,7 @@ fn logins() -> Vec<Case> {
         answers(
             "partly-let-in-for-ever",
             || Packet::of(msg::USERAUTH_FAILURE).text("publickey,password").byte(1),
-            &["127.0.0.1", "refused"],
+            &["127.0.0.1", "wants more: publickey or password"],
         ),
         answers(
             "key-is-good-for-ever",
@@ -266,7 +268,7 @@ fn logins() -> Vec<Case> {
         password(Case::unreachable(
             "ten-thousand-prompts",
             interactive(Some((10_000, 10_000))),
-            &["127.0.0.1", "the password was refused"],
+            &["127.0.0.1", "asks something else"],
         )),
         password(Case::unreachable(
             "prompts-that-do-not-come",
@@ -276,7 +278,7 @@ fn logins() -> Vec<Case> {
         password(Case::unreachable(
             "one-prompt-for-ever",
             interactive(Some((1, 1))),
-            &["127.0.0.1", "the password was refused"],
+            &["127.0.0.1", "takes the password and asks something else"],
         )),
     ]
 }
@@ -289,9 +291,11 @@ fn interactive(prompts: Option<(u32, u32)>) -> Nature {
         };
         let mut words = Words(&message[1..]);
         let (_user, _service, method) = (words.text()?, words.text()?, words.text()?);
-        let no = Packet::of(msg::USERAUTH_FAILURE)
-            .text("password,keyboard-interactive")
-            .byte(0);
+        let left = match prompts {
+            Some(_) => "keyboard-interactive",
+            None => "password,keyboard-interactive",
+        };
+        let no = Packet::of(msg::USERAUTH_FAILURE).text(left).byte(0);
         match prompts.filter(|_| method == b"keyboard-interactive") {
             None => conn.send(&no)?,
             Some((told, sent)) => {
@@ -301,7 +305,7 @@ fn interactive(prompts: Option<(u32, u32)>) -> Nature {
                     .text("")
                     .int(told);
                 for _ in 0..sent {
-                    ask = ask.text("\u{1b}]52;c;b3duZWQ=\u{7}?").byte(0);
+                    ask = ask.text("\u{1b}[2JPassword:").byte(0);
                 }
                 conn.send(&ask)?;
                 if sent == 1 && told == 1 {
@@ -317,6 +321,101 @@ fn interactive(prompts: Option<(u32, u32)>) -> Nature {
     Nature {
         lie: Arc::new(lie),
         ..Nature::default()
+    }
+}
+
+/// Questions, and whether what is typed would be shown.
+type Round<'a> = &'a [(&'a str, bool)];
+
+/// What a host is told that refuses keys and asks these questions, a round each.
+async fn told(rounds: &[Round<'_>]) -> (Vec<Vec<u8>>, ConnectError) {
+    let answers: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let heard = answers.clone();
+    let mut questions = Vec::new();
+    for round in rounds {
+        let count = u32::try_from(round.len()).unwrap();
+        let ask = Packet::of(msg::USERAUTH_MORE).text("").text("").text("").int(count);
+        let with = |ask: Packet, (words, shown): &(&str, bool)| ask.text(words).byte(u8::from(*shown));
+        questions.push(round.iter().fold(ask, with));
+    }
+    let host = Host::start(Nature {
+        lie: Arc::new(move |conn, moment, _| {
+            let Moment::Login(message) = moment else {
+                return Ok(Go::On);
+            };
+            let mut words = Words(&message[1..]);
+            let (_user, _service, method) = (words.text()?, words.text()?, words.text()?);
+            if method == b"keyboard-interactive" {
+                for ask in &questions {
+                    conn.send(ask)?;
+                    let answer = conn.recv()?;
+                    if answer.first() != Some(&61) {
+                        return Ok(Go::End);
+                    }
+                    heard.lock().unwrap().push(answer);
+                }
+            }
+            let no = Packet::of(msg::USERAUTH_FAILURE).text("keyboard-interactive").byte(0);
+            conn.send(&no).map(|()| Go::Swallow)
+        }),
+        ..Nature::default()
+    });
+    let to = Endpoint {
+        password: Some(Secret::new(PASSWORD.to_owned())),
+        ..endpoint(&host)
+    };
+    let refused = SshTransport::new(options()).connect(&to).await.err().unwrap();
+    let answers = answers.lock().unwrap().clone();
+    (answers, refused)
+}
+
+const PASSWORD: &str = "korrekt horse battery";
+
+#[tokio::test]
+async fn only_the_question_for_the_password_is_answered_with_it_and_only_once() {
+    let all: &[(&[Round<'_>], usize, &str)] = &[
+        (&[&[("Password: ", false)]], 1, "the password was refused"),
+        (
+            &[&[], &[("Password for ops:", false)], &[]],
+            1,
+            "the password was refused",
+        ),
+        (
+            &[&[("Verification code: ", false)]],
+            0,
+            "asks something else: `Verification code:`",
+        ),
+        (
+            &[&[("One-time password: ", false)]],
+            0,
+            "asks something else: `One-time password:`",
+        ),
+        (&[&[("Password: ", true)]], 0, "asks something else: `Password:`"),
+        (
+            &[&[("Password: ", false), ("Code: ", false)]],
+            0,
+            "asks something else: `Password:`",
+        ),
+        (
+            &[&[("Password: ", false)], &[("Password: ", false)]],
+            1,
+            "takes the password and asks something else",
+        ),
+        (
+            &[&[("Password: ", false)], &[("New password: ", false)]],
+            1,
+            "asks something else: `New password:`",
+        ),
+    ];
+    for (rounds, times, why) in all {
+        let (answers, refused) = told(rounds).await;
+        let given = |answer: &&Vec<u8>| answer.windows(PASSWORD.len()).any(|w| w == PASSWORD.as_bytes());
+        assert_eq!(answers.iter().filter(given).count(), *times, "{rounds:?}: {refused:?}");
+        assert!(
+            refused.cause.contains(why) && !refused.transient,
+            "{rounds:?}: {refused:?}"
+        );
+        assert!(!refused.to_string().contains(PASSWORD));
     }
 }
 

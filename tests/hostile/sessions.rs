@@ -53,7 +53,7 @@ pub fn request(command: &str, timeout: Duration) -> Request {
 }
 
 /// How to log in to a lying host.
-fn endpoint(host: &Host) -> Endpoint {
+pub fn endpoint(host: &Host) -> Endpoint {
     let key = host.dir.path().join("id");
     keygen(&key, "ed25519", "");
     Endpoint {

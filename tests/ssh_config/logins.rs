@@ -104,7 +104,7 @@ impl Keys {
 }
 
 /// Everything but the keys.
-fn plain(sshd: &Sshd) -> String {
+pub fn plain(sshd: &Sshd) -> String {
     format!(
         "HostName 127.0.0.1\nPort {}\nUser {}\nUserKnownHostsFile {}\n",
         sshd.port,

@@ -5,6 +5,7 @@
 mod bastions;
 mod cases;
 mod connected;
+mod fido;
 mod hostkeys;
 mod logins;
 mod oracle;

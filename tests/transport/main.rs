@@ -14,6 +14,8 @@ mod lacking;
 #[cfg(test)]
 mod lock;
 #[cfg(test)]
+mod passwords;
+#[cfg(test)]
 mod room;
 #[cfg(test)]
 mod server;

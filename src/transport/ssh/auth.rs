@@ -1,14 +1,15 @@
 //! The login: which keys are offered, in which order, and what is said when none is taken.
 //!
-//! Owns: key files, the agent, passwords. Must not: ask a person for anything.
+//! Owns: key files, the agent, their order. Must not: ask a person for anything, give a password (`password.rs`).
 //!
 //! At most two certificates and three keys are offered: servers count each as a failure and end the connection at six, and
 //! OpenSSH 9.8 locks an address out that fails often.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use russh::client::{Handle, KeyboardInteractiveAuthResponse};
+use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
 use russh::keys::agent::client::{AgentClient, AgentStream};
 use russh::keys::signature::Signer as _;
@@ -17,11 +18,14 @@ use russh::keys::ssh_key::certificate::CertType;
 use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{self, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
+use russh::{MethodKind, MethodSet};
 
 use super::SshTransport;
 use super::client::Client;
 use super::hostkey::{now, validity};
+use super::password::{self, Given};
 use crate::inventory::sshconfig::AgentAt;
+use crate::key::agent::{self, Held, is_on_device};
 use crate::key::{KeyFault, read_private};
 use crate::transport::Endpoint;
 
@@ -57,91 +61,86 @@ pub(super) struct Tried {
     pub(super) offered: usize,
     /// Of these the server said no to.
     pub(super) refused: usize,
-}
-
-/// What the agent has.
-#[derive(Default)]
-struct Held {
-    keys: Vec<PublicKey>,
-    certificates: Vec<Certificate>,
-}
-
-impl Held {
-    fn of(identities: Vec<AgentIdentity>) -> Self {
-        let mut held = Self::default();
-        for identity in identities {
-            match identity {
-                AgentIdentity::PublicKey { key, .. } => held.keys.push(key),
-                AgentIdentity::Certificate { certificate, .. } => held.certificates.push(certificate),
-            }
-        }
-        held
-    }
-
-    /// It can sign with this key, be it known to it as a key or by a certificate.
-    fn has(&self, key: &KeyData) -> bool {
-        self.keys.iter().any(|k| k.key_data() == key) || self.certificates.iter().any(|c| c.public_key() == key)
-    }
+    /// Of these it took, and wanted more.
+    pub(super) taken: usize,
 }
 
 impl SshTransport {
-    /// Logs in, or says what was tried. A connection that ends in the middle ends it.
+    /// Logs in, or says what was tried. A connection that ends in the middle ends it. `signing`: true while the agent is waited for.
     pub(super) async fn authenticate(
         &self,
         handle: &mut Handle<Client>,
         to: &Endpoint,
         user: &str,
+        signing: &AtomicBool,
     ) -> Result<(), Refused> {
-        let mut agent = self.agent(to).await;
-        let mut offers = self.offers(to, agent.as_mut()).await;
-        let mut tried = Tried::default();
+        let (mut agent, held, silent) = match self.agent(to).await {
+            Some(Ok((agent, held))) => (Some(Signing { agent, now: signing }), held, None),
+            Some(Err(why)) => (None, Held::default(), Some(format!("no agent answers at {why}"))),
+            None => (None, Held::default(), None),
+        };
+        let mut offers = self.offers(to, &held).await;
+        offers.notes.extend(silent);
+        let (mut tried, mut left) = (Tried::default(), None);
         let certificates = offers.certificates.iter().take(CERTIFICATES);
         for offer in certificates.chain(offers.keys.iter().take(KEYS)) {
             tried.offered += 1;
             match offer_key(handle, user, offer, agent.as_mut()).await {
-                Ok(true) => return Ok(()),
+                Ok(AuthResult::Success) => return Ok(()),
                 // russh gives the end of a connection as a refusal.
                 _ if handle.is_closed() => return Err(Refused(tried, offers.notes)),
-                Ok(false) => tried.refused += 1,
+                Ok(AuthResult::Failure {
+                    remaining_methods,
+                    partial_success,
+                }) => {
+                    let further = remaining_methods.contains(&MethodKind::PublicKey);
+                    if partial_success {
+                        tried.taken += 1;
+                        offers.notes.push(wants_more("a key", &remaining_methods));
+                    } else {
+                        tried.refused += 1;
+                    }
+                    left = Some(remaining_methods);
+                    if !further {
+                        break;
+                    }
+                }
                 Err(why) => offers.notes.push(why),
             }
         }
         if let Some(password) = to.password.as_ref().filter(|_| to.way.passwords) {
-            match give_password(handle, user, password.expose()).await {
-                Ok(true) => return Ok(()),
-                _ if handle.is_closed() => return Err(Refused(tried, offers.notes)),
-                Ok(false) => offers.notes.push("the password was refused".to_owned()),
-                Err(e) => offers.notes.push(e.to_string()),
+            match password::give(handle, user, password.expose(), left).await {
+                Given::In => return Ok(()),
+                _ if handle.is_closed() => {}
+                Given::Not(why) => offers.notes.push(why),
             }
         }
         Err(Refused(tried, offers.notes))
     }
 
-    async fn agent(&self, to: &Endpoint) -> Option<Agent> {
+    /// The agent and what it has; the error: which one does not answer, and why.
+    async fn agent(&self, to: &Endpoint) -> Option<Result<(Agent, Held), String>> {
         let socket = match &to.way.agent {
             AgentAt::Nowhere => return None,
             AgentAt::Usual => self.options.agent.as_ref()?,
             AgentAt::Socket(socket) => socket,
         };
-        Some(AgentClient::connect_uds(socket).await.ok()?.dynamic())
+        let opened = agent::open(socket).await;
+        Some(opened.map(|(stream, held)| (AgentClient::connect(stream).dynamic(), held)))
     }
 
-    async fn offers(&self, to: &Endpoint, agent: Option<&mut Agent>) -> Offers {
-        let held = Held::of(match agent {
-            Some(agent) => agent.request_identities().await.unwrap_or_default(),
-            None => Vec::new(),
-        });
+    async fn offers(&self, to: &Endpoint, held: &Held) -> Offers {
         let mut offers = Offers::default();
         if !to.way.keys {
             offers.notes.push("the ssh config allows no keys".to_owned());
             return offers;
         }
         for path in &to.identities {
-            offers.add_file(path, &held, self.opened(path).await, true);
+            offers.add_file(path, held, self.opened(path).await, true);
         }
         let all = to.way.rest_of_agent.unwrap_or(to.identities.is_empty());
         if all {
-            offers.add_agent(&held.keys);
+            offers.add_agent(held);
         }
         if to.identities.is_empty() && to.way.usual_files {
             let folder = self.options.home.as_ref().map(|h| h.join(".ssh"));
@@ -150,15 +149,15 @@ impl SshTransport {
                 .flat_map(|f| DEFAULT_KEYS.iter().map(|name| f.join(name)))
                 .collect();
             for path in defaults {
-                offers.add_file(&path, &held, self.opened(&path).await, false);
+                offers.add_file(&path, held, self.opened(&path).await, false);
             }
         }
         for path in &to.way.certificates {
-            offers.add_certificate(path, &held, true).await;
+            offers.add_certificate(path, held, true).await;
         }
         for path in &to.identities {
             let beside = PathBuf::from(format!("{}-cert.pub", path.display()));
-            offers.add_certificate(&beside, &held, false).await;
+            offers.add_certificate(&beside, held, false).await;
         }
         for certificate in &held.certificates {
             if all || offers.names(certificate.public_key()) {
@@ -215,10 +214,12 @@ impl Offers {
             return;
         }
         match keys::decode_secret_key(&text, None) {
+            Ok(key) if is_on_device(key.public_key()) => self.add_device(path, key.public_key(), held),
             Ok(key) => self.add(Offer::File(Arc::new(key))),
             Err(keys::Error::KeyIsEncrypted) => {
                 let public = PrivateKey::from_openssh(text.as_bytes()).map(|key| key.public_key().clone());
                 match (public, opened) {
+                    (Ok(public), _) if is_on_device(&public) => self.add_device(path, &public, held),
                     (Ok(public), _) if held.has(public.key_data()) => self.add(Offer::Agent(public)),
                     (_, Some(key)) => self.add(Offer::File(key)),
                     _ => self.notes.push(format!(
@@ -231,10 +232,27 @@ impl Offers {
         }
     }
 
+    fn add_device(&mut self, path: &Path, public: &PublicKey, held: &Held) {
+        if held.has(public.key_data()) {
+            self.add(Offer::Agent(public.clone()));
+        } else {
+            self.notes.push(format!(
+                "{0} is of a security key, which an agent must talk to: `ssh-add {0}`",
+                path.display()
+            ));
+        }
+    }
+
     /// The agent's other keys.
-    fn add_agent(&mut self, held: &[PublicKey]) {
-        for key in held {
+    fn add_agent(&mut self, held: &Held) {
+        for (key, _) in &held.keys {
             self.add(Offer::Agent(key.clone()));
+        }
+        if held.odd > 0 {
+            self.notes.push(format!(
+                "keys of the agent that are of no kind known here: {}",
+                held.odd
+            ));
         }
     }
 
@@ -317,8 +335,8 @@ async fn offer_key(
     handle: &mut Handle<Client>,
     user: &str,
     offer: &Offer,
-    agent: Option<&mut Agent>,
-) -> Result<bool, String> {
+    agent: Option<&mut Signing<'_>>,
+) -> Result<AuthResult, String> {
     let rsa = match offer {
         Offer::File(key) => key.algorithm().is_rsa(),
         Offer::Agent(key) => key.algorithm().is_rsa(),
@@ -363,7 +381,35 @@ async fn offer_key(
         }
         (Offer::Agent(_) | Offer::Certificate(_, None), None) => return Err("the agent is gone".to_owned()),
     };
-    Ok(answer.success())
+    Ok(answer)
+}
+
+/// One thing was right, and is not enough.
+pub(super) fn wants_more(what: &str, further: &MethodSet) -> String {
+    let further: Vec<&str> = further.iter().map(Into::into).collect();
+    format!("{what} was taken, and the server wants more: {}", further.join(" or "))
+}
+
+/// The agent, and whether it is signing: it may wait for a person.
+struct Signing<'a> {
+    agent: Agent,
+    now: &'a AtomicBool,
+}
+
+impl russh::Signer for Signing<'_> {
+    type Error = <Agent as russh::Signer>::Error;
+
+    async fn auth_sign(
+        &mut self,
+        key: &AgentIdentity,
+        hash: Option<HashAlg>,
+        data: Vec<u8>,
+    ) -> Result<Vec<u8>, Self::Error> {
+        self.now.store(true, Ordering::Relaxed);
+        let signed = self.agent.auth_sign(key, hash, data).await;
+        self.now.store(false, Ordering::Relaxed);
+        signed
+    }
 }
 
 /// Signs for a certificate with the key of a file. russh's own way does it with SHA-1 for RSA, which servers refuse.
@@ -397,29 +443,4 @@ impl russh::Signer for OfFile<'_> {
         signature.encode(&mut data).map_err(|e| NotSigned(e.to_string()))?;
         Ok(data)
     }
-}
-
-/// `password`, else `keyboard-interactive` with one hidden question.
-async fn give_password(handle: &mut Handle<Client>, user: &str, password: &str) -> Result<bool, russh::Error> {
-    if handle.authenticate_password(user, password).await?.success() {
-        return Ok(true);
-    }
-    let mut answer = handle
-        .authenticate_keyboard_interactive_start(user, None::<String>)
-        .await?;
-    for _ in 0..3 {
-        match answer {
-            KeyboardInteractiveAuthResponse::Success => return Ok(true),
-            KeyboardInteractiveAuthResponse::Failure { .. } => return Ok(false),
-            KeyboardInteractiveAuthResponse::InfoRequest { ref prompts, .. } => {
-                let hidden = prompts.iter().filter(|p| !p.echo).count();
-                if prompts.len() > 1 || hidden != prompts.len() {
-                    return Ok(false);
-                }
-                let replies = prompts.iter().map(|_| password.to_owned()).collect();
-                answer = handle.authenticate_keyboard_interactive_respond(replies).await?;
-            }
-        }
-    }
-    Ok(false)
 }

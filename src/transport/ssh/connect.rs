@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -193,13 +194,15 @@ impl SshTransport {
             }
         };
         let doing = format!("logging in to {} as {user}", at(to));
-        match timeout(to.connect_timeout, self.authenticate(&mut handle, to, user)).await {
+        let signing = AtomicBool::new(false);
+        match timeout(to.connect_timeout, self.authenticate(&mut handle, to, user, &signing)).await {
             Ok(Ok(())) => allowance.lift(),
             Ok(Err(_)) if allowance.is_spent() => return Err(error(doing, meter::too_much(), LOOK, false).into()),
             Ok(Err(refused)) => {
                 let ended = learnt.lock().unwrap_or_else(PoisonError::into_inner).ended.clone();
-                return Err(not_let_in(doing, ended, &refused).into());
+                return Err(not_let_in(to, doing, ended, &refused).into());
             }
+            Err(_) if signing.load(Ordering::Relaxed) => return Err(not_signed(doing, to).into()),
             Err(_) => return Err(late(doing, to).into()),
         }
         Ok(Connection {
@@ -369,8 +372,9 @@ fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) 
 }
 
 /// A connection that ended before the server said no to anything may be let in the next time; a refused key will not be.
-fn not_let_in(doing: String, ended: Option<String>, Refused(tried, notes): &Refused) -> ConnectError {
-    let keys = match tried.offered {
+fn not_let_in(to: &Endpoint, doing: String, ended: Option<String>, Refused(tried, notes): &Refused) -> ConnectError {
+    let keys = match tried.offered - tried.taken {
+        0 if tried.taken > 0 => "the key alone does not do".to_owned(),
         0 => "no key could be offered".to_owned(),
         1 => "the one key that was offered was refused".to_owned(),
         n => format!("{n} keys were offered and refused"),
@@ -388,7 +392,10 @@ fn not_let_in(doing: String, ended: Option<String>, Refused(tried, notes): &Refu
         None => vec![keys],
     };
     words.extend(notes.iter().cloned());
-    let help = "set `identity` for the host to the key it knows, or load that key with `ssh-add`";
+    let help = match to.password {
+        Some(_) => "compare with `ssh -v` which ways to log in the server takes, and whose password the secret holds",
+        None => "set `identity` for the host to the key it knows, or load that key with `ssh-add`",
+    };
     error(doing, words.join("; "), help, false)
 }
 
@@ -419,6 +426,13 @@ pub(super) fn late(doing: String, to: &Endpoint) -> ConnectError {
         "check that the host is up, or raise `connect_timeout`",
         true,
     )
+}
+
+/// The agent may wait for a person: for a touch of a security key, a PIN, a yes.
+fn not_signed(doing: String, to: &Endpoint) -> ConnectError {
+    let cause = format!("the agent did not sign within {} s", to.connect_timeout.as_secs());
+    let help = "touch the security key, or say yes where the agent asks; `connect_timeout` is how long that may take";
+    error(doing, cause, help, true)
 }
 
 fn jittered(wait: Duration) -> Duration {
