@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -31,6 +31,13 @@ pub(super) fn ends(limit: Duration) -> Instant {
 pub(super) trait Channels: Send + Sync {
     /// Starts `command` with the login shell. Nothing has run if this fails.
     fn open<'a>(&'a self, command: String) -> Pending<'a, Result<Channel, String>>;
+
+    /// The same at a terminal of its own, which shows nothing of what is typed: for programs that ask for a password nowhere
+    /// else. Both streams come as one.
+    fn open_terminal<'a>(&'a self, command: String) -> Pending<'a, Result<Channel, String>>;
+
+    /// Set once sudo has said that it runs at a terminal only.
+    fn sudo_wants_terminal(&self) -> &AtomicBool;
 
     /// Writes a new file (O_EXCL, 0600) without a shell; `None`: this host has no such way, use the shell.
     fn upload<'a>(&'a self, path: &'a str, content: &'a [u8]) -> Pending<'a, Option<Result<(), String>>>;
@@ -73,6 +80,8 @@ pub(super) struct Channel {
     last: Option<Event>,
     /// The end was told: whoever takes all that is there is not told again.
     told: bool,
+    /// Both streams come as one, and input has no end.
+    pub(super) is_terminal: bool,
 }
 
 /// What waits between the reader of a channel and the one who drains it.
@@ -144,6 +153,7 @@ impl Channel {
                 unread: VecDeque::new(),
                 last: None,
                 told: false,
+                is_terminal: false,
             },
             feed,
             inputs,

@@ -93,7 +93,12 @@ impl Host {
         {
             return done;
         }
-        let inner = format!("umask 077; set -C; exec cat >{}", quote(path));
+        // Not `cat`: at a terminal there is no end of input.
+        let take = match content.len() {
+            0 => ":".to_owned(),
+            length => format!("exec head -c {length}"),
+        };
+        let inner = format!("umask 077; set -C; {take} >{}", quote(path));
         let mut channel = shell::open(self.channels.as_ref(), &self.privilege, user, &inner, self.limit).await?;
         for piece in content.chunks(PIECE) {
             channel.send(piece);
@@ -202,6 +207,8 @@ impl Host {
                 Event::Bytes(Stream::Err, bytes) => keep(&mut said, &bytes),
                 Event::Dropped(..) => return Err(format!("{path} came faster than it could be kept")),
                 Event::Exit(0) => return Ok(()),
+                // At a terminal its words came as if they were the file's.
+                Event::Exit(_) if said.is_empty() => return Err(format!("{path} is not there, or cannot be read")),
                 Event::Exit(_) => return Err(format!("{path}: {}", String::from_utf8_lossy(&said).trim())),
                 Event::Gone(why) => return Err(format!("{path}: {why}")),
             }

@@ -135,7 +135,11 @@ impl Lane {
         // The login shell leads a session already. What sudo starts does not, and `setsid -w` stays in front of what it starts.
         let inner = match user {
             None => format!("exec {shell}"),
-            Some(_) => format!("setsid -w true 2>/dev/null && exec setsid -w {shell}; exec {shell}"),
+            Some(_) => {
+                let lane = format!("setsid -w true 2>/dev/null && exec setsid -w {shell}; exec {shell}");
+                // At a terminal a shell would take itself for a person's, and its own complaints would stand among its answers.
+                format!("if [ -t 0 ]; then cat | {{ {lane}; }} 2>/dev/null | cat; exit; fi; {lane}")
+            }
         };
         let channel = shell::open(channels, privilege, user, &inner, limit).await?;
         let nonce = shell::nonce()?;

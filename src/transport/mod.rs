@@ -95,13 +95,24 @@ pub const SHELL: &str = "/bin/sh";
 /// The program that changes the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// `sudo -n`, or `sudo -S` with a random prompt.
+    /// `sudo -n`, or `sudo -S` with a random prompt; at a terminal where it demands one.
     #[default]
     Sudo,
-    /// `su`.
+    /// `su`; at a terminal where it asks for a password.
     Su,
-    /// `doas -n`.
+    /// `doas -n`, or `doas` at a terminal.
     Doas,
+}
+
+impl Method {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sudo => "sudo",
+            Self::Su => "su",
+            Self::Doas => "doas",
+        }
+    }
 }
 
 /// Why there is no session. None of these has run anything of the runbook's on the host.

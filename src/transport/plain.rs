@@ -48,6 +48,9 @@ pub(super) async fn run(host: &Host, request: &Request, sink: &mut dyn Sink) -> 
             host.limit,
         )
         .await?;
+        if channel.is_terminal {
+            return Err("the host has no writable place, which becoming somebody at a terminal needs".to_owned());
+        }
         Ok((channel, shell::nonce()?, text))
     };
     let (mut channel, nonce, text) = match prepared.await {

@@ -2,6 +2,7 @@
 //!
 //! Owns: every place where a value becomes shell text. Must not: send anything, know channels.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::channel::{Channel, Channels, Event};
@@ -90,6 +91,14 @@ pub(super) fn is_user(user: &str) -> bool {
 /// A limit after which a privilege program that asks for something else than the password is given up.
 const ODD_PROMPT: Duration = Duration::from_secs(3);
 
+/// Where a program that changes the user runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Pipes,
+    /// It asks for a password nowhere else, or runs nowhere else. Both streams come as one.
+    Terminal,
+}
+
 /// Opens a channel on which `inner` runs as `user`, and waits until it has begun: start-up files may print before that, and
 /// nothing is sent to standard input before the marker is back.
 pub(super) async fn open(
@@ -99,18 +108,19 @@ pub(super) async fn open(
     inner: &str,
     limit: Duration,
 ) -> Result<Channel, String> {
-    let marker = nonce()?;
-    let prompt = nonce()?;
-    let command = opening(
-        privilege,
-        user,
-        &format!("echo {marker}; echo {marker} >&2; {inner}"),
-        &prompt,
-    )?;
+    let asks_there = matches!(privilege.method, Method::Su | Method::Doas) && privilege.password.is_some();
+    let sudo = privilege.method == Method::Sudo && channels.sudo_wants_terminal().load(Ordering::Relaxed);
     let work = async {
-        let mut channel = channels.open(command).await?;
-        begin(&mut channel, privilege, user, &marker, &prompt).await?;
-        Ok(channel)
+        if user.is_some() && (asks_there || sudo) {
+            return attempt(channels, privilege, user, inner, At::Terminal).await;
+        }
+        match attempt(channels, privilege, user, inner, At::Pipes).await {
+            Err(why) if user.is_some() && privilege.method == Method::Sudo && wants_terminal(&why) => {
+                channels.sudo_wants_terminal().store(true, Ordering::Relaxed);
+                attempt(channels, privilege, user, inner, At::Terminal).await
+            }
+            done => done,
+        }
     };
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
@@ -118,7 +128,46 @@ pub(super) async fn open(
     }
 }
 
-fn opening(privilege: &Privilege, user: Option<&str>, inner: &str, prompt: &str) -> Result<String, String> {
+/// `Defaults requiretty`: it says so in the host's language, and in each of them names a TTY. It has asked for nothing before.
+fn wants_terminal(why: &str) -> bool {
+    why.to_lowercase().contains(" tty")
+}
+
+async fn attempt(
+    channels: &dyn Channels,
+    privilege: &Privilege,
+    user: Option<&str>,
+    inner: &str,
+    at: At,
+) -> Result<Channel, String> {
+    let marker = nonce()?;
+    let prompt = nonce()?;
+    let inner = match at {
+        At::Pipes => format!("echo {marker}; echo {marker} >&2; {inner}"),
+        // From here on it passes each byte as it is.
+        At::Terminal => format!("stty raw -echo || exit 125; unset LC_ALL; echo {marker}; {inner}"),
+    };
+    let command = opening(privilege, user, &inner, &prompt, at)?;
+    let mut channel = match at {
+        At::Pipes => channels.open(command).await?,
+        At::Terminal => {
+            let opened = channels.open_terminal(command).await;
+            opened.map_err(|why| format!("{} needs a terminal: {why}", privilege.method.name()))?
+        }
+    };
+    let begun = Begun {
+        privilege,
+        user,
+        marker: &marker,
+        prompt: &prompt,
+        at,
+    };
+    begun.wait(&mut channel).await?;
+    channel.is_terminal = at == At::Terminal;
+    Ok(channel)
+}
+
+fn opening(privilege: &Privilege, user: Option<&str>, inner: &str, prompt: &str, at: At) -> Result<String, String> {
     let shell = &privilege.shell;
     if !is_shell(shell) {
         return Err(format!("{shell:?} is no shell's path"));
@@ -129,67 +178,131 @@ fn opening(privilege: &Privilege, user: Option<&str>, inner: &str, prompt: &str)
     if !is_user(user) {
         return Err(format!("{user:?} is no name of a user"));
     }
-    let (user, inner) = (quote(user), quote(inner));
-    match (privilege.method, &privilege.password) {
-        (Method::Sudo, None) => Ok(format!("exec sudo -n -H -u {user} {shell} -c {inner}")),
-        (Method::Sudo, Some(_)) => Ok(format!("exec sudo -S -H -p {prompt} -u {user} {shell} -c {inner}")),
-        (Method::Doas, None) => Ok(format!("exec doas -n -u {user} {shell} -c {inner}")),
-        // `su` takes one path and no arguments: a shell that needs some is started by the user's `/bin/sh`.
-        (Method::Su, None) if shell.contains(' ') => {
-            let inner = quote(&format!("exec {shell} -c {inner}"));
-            Ok(format!("exec su -s {SHELL} {user} -c {inner}"))
-        }
-        (Method::Su, None) => Ok(format!("exec su -s {shell} {user} -c {inner}")),
-        (Method::Doas, Some(_)) => {
-            Err("doas reads a password only from a terminal; permit it with `nopass`, or use sudo".to_owned())
-        }
-        (Method::Su, Some(_)) => Err("su reads a password only from a terminal; use sudo".to_owned()),
-    }
+    let user = quote(user);
+    // `su` takes one path and no arguments: a shell that needs some is started by the user's `/bin/sh`.
+    let su = if privilege.method == Method::Su && shell.contains(' ') {
+        format!(
+            "su -s {SHELL} {user} -c {}",
+            quote(&format!("exec {shell} -c {}", quote(inner)))
+        )
+    } else {
+        format!("su -s {shell} {user} -c {}", quote(inner))
+    };
+    let run = format!("-u {user} {shell} -c {}", quote(inner));
+    Ok(match (privilege.method, &privilege.password, at) {
+        (Method::Sudo, None, _) => format!("exec sudo -n -H {run}"),
+        (Method::Sudo, Some(_), At::Pipes) => format!("exec sudo -S -H -p {prompt} {run}"),
+        (Method::Sudo, Some(_), At::Terminal) => format!("exec sudo -H -p {prompt} {run}"),
+        (Method::Doas, None, _) => format!("exec doas -n {run}"),
+        (Method::Su, None, _) => format!("exec {su}"),
+        // These have questions of their own words: what was said before them is told apart by a line of ours.
+        (Method::Doas, Some(_), _) => format!("echo {prompt}; exec doas {run}"),
+        (Method::Su, Some(_), _) => format!("echo {prompt}; exec env LC_ALL=C {su}"),
+    })
 }
 
-/// Drops what came before the marker on both streams: start-up files, sudo's words, sshd's own complaints.
-async fn begin(
-    channel: &mut Channel,
-    privilege: &Privilege,
-    user: Option<&str>,
-    marker: &str,
-    prompt: &str,
-) -> Result<(), String> {
-    let mut out = Before::new(marker);
-    let mut err = Before::new(marker);
-    let mut told = false;
-    while !(out.over && err.over) {
-        // A line without an end on standard error looks like a question; ours is known by its random word.
-        let asked = user.is_some() && !err.over && err.text.last().is_some_and(|b| *b != b'\n');
-        let event = if asked {
-            channel.next_within(ODD_PROMPT).await
-        } else {
-            channel.next().await
-        };
-        match event {
-            Event::Bytes(Stream::Out, bytes) => out.take(&bytes)?,
-            Event::Bytes(Stream::Err, bytes) => {
-                err.take(&bytes)?;
-                if let Some(password) = &privilege.password
-                    && err.text.ends_with(prompt.as_bytes())
-                {
-                    if told {
-                        return Err(format!("sudo refused the password for {}", user.unwrap_or_default()));
-                    }
-                    told = true;
-                    err.text.clear();
-                    channel.send(format!("{}\n", password.expose()));
+/// What is waited for on a fresh channel.
+struct Begun<'a> {
+    privilege: &'a Privilege,
+    user: Option<&'a str>,
+    marker: &'a str,
+    prompt: &'a str,
+    at: At,
+}
+
+impl Begun<'_> {
+    /// Drops what came before the marker on both streams: start-up files, sudo's words, sshd's own complaints. The question for a
+    /// password is answered, once.
+    async fn wait(&self, channel: &mut Channel) -> Result<(), String> {
+        let mut out = Before::new(self.marker);
+        let mut err = Before::new(self.marker);
+        err.over = self.at == At::Terminal;
+        let mut told = false;
+        while !(out.over && err.over) {
+            let asks = match self.at {
+                At::Pipes => &mut err,
+                At::Terminal => &mut out,
+            };
+            if let Some(password) = &self.privilege.password
+                && self.user.is_some()
+                && self.is_question(asks)
+            {
+                if told {
+                    return Err(self.refused_password(""));
                 }
+                told = true;
+                asks.text.clear();
+                channel.send(format!("{}\n", password.expose()));
             }
-            Event::Dropped(..) => {}
-            Event::Exit(status) => return Err(refused(user, &err.text, &format!("it ended with status {status}"))),
-            Event::Gone(_) if asked => return Err(refused(user, &err.text, "it asks for something that is not known")),
-            Event::Gone(why) => return Err(refused(user, &err.text, &why)),
+            // A line without an end looks like a question; the one for the password is known.
+            let asked = self.user.is_some() && !asks.over && asks.text.last().is_some_and(|b| *b != b'\n');
+            let event = if asked {
+                channel.next_within(ODD_PROMPT).await
+            } else {
+                channel.next().await
+            };
+            let said = |out: &Before, err: &Before| match self.at {
+                At::Pipes => last_line(&err.text),
+                At::Terminal => last_line(&out.text),
+            };
+            match event {
+                Event::Bytes(Stream::Out, bytes) => out.take(&bytes)?,
+                Event::Bytes(Stream::Err, bytes) => err.take(&bytes)?,
+                Event::Dropped(..) => {}
+                Event::Exit(status) => {
+                    let said = said(&out, &err);
+                    return Err(match told && is_wrong_password(&said) {
+                        true => self.refused_password(&said),
+                        false => self.refused(&said, &format!("it ended with status {status}")),
+                    });
+                }
+                Event::Gone(_) if asked => {
+                    return Err(self.refused(&said(&out, &err), "it asks for something that is not known"));
+                }
+                Event::Gone(why) => return Err(self.refused(&said(&out, &err), &why)),
+            }
+        }
+        channel.unread(Stream::Out, out.text);
+        channel.unread(Stream::Err, err.text);
+        Ok(())
+    }
+
+    /// It asks for the password: with our random word, or in the words of `su` and `doas`, behind that word.
+    fn is_question(&self, so_far: &Before) -> bool {
+        if so_far.over {
+            return false;
+        }
+        if self.privilege.method == Method::Sudo {
+            return so_far.text.ends_with(self.prompt.as_bytes());
+        }
+        let text = String::from_utf8_lossy(&so_far.text);
+        let behind = text
+            .rsplit_once(self.prompt)
+            .map(|(_, behind)| behind.trim().to_lowercase());
+        behind.is_some_and(|words| words.contains("password") && words.ends_with(':'))
+    }
+
+    fn refused_password(&self, said: &str) -> String {
+        let (method, user) = (self.privilege.method.name(), self.user.unwrap_or_default());
+        let what = format!("{method} refused the password for {user}");
+        if said.is_empty() {
+            what
+        } else {
+            format!("{what} ({said})")
         }
     }
-    channel.unread(Stream::Out, out.text);
-    channel.unread(Stream::Err, err.text);
-    Ok(())
+
+    fn refused(&self, said: &str, how: &str) -> String {
+        let what = match self.user {
+            Some(user) => format!("could not become {user}: {how}"),
+            None => format!("the login shell did not start the shell: {how}"),
+        };
+        if said.is_empty() {
+            what
+        } else {
+            format!("{what} ({said})")
+        }
+    }
 }
 
 /// One stream: what came before its marker, then what came behind it.
@@ -249,18 +362,16 @@ pub(super) fn few(words: &str) -> String {
 
 const FEW: usize = 300;
 
-fn refused(user: Option<&str>, err: &[u8], how: &str) -> String {
-    let said = String::from_utf8_lossy(err);
-    let said = few(said.trim().lines().next_back().unwrap_or_default().trim());
-    let what = match user {
-        Some(user) => format!("could not become {user}: {how}"),
-        None => format!("the login shell did not start the shell: {how}"),
-    };
-    if said.is_empty() {
-        what
-    } else {
-        format!("{what} ({said})")
-    }
+/// `su: Authentication failure`, `doas: Authentication failed`, `sudo: 1 incorrect password attempt`.
+fn is_wrong_password(said: &str) -> bool {
+    let said = said.to_lowercase();
+    said.contains("authentication fail") || said.contains("incorrect password")
+}
+
+/// Of what a program said, the end.
+fn last_line(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    few(said.trim().lines().next_back().unwrap_or_default().trim())
 }
 
 #[cfg(test)]
@@ -299,7 +410,7 @@ mod tests {
 
     #[test]
     fn a_user_name_that_is_an_option_is_refused() {
-        let bad = opening(&Privilege::default(), Some("-s"), "true", "p");
+        let bad = opening(&Privilege::default(), Some("-s"), "true", "p", At::Pipes);
         assert!(bad.is_err());
     }
 }

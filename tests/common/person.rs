@@ -72,6 +72,11 @@ impl Person {
         self
     }
 
+    /// The lines of sudo's rules about this user, from now on.
+    pub fn rules(&self, lines: &str) {
+        std::fs::write(&self.sudoers, lines).unwrap();
+    }
+
     /// From now on sudo allows these commands and no other, without a password.
     pub fn allowed(self, commands: &str) -> Self {
         std::fs::write(&self.sudoers, format!("{} ALL=(ALL) NOPASSWD: {commands}\n", self.name)).unwrap();
@@ -99,3 +104,4 @@ impl Drop for Person {
 
 const _: [fn(Person) -> Person; 1] = [Person::trusted];
 const _: fn(Person, &str) -> Person = Person::allowed;
+const _: fn(&Person, &str) = Person::rules;

@@ -200,7 +200,7 @@ async fn a_host_that_takes_nothing_and_says_nothing_of_use_is_lost() {
         let Moment::Exec(channel, command) = moment else {
             return Ok(Go::On);
         };
-        if !command.contains("cat >") {
+        if !command.contains("set -C") {
             return Ok(Go::On);
         }
         let marker = command.split("echo ").nth(1).and_then(|rest| rest.split(';').next());

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bastion;
 #[cfg(test)]
+mod becoming;
+#[cfg(test)]
 #[path = "../common/mod.rs"]
 mod common;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Pty, Sig};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
@@ -33,6 +33,7 @@ pub(super) struct SshChannels {
     free: Arc<Semaphore>,
     /// The server has shown that it has no SFTP, and is not asked again.
     no_sftp: AtomicBool,
+    terminal: AtomicBool,
 }
 
 impl SshChannels {
@@ -42,6 +43,7 @@ impl SshChannels {
             connection,
             free: Arc::new(Semaphore::new(CHANNELS)),
             no_sftp: AtomicBool::new(false),
+            terminal: AtomicBool::new(false),
         }
     }
 
@@ -68,20 +70,58 @@ impl SshChannels {
     }
 }
 
+impl SshChannels {
+    /// Starts the command in a channel, and the two tasks that it has.
+    async fn started(
+        &self,
+        ssh: russh::Channel<Msg>,
+        free: OwnedSemaphorePermit,
+        command: String,
+    ) -> Result<Channel, String> {
+        // Without a reply: what the command says first is the answer.
+        ssh.exec(false, command)
+            .await
+            .map_err(|e| format!("the command could not be sent: {e}"))?;
+        let (channel, feed, inputs) = Channel::new();
+        let (from, to) = ssh.split();
+        tokio::spawn(write(to, inputs, feed.clone()));
+        tokio::spawn(read(from, feed, self.connection.clone(), free));
+        Ok(channel)
+    }
+}
+
 impl Channels for SshChannels {
     fn open<'a>(&'a self, command: String) -> Pending<'a, Result<Channel, String>> {
         Box::pin(async move {
             let (ssh, free) = self.session().await?;
-            // Without a reply: what the command says first is the answer.
-            ssh.exec(false, command)
-                .await
-                .map_err(|e| format!("the command could not be sent: {e}"))?;
-            let (channel, feed, inputs) = Channel::new();
-            let (from, to) = ssh.split();
-            tokio::spawn(write(to, inputs, feed.clone()));
-            tokio::spawn(read(from, feed, self.connection.clone(), free));
-            Ok(channel)
+            self.started(ssh, free, command).await
         })
+    }
+
+    fn open_terminal<'a>(&'a self, command: String) -> Pending<'a, Result<Channel, String>> {
+        Box::pin(async move {
+            let (mut ssh, free) = self.session().await?;
+            let asked = async {
+                // A password is not shown even where it comes before its question has turned that off.
+                let modes = [(Pty::ECHO, 0)];
+                ssh.request_pty(true, "dumb", 80, 24, 0, 0, &modes).await.ok()?;
+                loop {
+                    match ssh.wait().await? {
+                        ChannelMsg::Success => return Some(()),
+                        ChannelMsg::Failure | ChannelMsg::Close => return None,
+                        _ => {}
+                    }
+                }
+            };
+            match timeout(OPEN, asked).await {
+                Ok(Some(())) => self.started(ssh, free, command).await,
+                _ => Err("the server gives us no terminal (`PermitTTY`)".to_owned()),
+            }
+        })
+    }
+
+    fn sudo_wants_terminal(&self) -> &AtomicBool {
+        &self.terminal
     }
 
     fn upload<'a>(&'a self, path: &'a str, content: &'a [u8]) -> Pending<'a, Option<Result<(), String>>> {
