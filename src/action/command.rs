@@ -14,9 +14,14 @@ use crate::transport::{Command, Each, How, Probe, Request, Session, Sink};
 /// A host is asked for at least so long how a cut-off step ended, however little of its limit is left.
 const ASK_AT_LEAST: Duration = Duration::from_secs(20);
 
+/// So often in a row nothing is sent for the same reason, each time after a new login.
+const MOST_UNSENT: u32 = 3;
+
 /// Runs it to its end.
 pub(super) async fn run(job: &Job, command: &Command, hands: &Hands, sink: &mut dyn Sink) -> End {
     let began = Instant::now();
+    // Why nothing was sent the last time, and how often in a row.
+    let mut unsent = (String::new(), 0);
     loop {
         let session = match hands.session(&job.on).await {
             Ok(session) => session,
@@ -29,8 +34,16 @@ pub(super) async fn run(job: &Job, command: &Command, hands: &Hands, sink: &mut 
             How::TimedOut => return End::TimedOut,
             How::Cancelled => return End::Cancelled,
             How::NotSent(why) => {
-                // The session may have died since it was last used. Nothing was sent, so one new login is allowed.
+                // The session may have died since it was last used. Nothing was sent, so a new login is allowed; what is said of
+                // a new one too is no matter of the link, as a password that is refused.
                 hands.lost(&job.on, &session).await;
+                unsent = match unsent {
+                    (before, times) if before == why => (why.clone(), times + 1),
+                    _ => (why.clone(), 1),
+                };
+                if unsent.1 >= MOST_UNSENT {
+                    return End::Unreachable(why);
+                }
                 if let Err(error) = hands.reopen(&job.on, left.min(ASK_AT_LEAST)).await {
                     return End::Unreachable(format!("{why}; {error}"));
                 }
