@@ -16,7 +16,7 @@ use crate::key::passphrase;
 use crate::plan::page::FromConfig;
 use crate::plan::{Plan, PlannedHost, TransportKind};
 use crate::secret::Secret;
-use crate::transport::{Endpoint, LocalTransport, Method, Privilege, SHELL, Way};
+use crate::transport::{CMD, Endpoint, LocalTransport, Method, Privilege, SHELL, Way};
 use crate::transport::{SshOptions, SshTransport};
 
 use super::console::Console;
@@ -284,7 +284,10 @@ impl Means<'_> {
             privilege: Privilege {
                 method,
                 password: self.secret(host.become_password.as_deref()),
-                shell: host.shell.clone().unwrap_or_else(|| SHELL.to_owned()),
+                shell: match host.transport {
+                    TransportKind::Ssh if host.os == "windows" => CMD.to_owned(),
+                    _ => host.shell.clone().unwrap_or_else(|| SHELL.to_owned()),
+                },
             },
             ..self.open(&said, host.port, Some(host))
         })

@@ -301,7 +301,7 @@ impl<'a> Scopes<'a> {
         fields
     }
 
-    /// A stream's text without its trailing newlines: from the event if it is whole there, else from its file.
+    /// A stream's text without its trailing ends of lines, of Windows too: from the event if it is whole there, else from its file.
     pub fn text(&self, kept: &Kept) -> HostText {
         let whole = match &kept.digest {
             None => kept.text.clone(),
@@ -310,7 +310,11 @@ impl<'a> Scopes<'a> {
                 |bytes| String::from_utf8_lossy(&bytes).into_owned(),
             ),
         };
-        HostText::new(whole.trim_end_matches('\n'))
+        let mut text = whole.as_str();
+        while let Some(rest) = text.strip_suffix('\n') {
+            text = rest.strip_suffix('\r').unwrap_or(rest);
+        }
+        HostText::new(text)
     }
 }
 

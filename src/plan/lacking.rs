@@ -90,7 +90,7 @@ fn of_host(host: &PlannedHost) -> Vec<String> {
     match host.transport {
         TransportKind::Winrm => found.push("`transport: winrm`".to_owned()),
         TransportKind::Script => found.push("`transport: script` outside of `pitstop test`".to_owned()),
-        TransportKind::Ssh | TransportKind::Local if host.os == "windows" => found.push("`os: windows`".to_owned()),
+        TransportKind::Local if host.os == "windows" => found.push("`os: windows`".to_owned()),
         TransportKind::Ssh | TransportKind::Local => {}
     }
     found

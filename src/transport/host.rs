@@ -67,7 +67,9 @@ impl Host {
         let lane = opened.map_err(|cause| ConnectError {
             doing: format!("starting a shell on {}", to.host),
             cause,
-            help: "log in by hand and run `/bin/sh`: a forced command or a start-up file may be in the way".to_owned(),
+            help: "log in by hand and run `/bin/sh`: a forced command or a start-up file may be in the way; a target that has no shell \
+                   is one with `shell: none`"
+                .to_owned(),
             transient: channels.is_closed(),
             touched: true,
         })?;

@@ -5,6 +5,7 @@
 //! Who retries: a transport may retry what happened *before* a command was sent (connect, banner, key exchange, login refused
 //! by `MaxStartups`). After that, nobody below the engine does: a channel that ends without a status is [`How::Unknown`].
 
+mod bare;
 mod channel;
 mod facts;
 mod files;
@@ -71,7 +72,8 @@ pub struct Endpoint {
 /// How a shell is started on a host, as the login user or as another one.
 #[derive(Clone, Debug)]
 pub struct Privilege {
-    /// The POSIX shell that runs everything of ours, with its own arguments if it needs any: `/bin/sh`, `busybox sh`.
+    /// The POSIX shell that runs everything of ours, with its own arguments if it needs any: `/bin/sh`, `busybox sh`; or
+    /// [`NO_SHELL`], or [`CMD`].
     pub shell: String,
     /// `sudo`, `su` or `doas`.
     pub method: Method,
@@ -91,6 +93,12 @@ impl Default for Privilege {
 
 /// The shell of a host that says nothing else.
 pub const SHELL: &str = "/bin/sh";
+
+/// The target has no shell: each command goes to it as it is written.
+pub const NO_SHELL: &str = "none";
+
+/// The same, for Windows: cmd.exe takes it.
+pub const CMD: &str = "cmd.exe";
 
 /// The program that changes the user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

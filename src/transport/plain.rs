@@ -144,7 +144,7 @@ async fn stop(
 
 /// What has been given to the sink, and the line in front of it.
 #[derive(Default)]
-struct Taken {
+pub(super) struct Taken {
     mark: Vec<u8>,
     head: Vec<u8>,
     session: Option<u32>,
@@ -153,7 +153,16 @@ struct Taken {
 }
 
 impl Taken {
-    fn event(&mut self, event: Event, sink: &mut dyn Sink) {
+    /// Where no line of ours stands in front.
+    pub(super) fn from_the_start() -> Self {
+        Self {
+            session: Some(0),
+            ..Self::default()
+        }
+    }
+
+    /// Gives what came to the sink.
+    pub(super) fn event(&mut self, event: Event, sink: &mut dyn Sink) {
         match event {
             Event::Bytes(Stream::Out, bytes) if self.session.is_none() => {
                 self.head.extend_from_slice(&bytes);

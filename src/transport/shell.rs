@@ -241,9 +241,10 @@ impl Begun<'_> {
             } else {
                 channel.next().await
             };
-            let said = |out: &Before, err: &Before| match self.at {
-                At::Pipes => last_line(&err.text),
-                At::Terminal => last_line(&out.text),
+            // `nologin` says its word where output goes.
+            let said = |out: &Before, err: &Before| match last_line(&err.text) {
+                none if none.is_empty() => last_line(&out.text),
+                said => said,
             };
             match event {
                 Event::Bytes(Stream::Out, bytes) => out.take(&bytes)?,

@@ -12,6 +12,7 @@ mod oracle;
 mod project;
 mod random;
 mod routes;
+mod shellless;
 #[path = "../common/sshd.rs"]
 mod sshd;
 

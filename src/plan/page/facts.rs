@@ -460,6 +460,17 @@ fn power(plan: &Plan) -> Section {
             "Over WinRM, where steps are not yet proven to be latched: {names}."
         )));
     }
+    let bare = |h: &&super::super::PlannedHost| {
+        h.transport == TransportKind::Ssh && (h.os == "windows" || h.shell.as_deref() == Some("none"))
+    };
+    let bare: Vec<&str> = plan.hosts.iter().filter(bare).map(|h| h.name.as_str()).collect();
+    if !bare.is_empty() {
+        blocks.push(Block::Warning(format!(
+            "Without a POSIX shell, so attached: a step that is under way when the link is lost is unknown, and nothing can stop \
+             it. {}.",
+            bare.join(", ")
+        )));
+    }
     Section::new("What it may use", blocks)
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Learnt {
     pub(super) host_key: String,
     /// Key exchange, cipher and host key algorithm.
     pub(super) algorithms: String,
+    /// How the server calls itself: `SSH-2.0-OpenSSH_9.2`.
+    pub(super) server: String,
     /// Why the connection ended.
     pub(super) ended: Option<String>,
     pub(super) verdict: Option<Verdict>,
@@ -57,10 +59,14 @@ impl client::Handler for Client {
         &mut self,
         _secret: Option<&[u8]>,
         names: &russh::Names,
-        _session: &mut Session,
+        session: &mut Session,
     ) -> Result<(), Self::Error> {
         let text = format!("{} {} {}", names.kex.as_ref(), names.cipher.as_ref(), names.key);
-        self.learn(|l| l.algorithms = text);
+        let server = printable(&String::from_utf8_lossy(session.remote_sshid()));
+        self.learn(|l| {
+            l.algorithms = text;
+            l.server = server;
+        });
         Ok(())
     }
 

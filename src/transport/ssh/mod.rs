@@ -28,10 +28,12 @@ use tokio::time::Instant;
 pub use self::scan::{ShownKey, Standing};
 
 use self::connect::Connection;
+use super::bare::Bare;
 use super::facts::add_first_key;
 use super::host::Host;
 use super::latch::About;
-use super::{ConnectError, Endpoint, Pending, Session, Transport};
+use super::{CMD, ConnectError, Endpoint, NO_SHELL, Pending, Session, Transport};
+use crate::inventory::facts::Facts;
 use crate::secret::Secret;
 
 /// Logins in flight to one address before authentication; OpenSSH's default `MaxStartups` begins to refuse at ten.
@@ -192,8 +194,29 @@ impl Transport for SshTransport {
             let connection = Arc::new(self.login(to).await?);
             let learnt = connection.learnt();
             let user = self.user(to)?;
+            let channels = Box::new(session::SshChannels::new(connection));
+            let shell = to.privilege.shell.as_str();
+            if shell == NO_SHELL || shell == CMD {
+                let facts = Facts {
+                    os: if shell == CMD {
+                        "windows".to_owned()
+                    } else {
+                        String::new()
+                    },
+                    user,
+                    host_key: learnt.host_key,
+                    algorithms: learnt.algorithms,
+                    ..Facts::default()
+                };
+                return Ok(Arc::new(Bare::begin(channels, to, facts).await?) as Arc<dyn Session>);
+            }
+            if learnt.server.contains("OpenSSH_for_Windows") {
+                let cause = format!("it is Windows ({}), and the inventory does not say so", learnt.server);
+                let doing = format!("starting a shell on {}", to.host);
+                return Err(connect::error(doing, cause, "write `os: windows` for the host", false));
+            }
             let host = Host::begin(
-                Box::new(session::SshChannels::new(connection)),
+                channels,
                 to,
                 self.options.latch,
                 About { user: Some(&user) },

@@ -1,7 +1,7 @@
 //! Actions, platforms, secrets and messages: what is chosen and what is refused.
 
 use super::*;
-use crate::plan::BuiltIn;
+use crate::plan::{BuiltIn, Plan, TransportKind};
 
 #[test]
 fn secrets_are_named_and_never_missing() {
@@ -112,11 +112,13 @@ fn messages_need_a_command_and_sides_a_machine() {
 fn a_host_of_another_system_is_lacking() {
     let mut plan = case(one_phase("", HOLD)).plan();
     plan.hosts[0].os = "windows".to_owned();
-    let found = crate::plan::lacking::lacking(&plan);
-    assert_eq!(
-        found.iter().map(|l| l.shown()).collect::<Vec<_>>(),
-        ["`os: windows` (web1)"]
-    );
+    let found = |plan: &Plan| {
+        let found = crate::plan::lacking::lacking(plan);
+        found.iter().map(|l| l.shown()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&plan), Vec::<String>::new(), "its OpenSSH takes commands");
+    plan.hosts[0].transport = TransportKind::Local;
+    assert_eq!(found(&plan), ["`os: windows` (web1)"]);
 }
 
 #[test]
