@@ -1,6 +1,7 @@
 //! `pitstop hosts --doctor`: logs into hosts and says which step works and which does not.
 //!
-//! Owns: the list and its words. Must not: change anything on a host; what a login leaves there goes with it.
+//! Owns: the list and its words, asking for passwords that a run would have. Must not: change anything on a host; what a login
+//! leaves there goes with it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,10 @@ use crate::plan::bind::planned_host;
 use crate::plan::{PlannedHost, TransportKind};
 use crate::secret::Secret;
 use crate::text::terminal_line;
-use crate::transport::{ConnectError, Endpoint, LocalTransport, SshOptions, SshTransport, Transport};
+use crate::transport::{
+    CMD, Command, ConnectError, Endpoint, How, LocalTransport, Method, NO_SHELL, Request, Session, Sink, SshOptions,
+    SshTransport, Stream, Transport,
+};
 
 use super::console::Console;
 use super::execute;
@@ -41,9 +45,10 @@ pub fn doctor(chosen: &[&Host], inventory: &Inventory, root: &Path, console: &Co
     let all: Vec<PlannedHost> = inventory.hosts().iter().map(planned_host).collect();
     let run = fresh_id(jiff::Timestamp::now())?;
     let config = console.ssh_config();
+    let secrets = passwords(chosen, console);
     let means = Means {
         hosts: &all,
-        secrets: &BTreeMap::new(),
+        secrets: &secrets,
         root,
         run: &run,
         config: &config,
@@ -56,6 +61,8 @@ pub fn doctor(chosen: &[&Host], inventory: &Inventory, root: &Path, console: &Co
             kind: host.transport,
             endpoint: means.endpoint(&host)?,
             from: sources(&host, &means)?,
+            lacks_password: host.password.as_ref().is_some_and(|name| !secrets.contains_key(name)),
+            becomes: becomes(&host, &secrets),
         });
     }
     let runtime = execute::runtime()?;
@@ -96,6 +103,57 @@ struct Visit {
     kind: TransportKind,
     endpoint: Endpoint,
     from: String,
+    /// The inventory names a password for the login, and nobody gave it.
+    lacks_password: bool,
+    becomes: Becomes,
+}
+
+/// Whom the inventory lets steps become on a host.
+enum Becomes {
+    /// It says nothing of that: steps may all be the login user's.
+    NotSaid,
+    /// This user.
+    User(String),
+    /// This is why it is not tried.
+    NotTried(String),
+}
+
+fn becomes(host: &PlannedHost, secrets: &BTreeMap<String, Secret>) -> Becomes {
+    let user = host.become_user.as_deref().unwrap_or("root");
+    let method = &host.become_method;
+    match &host.become_password {
+        _ if host.become_exact => Becomes::NotTried(format!(
+            "becoming {user} was not tried: sudo allows single commands only"
+        )),
+        Some(name) if !secrets.contains_key(name) => Becomes::NotTried(format!(
+            "becoming {user} was not tried: the password for {method} is asked for on a terminal"
+        )),
+        None if host.become_user.is_none() && method == "sudo" => Becomes::NotSaid,
+        _ => Becomes::User(user.to_owned()),
+    }
+}
+
+/// The passwords that the inventory names for these hosts, asked for once each on a terminal. A run has them from the runbook.
+fn passwords(chosen: &[&Host], console: &Console) -> BTreeMap<String, Secret> {
+    let mut found = BTreeMap::new();
+    if !console.terminal() {
+        return found;
+    }
+    let mut names: Vec<&str> = Vec::new();
+    for name in chosen.iter().flat_map(|h| h.password.iter().chain(&h.become_password)) {
+        if !names.contains(&name.value.as_str()) {
+            names.push(&name.value);
+        }
+    }
+    for name in names {
+        let question = format!("Secret {} (nothing: it is not tried): ", terminal_line(name));
+        if let Ok(secret) = super::hidden::secret(&question)
+            && !secret.expose().is_empty()
+        {
+            found.insert(name.to_owned(), secret);
+        }
+    }
+    found
 }
 
 /// Which settings of a host the inventory says, and which the ssh config; what neither says is usual.
@@ -150,11 +208,12 @@ async fn visit_all(work: Vec<Visit>, passphrases: BTreeMap<PathBuf, Secret>) -> 
             &ssh
         });
         set.spawn(async move {
+            let came = visit(transport.as_ref(), &visited).await;
             Found {
                 nth: visited.nth,
                 name: visited.endpoint.host.to_string(),
                 from: visited.from,
-                came: visit(transport.as_ref(), &visited.endpoint).await,
+                came,
             }
         });
     }
@@ -164,22 +223,80 @@ async fn visit_all(work: Vec<Visit>, passphrases: BTreeMap<PathBuf, Secret>) -> 
     found
 }
 
-/// Logs in, reads what the host says of itself, and leaves.
-async fn visit(transport: &dyn Transport, endpoint: &Endpoint) -> Result<String, ConnectError> {
-    let session = transport.connect(endpoint).await?;
+/// Logs in, reads what the host says of itself, becomes whom its steps become, and leaves.
+async fn visit(transport: &dyn Transport, visited: &Visit) -> Result<String, ConnectError> {
+    let endpoint = &visited.endpoint;
+    let session = transport.connect(endpoint).await.map_err(|mut error| {
+        if visited.lacks_password {
+            error
+                .cause
+                .push_str("; the password of the inventory was not given, it is asked for on a terminal");
+        }
+        error
+    })?;
     let facts = session.facts().clone();
+    let became = match &visited.becomes {
+        Becomes::NotSaid => Ok(String::new()),
+        Becomes::NotTried(why) => Ok(format!("; {why}")),
+        Becomes::User(user) => become_user(session.as_ref(), endpoint, user).await,
+    };
     // What cannot be removed is removed with the host's temporary files; a look must not fail over it.
     let _ = session.leave().await;
     session.close().await;
-    let latch = if facts.latch {
-        "steps are latched"
-    } else {
-        "no writable place: steps cannot be latched, a cut link leaves them unknown"
+    let became = became?;
+    let latch = match endpoint.privilege.shell.as_str() {
+        NO_SHELL | CMD => "no POSIX shell: a cut link leaves a step unknown",
+        _ if facts.latch => "steps are latched",
+        _ => "no writable place: steps cannot be latched, a cut link leaves them unknown",
     };
-    let system = format!("{} {}, kernel {}", facts.distro, facts.version, facts.kernel);
-    Ok(format!(
-        "logged in as {}, {}; {latch}",
-        terminal_line(&facts.user),
-        terminal_line(&system)
-    ))
+    let system = match facts.kernel.as_str() {
+        "" => facts.os.clone(),
+        kernel => format!("{} {}, kernel {kernel}", facts.distro, facts.version),
+    };
+    let system = match system.as_str() {
+        "" => String::new(),
+        system => format!(", {}", terminal_line(system)),
+    };
+    let user = terminal_line(&facts.user);
+    Ok(format!("logged in as {user}{system}; {latch}{became}"))
+}
+
+/// As a step would; it changes nothing.
+async fn become_user(session: &dyn Session, to: &Endpoint, user: &str) -> Result<String, ConnectError> {
+    let request = Request {
+        command: Command::Shell("true".to_owned()),
+        env: Vec::new(),
+        stdin: None,
+        become_user: Some(user.to_owned()),
+        timeout: to.connect_timeout,
+        latch: None,
+        step_key: String::new(),
+        cancel: tokio::sync::watch::channel(false).1,
+    };
+    let method = to.privilege.method;
+    let cause = match session.run(request, &mut Nothing).await {
+        How::Exited(0) => return Ok(format!("; becomes {user} with {}", method.name())),
+        How::Exited(status) => format!("`true` ended with {status} there"),
+        How::NotSent(why) | How::Unknown(why) => why,
+        How::TimedOut | How::Cancelled => "no answer in time".to_owned(),
+    };
+    let rule = match method {
+        Method::Sudo => "let sudo allow it (`sudo -l` there shows what it does)",
+        Method::Su => "let PAM allow it",
+        Method::Doas => "let /etc/doas.conf there allow it",
+    };
+    Err(ConnectError {
+        doing: format!("becoming {user} on {} with {}", to.host, method.name()),
+        cause,
+        help: format!("{rule}, or correct `become` of the inventory: user, method, password"),
+        transient: false,
+        touched: true,
+    })
+}
+
+/// Takes no output.
+struct Nothing;
+
+impl Sink for Nothing {
+    fn take(&mut self, _: Stream, _: &[u8]) {}
 }

@@ -18,7 +18,7 @@ use super::execute;
 use super::exit;
 use super::person;
 use super::problem::Problem;
-use super::reach::Means;
+use super::reach::{self, Means};
 use super::run::fresh_id;
 use super::screen::Tone;
 
@@ -66,7 +66,12 @@ pub fn scan(names: &[String], inventory: &Inventory, root: &Path, console: &Cons
         ));
     }
     let runtime = execute::runtime()?;
-    let transport = SshTransport::new(SshOptions::from_env());
+    // Only bastions on the way are logged in to.
+    let bastions = work.iter().filter_map(|(endpoint, _)| endpoint.jump.as_deref());
+    let transport = SshTransport::new(SshOptions {
+        passphrases: runtime.block_on(reach::passphrases(bastions, console))?,
+        ..SshOptions::from_env()
+    });
     let mut code = exit::GOOD;
     for (endpoint, file) in work {
         code = code.max(match runtime.block_on(transport.shown(&endpoint)) {

@@ -220,7 +220,7 @@ fn a_certificate_that_cannot_be_taken_is_not_offered_and_it_is_said_why() {
 }
 
 /// Runs pitstop on a terminal that `script` made. Each answer is typed after its question is on the screen.
-fn at_a_terminal(project: &Project, args: &str, answers: &[(&str, &str)]) -> (i32, String) {
+pub fn at_a_terminal(project: &Project, args: &str, answers: &[(&str, &str)]) -> (i32, String) {
     let line = format!("{} {args}", env!("CARGO_BIN_EXE_pitstop"));
     let mut program = project
         .command("script")

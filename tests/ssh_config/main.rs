@@ -5,6 +5,7 @@
 mod bastions;
 mod cases;
 mod connected;
+mod doctor;
 mod fido;
 mod hostkeys;
 mod logins;
