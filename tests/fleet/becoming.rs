@@ -181,6 +181,34 @@ fn a_password_for_sudo_is_in_no_file_of_the_run_and_on_no_command_line() {
     assert!(!Path::new("/var/tmp").join(format!(".pitstop-{}", person.uid)).exists());
 }
 
+#[test]
+fn a_password_that_is_refused_ends_the_run_in_seconds_before_anything_began() {
+    needs_root();
+    let person = Person::new("w", PASSWORD);
+    const WRONG: &str = "falsche-Losung#'0815";
+    for method in ["sudo", "su"] {
+        let (fleet, _sshd) = fleet_of(
+            &person,
+            &format!(", become: {{ method: {method}, password: {{ secret: root_pw }} }}"),
+            "secrets:\n  root_pw: { from: env, name: ROOT_PW }\n",
+        );
+        let began = std::time::Instant::now();
+        let mut run = fleet.pitstop(&["run", "runbooks/root.yml", "--yes", "-vv"]);
+        let ran = run.env("ROOT_PW", WRONG).output().unwrap();
+        let said = words(&ran);
+        assert!(
+            began.elapsed() < std::time::Duration::from_secs(30),
+            "{:?}",
+            began.elapsed()
+        );
+        assert_eq!(code(ran.status), 3, "{said}");
+        let why = format!("cannot become root: {method} refused the password for root");
+        assert!(said.contains(&why) && !said.contains(WRONG), "{said}");
+        assert!(!fleet.path("out/user").exists());
+        assert_eq!(files_with(&fleet.run_folder(), &forms(WRONG)), Vec::<PathBuf>::new());
+    }
+}
+
 const EXACT: &str = r#"schema: 1
 runbook: root
 title: Single commands
