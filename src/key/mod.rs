@@ -1,7 +1,8 @@
 //! Keys of people: who signed which bytes, and may they.
 //!
 //! Owns: private key files, the client of the ssh agent, SSH signatures (SSHSIG, as `ssh-keygen -Y` makes and checks them) and
-//! the `allowed_signers` file. Must not: know what is signed, count people, or name a key type of russh in its interface.
+//! the `allowed_signers` file. Must not: know what is signed, count people, or name a key type of russh in its interface, but to
+//! `transport::ssh`, which names russh too and takes the keys of an agent as they are.
 
 pub(crate) mod agent;
 mod allowed;
