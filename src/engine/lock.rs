@@ -242,7 +242,7 @@ impl Driver {
                 self.setup
                     .plan
                     .phases()
-                    .any(|p| p.hosts.contains(h) && self.wants_lock(&p.id, h) && !self.over(&p.id, h))
+                    .any(|p| self.wants_lock(&p.id, h) && p.hosts.contains(h) && !self.over(&p.id, h))
             })
             .collect();
         self.lock_these(&hosts).await

@@ -199,6 +199,7 @@ impl<'a, 'd> Binder<'a, 'd> {
             emptied: std::mem::take(&mut self.emptied),
             limit: change.limit.as_ref().map(|l| l.value.clone()),
             excluded: std::mem::take(&mut self.excluded),
+            index: Default::default(),
             inventory: self.input.inventory.name.clone(),
         };
         plan.hosts = self.hosts(&plan.secrets);

@@ -13,6 +13,7 @@ pub mod freeze;
 pub mod lacking;
 pub mod page;
 mod parts;
+pub use parts::HostIndex;
 mod window;
 
 use std::collections::BTreeMap;
@@ -112,6 +113,9 @@ pub struct Plan {
     pub excluded: BTreeMap<String, Vec<HostName>>,
     /// The inventory's name, for the controller's lock per runbook and inventory.
     pub inventory: String,
+    /// Where each of its hosts stands in `hosts`; no part of the plan.
+    #[serde(skip)]
+    pub index: HostIndex,
 }
 
 /// A file that the plan froze.

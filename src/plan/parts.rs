@@ -2,11 +2,23 @@
 //!
 //! Owns: looking up phases, hosts and steps, and what follows from the plan as a whole. Must not: decide anything of a run.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use super::{OnFailure, Otherwise, Plan, PlanItem, PlannedHost, PlannedPhase, PlannedStep, PlannedUndo, Stage, Stages};
 use crate::canon;
 use crate::id::{Digest, HostName};
+
+impl PlannedPhase {
+    /// True if each host goes on as soon as it was logged into. Elsewhere no host begins before all were logged into and prechecked:
+    /// so that nothing is changed where too many are out of reach. Here nothing is changed and nothing is prechecked, and a dead
+    /// host would only keep the others waiting. A rollout that chooses among hosts waits to know them.
+    pub fn flows(&self) -> bool {
+        let r = &self.rollout;
+        let chooses = !r.batches.is_empty() || r.gate.is_some() || r.apart.is_some() || r.last.is_some();
+        !self.changes && self.stages.precheck.is_empty() && !chooses
+    }
+}
 
 impl Plan {
     /// The digest that approvals and runs refer to.
@@ -42,7 +54,9 @@ impl Plan {
 
     /// The host with this name.
     pub fn host(&self, name: &HostName) -> Option<&PlannedHost> {
-        self.hosts.iter().find(|h| &h.name == name)
+        let at = self.index.at(&self.hosts, name);
+        let there = at.and_then(|at| self.hosts.get(at)).filter(|h| &h.name == name);
+        there.or_else(|| self.hosts.iter().find(|h| &h.name == name))
     }
 
     /// True if any step of it changes something.
@@ -106,5 +120,38 @@ impl<T> Stages<Vec<T>> {
             Stage::Cleanup => &self.cleanup,
             Stage::Steady | Stage::Undo => &[],
         }
+    }
+}
+
+/// Where each host of a plan stands in its list: a fleet's hosts are looked up for each step. Made at the first look; where
+/// the list was changed after it, its word is checked against the list.
+#[derive(Debug, Default)]
+pub struct HostIndex(OnceLock<HashMap<HostName, usize>>);
+
+impl HostIndex {
+    fn at(&self, hosts: &[PlannedHost], name: &HostName) -> Option<usize> {
+        let all = || {
+            hosts
+                .iter()
+                .enumerate()
+                .rev()
+                .map(|(at, host)| (host.name.clone(), at))
+                .collect()
+        };
+        self.0.get_or_init(all).get(name).copied()
+    }
+}
+
+/// Of another list.
+impl Clone for HostIndex {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// It says nothing that the list does not.
+impl PartialEq for HostIndex {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }

@@ -33,8 +33,15 @@ impl<'a> Decider<'a> {
         if !halted && let Part::Do(list) = self.steady(&phase.id, Occasion::Start, true) {
             return Part::Do(list);
         }
+        if phase.flows() && !halted && pr.batches.is_empty() {
+            return self.cut(phase, pr);
+        }
         if let Part::Do(list) = self.prechecks(phase, pr) {
-            return Part::Do(list);
+            return if phase.flows() {
+                self.flow(phase, pr, list)
+            } else {
+                Part::Do(list)
+            };
         }
         if let Part::Do(list) = self.batches(phase, pr) {
             return Part::Do(list);
@@ -60,11 +67,27 @@ impl<'a> Decider<'a> {
         })
     }
 
-    /// Login and `precheck` on all hosts, `parallel` at a time; no batch is cut before they are through.
+    /// Beside the hosts that are `entering`, those go on that have come in.
+    fn flow(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun, entering: Vec<Next>) -> Part {
+        if let Some(event) = self.too_many(phase, pr) {
+            return Self::record(event);
+        }
+        let (mut list, _) = self.under_way(phase, pr);
+        list.extend(entering);
+        if let Part::Do(more) = self.starts(phase, pr) {
+            list.extend(more);
+        }
+        dedup(&mut list);
+        Part::Do(list)
+    }
+
+    /// Login and `precheck` on all hosts, `parallel` at a time; no batch is cut before they are through, unless the phase
+    /// [flows](PlannedPhase::flows): there a host that has come in goes on, and the others with it are counted.
     fn prechecks(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Part {
         let fresh = Line::default();
         let mut todo = Vec::new();
-        let mut active = 0;
+        let mut entering = false;
+        let mut active = if phase.flows() { under_way(pr) } else { 0 };
         let barred = self.barred(phase);
         for (host, line) in with_lines(&phase.hosts, pr) {
             let line = line.unwrap_or(&fresh);
@@ -79,13 +102,17 @@ impl<'a> Decider<'a> {
                 break;
             }
             match self.walker(phase, pr, host, line).next() {
+                LineNext::Ready if phase.flows() => {}
                 LineNext::Ready | LineNext::Over => continue,
-                wish => todo.extend(Self::line_act(phase, host, wish)),
+                wish => {
+                    todo.extend(Self::line_act(phase, host, wish));
+                    entering = true;
+                }
             }
             active += 1;
         }
         dedup(&mut todo);
-        if active > 0 { Part::Do(todo) } else { Part::Over }
+        if entering { Part::Do(todo) } else { Part::Over }
     }
 
     /// Hosts that start in this phase no more: one that is not good in a phase starts in no later one, nor one on which something
@@ -166,11 +193,9 @@ impl<'a> Decider<'a> {
         if self.run.attended && pr.lines.values().any(|l| l.asks().is_some()) {
             return Part::Over;
         }
-        let active = pr.lines.values().filter(|l| l.under_way()).count();
-        let room = usize::try_from(phase.rollout.parallel)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(active);
-        let waits = |l: &&Line| l.began.is_none() && l.ended.is_none();
+        let room = phase.rollout.parallel.saturating_sub(under_way(pr));
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let waits = |l: &&Line| l.reached && l.began.is_none() && l.ended.is_none();
         let mut waiting: Vec<(&HostName, &Line)> = with_lines(&batch.hosts, pr)
             .filter_map(|(h, line)| Some((h, line.filter(waits)?)))
             .collect();
@@ -315,9 +340,11 @@ impl<'a> Decider<'a> {
     fn waiting(&self, phase: &'a PlannedPhase, pr: &'a PhaseRun) -> Vec<&'a HostName> {
         let batched: BTreeSet<&HostName> = pr.batches.iter().flat_map(|b| &b.hosts).collect();
         let barred = self.barred(phase);
-        let ready = |l: &Line| l.reached && l.ended.is_none();
+        // Where hosts flow, the first batch is cut before they have come in.
+        let flows = phase.flows() && pr.batches.is_empty();
+        let ready = |line: Option<&Line>| line.map_or(flows, |l| (l.reached || flows) && l.ended.is_none());
         with_lines(&phase.hosts, pr)
-            .filter(|(h, line)| line.is_some_and(ready) && !batched.contains(h) && !barred.contains(h))
+            .filter(|(h, line)| ready(*line) && !batched.contains(h) && !barred.contains(h))
             .map(|(h, _)| h)
             .collect()
     }
@@ -373,4 +400,9 @@ impl<'a> Decider<'a> {
         }
         Self::record(settled)
     }
+}
+
+/// How many hosts are at work.
+fn under_way(pr: &PhaseRun) -> u32 {
+    u32::try_from(pr.lines.values().filter(|l| l.under_way()).count()).unwrap_or(u32::MAX)
 }

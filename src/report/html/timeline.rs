@@ -2,6 +2,7 @@
 //!
 //! Owns: the drawing. Must not: say anything in colour that a shape, a word or the table below does not say too.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::scale::Scale;
@@ -184,7 +185,8 @@ fn axis(out: &mut String, r: &ChangeRecord, scale: &Scale, bottom: f64) {
 fn batches(out: &mut String, r: &ChangeRecord, scale: &Scale) {
     for p in r.phases.iter().filter(|p| p.batches.len() > 1 || r.phases.len() > 1) {
         for b in &p.batches {
-            let ends = r.hosts.iter().filter(|h| b.hosts.contains(&h.name));
+            let hosts: HashSet<&HostName> = b.hosts.iter().collect();
+            let ends = r.hosts.iter().filter(|h| hosts.contains(&h.name));
             let ends = ends
                 .flat_map(|h| &h.phases)
                 .filter(|x| x.phase == p.id)

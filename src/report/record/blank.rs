@@ -2,6 +2,8 @@
 //!
 //! Owns: what the plan alone says. Must not: look at events.
 
+use std::collections::HashSet;
+
 use jiff::SignedDuration;
 
 use super::*;
@@ -80,11 +82,13 @@ fn hosts(plan: &Plan) -> Vec<HostRecord> {
         .hosts
         .iter()
         .map(|h| (&h.name, h.address.as_str(), h.groups.as_slice()));
+    let of_phase: Vec<(&PlannedPhase, HashSet<&HostName>)> =
+        plan.phases().map(|p| (p, p.hosts.iter().collect())).collect();
     for (name, address, groups) in planned.chain([(&controller, "", [].as_slice())]) {
-        let phases: Vec<HostPhase> = plan
-            .phases()
-            .filter(|p| p.hosts.contains(name))
-            .map(|p| HostPhase {
+        let phases: Vec<HostPhase> = of_phase
+            .iter()
+            .filter(|(_, hosts)| hosts.contains(name))
+            .map(|(p, _)| HostPhase {
                 phase: p.id.clone(),
                 batch: None,
                 state: Some(HostState::NotStarted),

@@ -420,3 +420,37 @@ fn everything_changed_and_back_is_exit_four() {
     );
     assert_eq!(end, ROLLED);
 }
+
+/// A dead host keeps no other waiting where nothing is changed.
+#[test]
+fn where_nothing_is_changed_or_prechecked_a_host_goes_on_as_soon_as_it_was_logged_into() {
+    let check = || {
+        let mut p = phase("p", &["a", "b", "c"]).parallel(2);
+        p.changes = false;
+        p.stages.verify = vec![read("v")];
+        p
+    };
+    let (sim, end) = run(one(check()), Script::new());
+    assert_eq!(end, DONE);
+    let of = |wanted: &str, name: &str| {
+        place(&sim, |e| match e {
+            Event::Reached { host, .. } => wanted == "reached" && host.as_str() == name,
+            Event::HostEnded { host, .. } => wanted == "ended" && host.as_str() == name,
+            _ => false,
+        })
+    };
+    assert!(
+        of("ended", "a") < of("reached", "c"),
+        "c waits for a place and for nothing else"
+    );
+    assert_eq!(batches(&sim), [["a", "b", "c"]]);
+    // With a precheck, or where something is changed, all are known first.
+    let mut prechecked = check();
+    prechecked.stages.precheck = vec![read("pre")];
+    for p in [prechecked, full("p", &["a", "b", "c"]).parallel(2)] {
+        let (sim, _) = run(one(p), Script::new());
+        let began = place(&sim, |e| matches!(e, Event::BatchBegan { .. }));
+        let reached = |e: &Event| matches!(e, Event::Reached { host, .. } if host.as_str() == "c");
+        assert!(place(&sim, reached) < began);
+    }
+}

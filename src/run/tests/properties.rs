@@ -226,6 +226,12 @@ fn random_phase(d: &mut Dice, id: &str) -> PlannedPhase {
     if d.one_in(8) {
         p.changes = false;
         p.stages.steps = vec![read("look")];
+        // Not rolled for: other seeds keep their stories. Its hosts flow.
+        if p.rollout.soak_ms > 0 {
+            p.stages.precheck.clear();
+            p.rollout.batches.clear();
+            (p.rollout.gate, p.rollout.last) = (None, None);
+        }
         return p;
     }
     let drains = d.one_in(2);

@@ -312,6 +312,7 @@ pub fn plan(t: &Texts) -> Plan {
         emptied: Vec::new(),
         limit: None,
         excluded: BTreeMap::new(),
+        index: Default::default(),
         inventory: "inventory.yml".to_owned(),
     }
 }
