@@ -1,11 +1,11 @@
-//! Sessions by host: opened when first needed, one per host for the whole run, opened anew when lost. Where there are more
-//! hosts than descriptors, the one that nobody has used for longest is closed for the next.
+//! Sessions by host: opened when first needed, one per host for the whole run, opened anew when lost. Of more than a thousand, the
+//! one that nobody has used for longest is closed; where there are more hosts at work than descriptors, they take turns.
 //!
 //! Owns: which session belongs to which host, and how many are open. Must not: run anything.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, TryAcquireError};
@@ -19,6 +19,8 @@ use crate::transport::{ConnectError, Endpoint, Session, Transport};
 const DESCRIPTORS_KEPT: u64 = 32;
 /// Descriptors of one host: its connection, or the pipes of the control machine's lane, and the spools of its step.
 const DESCRIPTORS_OF_A_HOST: u64 = 4;
+/// Sessions that stay open though nobody uses them: each takes about 100 KiB here, and a process and its memory on the host.
+const KEPT_OPEN: usize = 1024;
 /// How often it is looked for a place when all are in use.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -31,8 +33,30 @@ pub struct Hands {
     pub http: Client,
     /// A permit for each session that may be open.
     places: Arc<Semaphore>,
-    /// Counts uses, so that the session that was used longest ago is known.
-    uses: AtomicU64,
+    uses: Lock<Uses>,
+}
+
+/// When open sessions were last used, by a number that counts uses.
+#[derive(Default)]
+struct Uses {
+    last: u64,
+    order: BTreeMap<u64, HostName>,
+    of: HashMap<HostName, u64>,
+}
+
+impl Uses {
+    fn now(&mut self, host: &HostName) {
+        self.forget(host);
+        self.last += 1;
+        self.order.insert(self.last, host.clone());
+        self.of.insert(host.clone(), self.last);
+    }
+
+    fn forget(&mut self, host: &HostName) {
+        if let Some(number) = self.of.remove(host) {
+            self.order.remove(&number);
+        }
+    }
 }
 
 /// A session and its place.
@@ -45,8 +69,6 @@ struct Hand {
     transport: Arc<dyn Transport>,
     endpoint: Endpoint,
     session: Mutex<Option<Held>>,
-    /// Number of its last use.
-    used: AtomicU64,
     /// It was logged into: something of ours may lie there.
     entered: AtomicBool,
 }
@@ -64,7 +86,7 @@ impl Hands {
             clock,
             http,
             places: Arc::new(Semaphore::new(places())),
-            uses: AtomicU64::new(0),
+            uses: Lock::default(),
         }
     }
 
@@ -76,7 +98,6 @@ impl Hands {
                 transport,
                 endpoint,
                 session: Mutex::new(None),
-                used: AtomicU64::new(0),
                 entered: AtomicBool::new(false),
             },
         );
@@ -94,11 +115,15 @@ impl Hands {
             transient: false,
             touched: false,
         })?;
-        hand.used
-            .store(self.uses.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
         let mut slot = hand.session.lock().await;
         if let Some(held) = &*slot {
+            self.uses().now(host);
             return Ok(Arc::clone(&held.session));
+        }
+        if self.uses().order.len() >= KEPT_OPEN
+            && let Some(held) = self.idle()
+        {
+            tokio::spawn(async move { held.session.close().await });
         }
         let place = self.place().await;
         let came = hand.transport.connect(&hand.endpoint).await;
@@ -110,7 +135,12 @@ impl Hands {
             session: Arc::clone(&session),
             _place: place,
         });
+        self.uses().now(host);
         Ok(session)
+    }
+
+    fn uses(&self) -> MutexGuard<'_, Uses> {
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for one more session: a free one, or that of a session which nobody uses, or the first that comes free.
@@ -129,14 +159,15 @@ impl Hands {
 
     /// Takes the session away that was used longest ago, of those that nobody uses now.
     fn idle(&self) -> Option<Held> {
-        let mut hands: Vec<&Hand> = self.hosts.values().collect();
-        // Read once each: they grow while this sorts, and a sort whose keys move panics.
-        hands.sort_by_cached_key(|hand| hand.used.load(Ordering::Relaxed));
-        hands.into_iter().find_map(|hand| {
+        let mut uses = self.uses();
+        let (host, held) = uses.order.values().find_map(|host| {
             // A slot that is locked is about to be used.
-            let mut slot = hand.session.try_lock().ok()?;
-            slot.take_if(|held| Arc::strong_count(&held.session) == 1)
-        })
+            let mut slot = self.hosts.get(host)?.session.try_lock().ok()?;
+            let held = slot.take_if(|held| Arc::strong_count(&held.session) == 1)?;
+            Some((host.clone(), held))
+        })?;
+        uses.forget(&host);
+        Some(held)
     }
 
     /// Forgets a session that was lost, unless somebody has opened a new one meanwhile.
@@ -145,6 +176,7 @@ impl Hands {
         let mut slot = hand.session.lock().await;
         if slot.as_ref().is_some_and(|now| Arc::ptr_eq(&now.session, session)) {
             *slot = None;
+            self.uses().forget(host);
         }
     }
 
@@ -192,6 +224,7 @@ impl Hands {
         let Some(hand) = self.hosts.get(host) else { return };
         let held = hand.session.lock().await.take();
         if let Some(held) = held {
+            self.uses().forget(host);
             held.session.close().await;
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The hosts are one SSH server (russh's) that answers on all of 127.0.0.0/8 and speaks the lane's protocol without starting
 //! anything: what is measured is the controller, with its journal, redaction, host keys and report. `PITSTOP_BENCH_HOSTS` (10,000),
-//! `PITSTOP_BENCH_STEPS` (20), `PITSTOP_BENCH_SLOW` (0: every Nth host is dead, slow or lies, in turn), `PITSTOP_BENCH_KEEP` (the run's folder stays), `PITSTOP_BIN` (another pitstop).
+//! `PITSTOP_BENCH_STEPS` (20), `PITSTOP_BENCH_PARALLEL` (1,000 hosts at work at one time), `PITSTOP_BENCH_SLOW` (0: every Nth host is dead, slow or lies, in turn), `PITSTOP_BENCH_KEEP` (the run's folder stays), `PITSTOP_BIN` (another pitstop).
 //!
 //! Owns: wall and CPU time, peak memory, and how many hosts ended how. Must not: assert a speed.
 
@@ -37,6 +37,7 @@ fn main() {
         return serve(Path::new(&key));
     }
     let (hosts, steps) = (many("PITSTOP_BENCH_HOSTS", 10_000), many("PITSTOP_BENCH_STEPS", 20));
+    let parallel = many("PITSTOP_BENCH_PARALLEL", 1_000);
     let odd = many("PITSTOP_BENCH_SLOW", 0);
     let dir = tempfile::tempdir().unwrap();
     for name in ["id", "host"] {
@@ -56,7 +57,7 @@ fn main() {
     let said = server.stdout.take().unwrap();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(said), &mut line).unwrap();
     let port: u16 = line.trim().parse().expect("the server's port");
-    project(dir.path(), port, hosts, steps);
+    project(dir.path(), port, (hosts, steps, parallel));
     let began = Instant::now();
     let ran = Command::new("bash")
         .args([
@@ -101,8 +102,11 @@ fn wait4(child: &mut std::process::Child) -> (i32, Usage) {
     };
     loop {
         let of = |file: &str| std::fs::read_to_string(format!("/proc/{}/{file}", child.id())).unwrap_or_default();
-        if let Some(peak) = of("status").lines().find_map(|l| l.strip_prefix("VmHWM:")) {
-            usage.peak_kib = peak.trim().trim_end_matches(" kB").parse().unwrap_or(usage.peak_kib);
+        if let Some(peak) = of("status").lines().find_map(|l| l.strip_prefix("RssAnon:")) {
+            // Without the pages of the program's file, as in the tables of peers.
+            usage.peak_kib = usage
+                .peak_kib
+                .max(peak.trim().trim_end_matches(" kB").parse().unwrap_or(0));
         }
         let stat = of("stat");
         let words: Vec<&str> = stat.rsplit_once(") ").map_or("", |(_, w)| w).split(' ').collect();
@@ -117,7 +121,7 @@ fn wait4(child: &mut std::process::Child) -> (i32, Usage) {
     }
 }
 
-fn project(dir: &Path, port: u16, hosts: usize, steps: usize) {
+fn project(dir: &Path, port: u16, (hosts, steps, parallel): (usize, usize, usize)) {
     let key = std::fs::read_to_string(dir.join("host.pub")).unwrap();
     let key: Vec<&str> = key.split(' ').take(2).collect();
     std::fs::write(dir.join("known"), format!("[127.*]:{port} {}\n", key.join(" "))).unwrap();
@@ -138,7 +142,7 @@ fn project(dir: &Path, port: u16, hosts: usize, steps: usize) {
     std::fs::write(dir.join("pitstop.yml"), "schema: 1\ninventory: inventory.yml\n").unwrap();
     let mut text = format!(
         "schema: 1\nrunbook: checks\ntitle: Checks\nkind: check\ntargets:\n  all: {{ select: \"group=all\" }}\n\
-         rollouts:\n  wide: {{ parallel: {hosts} }}\nphases:\n  - phase: work\n    title: Work\n    targets: all\n    \
+         rollouts:\n  wide: {{ parallel: {parallel} }}\nphases:\n  - phase: work\n    title: Work\n    targets: all\n    \
          rollout: wide\n    verify:\n"
     );
     for n in 1..=steps {

@@ -6,6 +6,7 @@ mod faults;
 #[path = "../common/figures.rs"]
 mod figures;
 mod room;
+mod sessions;
 
 use pitstop::run::event::{Event, HostState, Outcome};
 use room::Room;

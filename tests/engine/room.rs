@@ -268,7 +268,7 @@ pub fn endpoint(host: &str, run: &RunId) -> Endpoint {
     }
 }
 
-fn block<T>(work: impl Future<Output = T>) -> T {
+pub fn block<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

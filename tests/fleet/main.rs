@@ -4,6 +4,7 @@
 
 mod becoming;
 mod books;
+mod bounds;
 mod canaries;
 mod checks;
 mod clock;
