@@ -6,7 +6,7 @@
 //! Directories above the one that is named are trusted: others cannot swap what lies in a 0700 directory of ours.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -214,7 +214,19 @@ fn read_limited(file: File, path: &Path, max: u64) -> Result<Vec<u8>, Fault> {
 /// # Errors
 /// When any part fails; the old file is then untouched.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
-    write_as(path, bytes, None)
+    write_as(path, None, |file| file.write_all(bytes))
+}
+
+/// Writes a whole file as [`write_atomic`] does, piece by piece.
+///
+/// # Errors
+/// As [`write_atomic`], and what `pieces` fails with.
+pub fn write_atomic_by(path: &Path, pieces: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Fault> {
+    write_as(path, None, |file| {
+        let mut buffer = io::BufWriter::with_capacity(1 << 16, file);
+        pieces(&mut buffer)?;
+        buffer.flush()
+    })
 }
 
 /// Writes a whole file as [`write_atomic`] does, with the mode that the file has: one that people write, not one of ours.
@@ -223,14 +235,18 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
 /// As [`write_atomic`], and when there is no such file.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let meta = std::fs::metadata(path).map_err(|e| Fault::new("look at", path, e))?;
-    write_as(path, bytes, Some(meta.permissions()))
+    write_as(path, Some(meta.permissions()), |file| file.write_all(bytes))
 }
 
-fn write_as(path: &Path, bytes: &[u8], mode: Option<std::fs::Permissions>) -> Result<(), Fault> {
+fn write_as(
+    path: &Path,
+    mode: Option<std::fs::Permissions>,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), Fault> {
     let temp = temp_beside(path)?;
     let written = create_new(&temp).and_then(|mut file| {
         mode.map_or(Ok(()), |mode| file.set_permissions(mode))
-            .and_then(|()| file.write_all(bytes))
+            .and_then(|()| write(&mut file))
             .and_then(|()| file.sync_all())
             .map_err(|e| Fault::new("write", path, e))
     });

@@ -293,26 +293,29 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
     let stored = Stored::open(folder.clone())?;
     copy_approvals(&stored, approvals)?;
     let record = stored.record();
+    let name = stored.name(console);
+    let (owed, next) = (stored.owed(), stored.next(&name));
+    let (ended, dry, head) = (stored.run.ended, stored.run.dry, stored.read.head.clone());
+    // The facts of a large run and what is written of them are not held at one time.
+    drop(stored);
     views::write_all(folder, &record)?;
     let screen = &console.screen;
-    let name = stored.name(console);
     screen.note("");
     if let Some(rest) = foreseen::section(&record) {
         screen.note(&page::section(&rest, screen.width()));
     }
-    if let Some((verdict, exit)) = stored.run.ended {
+    if let Some((verdict, exit)) = ended {
         let summary = crate::text::terminal(&record.outcome.summary);
-        let said = words::verdict_sentence(verdict, exit, stored.run.dry);
+        let said = words::verdict_sentence(verdict, exit, dry);
         let word = screen.paint(words::verdict_tone(verdict), verdict.as_str());
         screen.say(&format!("{word}  {said} (exit {exit})"));
         if !summary.is_empty() {
             screen.note(&summary);
         }
-        if !stored.run.dry {
+        if !dry {
             objectives(&record, verdict, console);
         }
     }
-    let owed = stored.owed();
     if owed.is_empty() {
         screen.note("Left behind: nothing.");
     } else {
@@ -322,10 +325,10 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
     screen.note(&format!("Report: {}", folder.report().join("report.html").display()));
     screen.note(&format!(
         "Chain head: {} after {} records",
-        stored.read.head.hash.hex(),
-        stored.read.head.records
+        head.hash.hex(),
+        head.records
     ));
-    for (command, what) in stored.next(&name) {
+    for (command, what) in next {
         screen.say(&format!("next: {command}   # {what}"));
     }
     Ok(())

@@ -2,6 +2,8 @@
 //!
 //! Owns: which function makes which format, the names of the files of a run's report. Must not: choose facts.
 
+use std::io::{self, Write};
+
 use clap::ValueEnum;
 
 use crate::disk;
@@ -44,7 +46,12 @@ pub fn view(record: &ChangeRecord, format: Format) -> Result<String, Problem> {
     Ok(match format {
         Format::Html => report::html::html(record),
         Format::Md => report::after::markdown(record),
-        Format::Json => format!("{}\n", text::json(&serde_json::to_string_pretty(record)?)),
+        Format::Json => {
+            let mut bytes = Vec::new();
+            json(record, &mut bytes)
+                .map_err(|e| Problem::fault(format!("the record has no JSON form: {e}"), "please report this bug"))?;
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
         Format::Junit => report::junit::junit(record)
             .map_err(|e| Problem::fault(format!("the record has no JUnit form: {e}"), "please report this bug"))?,
         Format::Csv => report::csv::csv(record),
@@ -63,7 +70,37 @@ pub fn plan_html(page: &Page) -> String {
 pub fn write_all(folder: &RunFolder, record: &ChangeRecord) -> Result<(), Problem> {
     disk::make_dir(&folder.report())?;
     for (name, format) in FILES {
-        disk::write_atomic(&folder.report().join(name), view(record, format)?.as_bytes())?;
+        let path = folder.report().join(name);
+        match format {
+            // The largest of them does not lie in memory.
+            Format::Json => disk::write_atomic_by(&path, |out| json(record, out))?,
+            format => disk::write_atomic(&path, view(record, format)?.as_bytes())?,
+        }
     }
     Ok(())
+}
+
+/// The record as JSON, without what a screen would obey.
+fn json(record: &ChangeRecord, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = Plain(out);
+    serde_json::to_writer_pretty(&mut out, record)?;
+    out.write_all(b"\n")
+}
+
+/// JSON on its way out: the serializer writes whole pieces of text.
+struct Plain<'o>(&'o mut dyn Write);
+
+impl Write for Plain<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(piece) if bytes.is_ascii() && !bytes.contains(&0x7f) => self.0.write_all(piece.as_bytes())?,
+            Ok(piece) => self.0.write_all(text::json(piece).as_bytes())?,
+            Err(e) => return Err(io::Error::other(e)),
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }

@@ -28,6 +28,9 @@ use crate::transport::LockOutcome;
 const GATE_LOOK: Duration = Duration::from_millis(500);
 /// How often the clock is looked at while a wait goes on: the machine may have slept meanwhile.
 const CLOCK_LOOK: Duration = Duration::from_secs(30);
+/// A fleet of so many hosts is not looked through again at once, but after so long for each of them.
+const LARGE: u32 = 1000;
+const FOR_EACH: Duration = Duration::from_micros(2);
 /// A clock that is off by less was not set: it goes at its own pace.
 pub(super) const SET: Duration = Duration::from_secs(2);
 
@@ -216,6 +219,11 @@ impl Driver {
                 }
                 self.wait(until, ask.is_some()).await?;
             }
+            // A large fleet takes long to look through: meanwhile messages are gathered, so that time is left for them.
+            let hosts = u32::try_from(self.setup.plan.hosts.len()).unwrap_or(u32::MAX);
+            if hosts >= LARGE {
+                tokio::time::sleep(FOR_EACH * hosts).await;
+            }
         }
     }
 
@@ -329,7 +337,7 @@ impl Driver {
             Ok(reached) => reached,
             Err(why) => {
                 events.push(refused(self.setup.redactor.redact_text(&why)));
-                return self.record_all(events).await;
+                return self.tell(events).await;
             }
         };
         if !self.knows(&host, &reached.facts) {
@@ -340,11 +348,11 @@ impl Driver {
                 self.unsure_locks.insert(host.clone());
                 let why = self.setup.redactor.redact_text(&format!("its lock: {why}"));
                 events.push(refused(why));
-                return self.record_all(events).await;
+                return self.tell(events).await;
             }
             Some(Ok(LockOutcome::Held(note))) => {
                 events.push(refused(self.holder_words(&note)));
-                return self.record_all(events).await;
+                return self.tell(events).await;
             }
             Some(Ok(LockOutcome::Taken)) => events.push(Event::Locked {
                 host: host.clone(),
@@ -357,7 +365,7 @@ impl Driver {
             None => {}
         }
         events.push(Event::Reached { phase, host });
-        self.record_all(events).await
+        self.tell(events).await
     }
 
     async fn judge_phase(&mut self, phase: String, host: HostName) -> Result<(), EngineError> {
@@ -377,8 +385,7 @@ impl Driver {
                 why: format!("the phase's condition: {why}"),
             },
         };
-        self.record(event).await?;
-        Ok(())
+        self.tell(vec![event]).await
     }
 
     async fn judge_last(&mut self, phase: &str, batch: u32, hosts: Vec<HostName>) -> Result<(), EngineError> {

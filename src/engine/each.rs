@@ -27,11 +27,11 @@ impl Driver {
     pub(super) async fn list(&mut self, step: &PlannedStep, key: StepKey) -> Result<bool, EngineError> {
         match self.due(step, &key) {
             Due::Items(items) => {
-                self.record(Event::Listed { key, items }).await?;
+                self.tell(vec![Event::Listed { key, items }]).await?;
             }
             Due::LeftOut(reason) => {
                 let by_person = false;
-                self.record(Event::Skipped { key, reason, by_person }).await?;
+                self.tell(vec![Event::Skipped { key, reason, by_person }]).await?;
             }
             Due::Bad(why) => self.no_list(step, key, &why).await?,
         }
@@ -102,7 +102,7 @@ impl Driver {
             outcome: Outcome::Failed,
             result: result.into(),
         };
-        self.record_all(vec![intended, settled]).await
+        self.tell(vec![intended, settled]).await
     }
 }
 

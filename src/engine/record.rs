@@ -80,6 +80,14 @@ impl Driver {
         Ok(())
     }
 
+    /// Writes events down from which nothing follows before the next sync: what comes from many hosts at once shares it.
+    pub(super) async fn tell(&mut self, events: Vec<Event>) -> Result<(), EngineError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.write_then(events, Then::Nothing).await
+    }
+
     fn applied(&mut self, seq: u64, at: Timestamp, event: Event, hash: &Digest) {
         if let Event::GateOpened { gate, .. } = &event {
             self.openings.insert(gate.clone(), hash.clone());

@@ -69,11 +69,11 @@ impl Driver {
                 Ok(true) => {}
                 Ok(false) => {
                     let reason = format!("its condition is false: {when}");
-                    self.record(Event::Skipped {
+                    self.tell(vec![Event::Skipped {
                         key,
                         reason,
                         by_person: false,
-                    })
+                    }])
                     .await?;
                     return Ok(true);
                 }
@@ -214,7 +214,7 @@ impl Driver {
             outcome: Outcome::Unreachable,
             result: result.into(),
         };
-        self.record_all(vec![intended, settled]).await
+        self.tell(vec![intended, settled]).await
     }
 
     /// The place is ready: render, write the intent down, send.
@@ -228,7 +228,7 @@ impl Driver {
             together,
         } = prepared;
         let entered = self.entered(&hosts);
-        self.record_all(entered).await?;
+        self.tell(entered).await?;
         let plan = Arc::clone(&self.setup.plan);
         let Some(step) = plan.step(&key.phase, key.stage, &key.step) else {
             return Ok(());
@@ -254,7 +254,7 @@ impl Driver {
                 Err(why) => return self.cannot_send(step, key, &why).await,
             }
         }
-        self.record_all(events).await?;
+        self.tell(events).await?;
         let (intended, job) = match self.intent(step, &key, &on, &facts) {
             Ok(intent) => intent,
             Err(why) => return self.cannot_send(step, key, &why).await,

@@ -39,7 +39,7 @@ impl<'a> Decider<'a> {
         }
         let (mut list, mut closed) = (Vec::new(), Vec::new());
         let mut active = 0;
-        let unsure = self.run.unsure_hosts();
+        let unsure = self.run.unsure_hosts(self.plan);
         for (host, line) in with_lines(hosts, pr) {
             let Some(line) = line else { continue };
             let Some(state) = line.ended else { continue };

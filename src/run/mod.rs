@@ -35,7 +35,7 @@ use jiff::Timestamp;
 use self::event::{Answer, GateEnd, Halt, HostState, Occasion, Outcome, Slot, Stamped, StepKey, Verdict};
 use crate::id::{Digest, HostName, RunId};
 use crate::inventory::facts::Facts;
-use crate::plan::{Stage, Value};
+use crate::plan::{Plan, Stage, Value};
 
 pub use self::places::Places;
 
@@ -331,9 +331,10 @@ impl Run {
             .any(|l| l.unknown_step().is_some())
     }
 
-    /// All hosts that are [`Run::unsure`].
-    pub fn unsure_hosts(&self) -> BTreeSet<&HostName> {
-        let lines = self.phases.values().flat_map(|p| &p.lines);
+    /// All hosts that are [`Run::unsure`]. Only in phases that change something can any be.
+    pub fn unsure_hosts(&self, plan: &Plan) -> BTreeSet<&HostName> {
+        let changing = plan.phases().filter(|p| p.changes);
+        let lines = changing.filter_map(|p| self.phases.get(&p.id)).flat_map(|p| &p.lines);
         let unsure = lines.filter(|(_, line)| line.unknown_step().is_some());
         unsure.map(|(host, _)| host).collect()
     }

@@ -118,7 +118,7 @@ impl<'a> Decider<'a> {
     /// Hosts that start in this phase no more: one that is not good in a phase starts in no later one, nor one on which something
     /// may still run.
     fn barred(&self, phase: &PlannedPhase) -> BTreeSet<&'a HostName> {
-        let mut barred = self.run.unsure_hosts();
+        let mut barred = self.run.unsure_hosts(self.plan);
         let good = |line: &Line| line.ended.is_some_and(HostState::is_good);
         for earlier in self.plan.phases().take_while(|p| p.id != phase.id) {
             match self.run.phases.get(&earlier.id) {

@@ -2,7 +2,9 @@
 //!
 //! The hosts are one SSH server (russh's) that answers on all of 127.0.0.0/8 and speaks the lane's protocol without starting
 //! anything: what is measured is the controller, with its journal, redaction, host keys and report. `PITSTOP_BENCH_HOSTS` (10,000),
-//! `PITSTOP_BENCH_STEPS` (20), `PITSTOP_BENCH_PARALLEL` (1,000 hosts at work at one time), `PITSTOP_BENCH_SLOW` (0: every Nth host is dead, slow or lies, in turn), `PITSTOP_BENCH_KEEP` (the run's folder stays), `PITSTOP_BIN` (another pitstop).
+//! `PITSTOP_BENCH_STEPS` (20), `PITSTOP_BENCH_PARALLEL` (1,000 hosts at work at one time), `PITSTOP_BENCH_HELD` (1: a precheck first,
+//! through which all hosts are before any goes on: so many connections are held open), `PITSTOP_BENCH_SLOW` (0: every Nth host is
+//! dead, slow or lies, in turn), `PITSTOP_BENCH_KEEP` (the run's folder stays), `PITSTOP_BIN` (another pitstop).
 //!
 //! Owns: wall and CPU time, peak memory, and how many hosts ended how. Must not: assert a speed.
 
@@ -143,8 +145,12 @@ fn project(dir: &Path, port: u16, (hosts, steps, parallel): (usize, usize, usize
     let mut text = format!(
         "schema: 1\nrunbook: checks\ntitle: Checks\nkind: check\ntargets:\n  all: {{ select: \"group=all\" }}\n\
          rollouts:\n  wide: {{ parallel: {parallel} }}\nphases:\n  - phase: work\n    title: Work\n    targets: all\n    \
-         rollout: wide\n    verify:\n"
+         rollout: wide\n"
     );
+    if many("PITSTOP_BENCH_HELD", 0) > 0 {
+        text.push_str("    precheck:\n      - { name: Is there, run: \"true\", timeout: 10s }\n");
+    }
+    text.push_str("    verify:\n");
     for n in 1..=steps {
         let _ = writeln!(text, "      - {{ name: Step {n}, run: \"true\", timeout: 10s }}");
     }
