@@ -103,6 +103,10 @@ const ROWS: &[(u32, &str, &[Shown])] = &[
         "MaxStartups, MaxSessions",
         &[
             In(SERVER, "twenty_logins_pass_a_server_that_refuses_beyond_two"),
+            In(
+                "tests/transport/dropped.rs",
+                "an_opening_that_is_dropped_at_any_instant_costs_the_host_no_channel",
+            ),
             Here(&["max-startups", "channel-refused"]),
         ],
     ),

@@ -12,6 +12,8 @@ mod contract;
 #[cfg(test)]
 mod cuts;
 #[cfg(test)]
+mod dropped;
+#[cfg(test)]
 mod lacking;
 #[cfg(test)]
 mod lock;

@@ -22,6 +22,7 @@ use super::auth::Refused;
 use super::client::{Client, Learnt, printable};
 use super::hostkey::{KnownHosts, Names, Verdict};
 use super::meter::{self, Allowance, Metered};
+use super::opening::kept;
 use super::proxy;
 use crate::inventory::sshconfig::Family;
 use crate::transport::channel::ends;
@@ -116,23 +117,28 @@ impl SshTransport {
         };
         let bastion = self.bastion(jump).await?;
         let doing = format!("connecting to {} through {}", at(to), jump.host);
-        let opened = bastion
-            .handle
-            .channel_open_direct_tcpip(to.address.clone(), u32::from(to.port), "127.0.0.1", 0);
-        let channel = match timeout(to.connect_timeout, opened).await {
-            Ok(Ok(channel)) => channel,
-            Ok(Err(e)) => {
+        let (address, port) = (to.address.clone(), u32::from(to.port));
+        let opening = async move {
+            let channel = bastion
+                .handle
+                .channel_open_direct_tcpip(address, port, "127.0.0.1", 0)
+                .await;
+            // Dropping the stream closes the channel, and with it the connection from the bastion to the host.
+            (channel.map(russh::Channel::into_stream), bastion)
+        };
+        match timeout(to.connect_timeout, kept(opening)).await {
+            Ok(Some((Ok(stream), bastion))) => Ok((Box::new(stream), Some(bastion))),
+            Ok(Some((Err(e), bastion))) => {
                 let help = "try it on the bastion by hand: `ssh -W`; it must allow TCP forwarding";
                 // A bastion that was lost unnoticed is logged in to again.
                 let refused_early = bastion.is_closed();
-                return Err(Failed {
+                Err(Failed {
                     error: error(doing, e.to_string(), help, true),
                     refused_early,
-                });
+                })
             }
-            Err(_) => return Err(late(doing, to).into()),
-        };
-        Ok((Box::new(channel.into_stream()), Some(bastion)))
+            Ok(None) | Err(_) => Err(late(doing, to).into()),
+        }
     }
 
     pub(super) fn known_hosts(&self, to: &Endpoint) -> Result<KnownHosts, ConnectError> {

@@ -9,6 +9,7 @@ mod client;
 mod connect;
 mod hostkey;
 mod meter;
+mod opening;
 mod password;
 mod proxy;
 mod ramp;

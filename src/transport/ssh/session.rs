@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Disconnect, Pty, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, Disconnect, Pty, Sig};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connect::Connection;
+use super::opening::{Opened, To, kept};
 use super::sftp::{self, Sent};
 use crate::transport::channel::{Channel, Channels, Event, Feed, Input};
 use crate::transport::{Pending, Stream};
@@ -47,66 +47,63 @@ impl SshChannels {
         }
     }
 
-    async fn session(&self) -> Result<(russh::Channel<Msg>, OwnedSemaphorePermit), String> {
+    async fn session(&self) -> Result<Opened, String> {
         let free = self
             .free
             .clone()
             .acquire_owned()
             .await
             .map_err(|_| "the session is closed".to_owned())?;
-        let since = Instant::now();
-        loop {
-            match timeout(OPEN, self.connection.handle.channel_open_session()).await {
-                Ok(Ok(channel)) => return Ok((channel, free)),
-                // A channel that we have closed counts until the server has seen the end of what ran in it.
-                Ok(Err(russh::Error::ChannelOpenFailure(_))) if since.elapsed() < CLOSING => sleep(AGAIN).await,
-                Ok(Err(e)) => {
-                    let why = self.connection.learnt().ended;
-                    return Err(format!("no channel: {}", why.unwrap_or_else(|| e.to_string())));
-                }
-                Err(_) => return Err(format!("no channel within {} s", OPEN.as_secs())),
-            }
+        match timeout(OPEN, kept(opened(self.connection.clone(), free))).await {
+            Ok(Some(opened)) => opened.map_err(|why| format!("no channel: {why}")),
+            _ => Err(format!("no channel within {} s", OPEN.as_secs())),
         }
     }
-}
 
-impl SshChannels {
     /// Starts the command in a channel, and the two tasks that it has.
-    async fn started(
-        &self,
-        ssh: russh::Channel<Msg>,
-        free: OwnedSemaphorePermit,
-        command: String,
-    ) -> Result<Channel, String> {
+    async fn started(&self, ssh: Opened, command: String) -> Result<Channel, String> {
         // Without a reply: what the command says first is the answer.
-        ssh.exec(false, command)
+        ssh.to
+            .exec(false, command)
             .await
             .map_err(|e| format!("the command could not be sent: {e}"))?;
         let (channel, feed, inputs) = Channel::new();
-        let (from, to) = ssh.split();
-        tokio::spawn(write(to, inputs, feed.clone()));
-        tokio::spawn(read(from, feed, self.connection.clone(), free));
+        tokio::spawn(write(ssh.to, inputs, feed.clone()));
+        tokio::spawn(read(ssh.from, feed, self.connection.clone(), ssh.free));
         Ok(channel)
+    }
+}
+
+/// A session channel in this place.
+async fn opened(connection: Arc<Connection>, free: OwnedSemaphorePermit) -> Result<Opened, String> {
+    let since = Instant::now();
+    loop {
+        match connection.handle.channel_open_session().await {
+            Ok(channel) => return Ok(Opened::new(channel, free)),
+            // A channel that we have closed counts until the server has seen the end of what ran in it.
+            Err(russh::Error::ChannelOpenFailure(_)) if since.elapsed() < CLOSING => sleep(AGAIN).await,
+            Err(e) => return Err(connection.learnt().ended.unwrap_or_else(|| e.to_string())),
+        }
     }
 }
 
 impl Channels for SshChannels {
     fn open<'a>(&'a self, command: String) -> Pending<'a, Result<Channel, String>> {
         Box::pin(async move {
-            let (ssh, free) = self.session().await?;
-            self.started(ssh, free, command).await
+            let ssh = self.session().await?;
+            self.started(ssh, command).await
         })
     }
 
     fn open_terminal<'a>(&'a self, command: String) -> Pending<'a, Result<Channel, String>> {
         Box::pin(async move {
-            let (mut ssh, free) = self.session().await?;
+            let mut ssh = self.session().await?;
             let asked = async {
                 // A password is not shown even where it comes before its question has turned that off.
                 let modes = [(Pty::ECHO, 0)];
-                ssh.request_pty(true, "dumb", 80, 24, 0, 0, &modes).await.ok()?;
+                ssh.to.request_pty(true, "dumb", 80, 24, 0, 0, &modes).await.ok()?;
                 loop {
-                    match ssh.wait().await? {
+                    match ssh.from.wait().await? {
                         ChannelMsg::Success => return Some(()),
                         ChannelMsg::Failure | ChannelMsg::Close => return None,
                         _ => {}
@@ -114,7 +111,7 @@ impl Channels for SshChannels {
                 }
             };
             match timeout(OPEN, asked).await {
-                Ok(Some(())) => self.started(ssh, free, command).await,
+                Ok(Some(())) => self.started(ssh, command).await,
                 _ => Err("the server gives us no terminal (`PermitTTY`)".to_owned()),
             }
         })
@@ -129,11 +126,11 @@ impl Channels for SshChannels {
             if self.no_sftp.load(Ordering::Relaxed) {
                 return None;
             }
-            let (channel, free) = match self.session().await {
+            let opened = match self.session().await {
                 Ok(opened) => opened,
                 Err(why) => return Some(Err(why)),
             };
-            match sftp::upload(channel, free, path, content).await {
+            match sftp::upload(opened, path, content).await {
                 Ok(Sent::Ended(sent)) => Some(sent),
                 Ok(Sent::NoSftp) => {
                     self.no_sftp.store(true, Ordering::Relaxed);
@@ -200,7 +197,7 @@ async fn read(mut from: ChannelReadHalf, feed: Feed, connection: Arc<Connection>
 }
 
 /// Feeds one channel until nobody wants anything of it any more, then closes it.
-async fn write(to: ChannelWriteHalf<Msg>, mut inputs: UnboundedReceiver<Input>, feed: Feed) {
+async fn write(to: To, mut inputs: UnboundedReceiver<Input>, feed: Feed) {
     while let Some(input) = inputs.recv().await {
         let sent = tokio::select! {
             sent = async {
@@ -216,8 +213,6 @@ async fn write(to: ChannelWriteHalf<Msg>, mut inputs: UnboundedReceiver<Input>, 
             return;
         }
     }
-    // The connection may have ended before.
-    let _ = to.close().await;
 }
 
 fn number(signal: &Sig) -> i32 {

@@ -6,8 +6,7 @@
 
 use std::time::Duration;
 
-use russh::client::Msg;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
+use russh::{ChannelMsg, ChannelReadHalf};
 use russh_sftp::client::error::Error;
 use russh_sftp::client::{Config, SftpSession};
 use russh_sftp::protocol::{FileAttributes, OpenFlags};
@@ -17,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::client::printable;
+use super::opening::{Opened, To};
 
 /// Limit of one answer, in seconds.
 const ANSWER: u64 = 30;
@@ -34,17 +34,11 @@ pub(super) enum Sent {
 }
 
 /// Writes a new file (O_EXCL, 0600, synced) over this channel, and closes it, also if this is dropped in the middle.
-pub(super) async fn upload(
-    channel: russh::Channel<Msg>,
-    free: OwnedSemaphorePermit,
-    path: &str,
-    content: &[u8],
-) -> Result<Sent, String> {
-    channel
-        .request_subsystem(true, "sftp")
+pub(super) async fn upload(opened: Opened, path: &str, content: &[u8]) -> Result<Sent, String> {
+    let Opened { from, to, free } = opened;
+    to.request_subsystem(true, "sftp")
         .await
         .map_err(|e| printable(&e.to_string()))?;
-    let (from, to) = channel.split();
     let writer = to.make_writer();
     let (near, far) = tokio::io::simplex(WAITING);
     // Dropped with this future, which tells the other side to close.
@@ -96,7 +90,7 @@ where
 /// Passes on what the server sends until one of the two sides ends, then closes the channel.
 async fn drain(
     mut from: ChannelReadHalf,
-    to: ChannelWriteHalf<Msg>,
+    to: To,
     mut far: WriteHalf<SimplexStream>,
     mut dropped: oneshot::Receiver<()>,
     free: OwnedSemaphorePermit,
@@ -118,7 +112,5 @@ async fn drain(
             break;
         }
     }
-    // The connection may have ended before.
-    let _ = to.close().await;
-    drop((from, free));
+    drop((to, from, free));
 }
