@@ -1,6 +1,5 @@
 //! What a run of many hosts takes on the control machine: one process, and so much memory for each further host.
 
-use crate::common::sshd::me;
 use crate::figures;
 use crate::fleet::{Fleet, code};
 
@@ -15,18 +14,7 @@ const FURTHER: u64 = 512;
 /// Runs twenty checks on `hosts` names of one real server: its peak of anonymous memory, KiB, and how many other processes it had.
 fn run(hosts: usize) -> (u64, usize) {
     let fleet = Fleet::start(1, "0");
-    let sshd = &fleet.hosts["h01"];
-    let host = |n: usize| {
-        format!(
-            "  n{n:03}: {{ address: 127.0.0.1, port: {}, user: {}, identity: \"{}\", known_hosts: \"{}\" }}\n",
-            sshd.port,
-            me(),
-            sshd.path("id").display(),
-            sshd.path("known_hosts").display()
-        )
-    };
-    let names: String = (0..hosts).map(host).collect();
-    fleet.file("inventory.yml", &format!("schema: 1\nhosts:\n{names}"));
+    fleet.crowd(hosts);
     let steps: String = (1..=20)
         .map(|n| format!("      - {{ name: Step {n}, run: echo here }}\n"))
         .collect();

@@ -82,6 +82,22 @@ impl Fleet {
         self.file("runbooks/fleet.yml", &runbook(pause));
     }
 
+    /// Another inventory: so many names, `n000` and on, of the first host.
+    pub fn crowd(&self, names: usize) {
+        let sshd = &self.hosts["h01"];
+        let host = |n: usize| {
+            format!(
+                "  n{n:03}: {{ address: 127.0.0.1, port: {}, user: {}, identity: \"{}\", known_hosts: \"{}\" }}\n",
+                sshd.port,
+                me(),
+                sshd.path("id").display(),
+                sshd.path("known_hosts").display()
+            )
+        };
+        let hosts: String = (0..names).map(host).collect();
+        self.file("inventory.yml", &format!("schema: 1\nhosts:\n{hosts}"));
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

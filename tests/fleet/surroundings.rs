@@ -7,7 +7,6 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::books;
-use crate::common::sshd::me;
 use crate::drive::{calm, forget, refresh};
 use crate::fleet::{Fleet, code, records, words};
 
@@ -209,18 +208,7 @@ fn the_folder_of_a_killed_run_goes_on_from_another_place() {
 #[test]
 fn more_hosts_than_descriptors_take_turns() {
     let fleet = Fleet::start(1, "0");
-    let sshd = &fleet.hosts["h01"];
-    let host = |n: usize| {
-        format!(
-            "  n{n:03}: {{ address: 127.0.0.1, port: {}, user: {}, identity: \"{}\", known_hosts: \"{}\" }}\n",
-            sshd.port,
-            me(),
-            sshd.path("id").display(),
-            sshd.path("known_hosts").display()
-        )
-    };
-    let hosts: String = (0..CROWD).map(host).collect();
-    fleet.file("inventory.yml", &format!("schema: 1\nhosts:\n{hosts}"));
+    fleet.crowd(CROWD);
     fleet.file(
         "runbooks/crowd.yml",
         "schema: 1
