@@ -235,7 +235,11 @@ fn where_sudo_allows_single_commands_they_are_run_and_no_shell_is_asked_for() {
     let person = Person::new("x", PASSWORD);
     let (fleet, _sshd) = fleet_of(&person, ", become: { exact: true }", "");
     let out = fleet.path("out").display().to_string();
-    let person = person.allowed(&format!("/usr/bin/id -un, /usr/bin/touch {out}/touched"));
+    let log = fleet.path("sudo.log").display().to_string();
+    person.rules(&format!(
+        "Defaults:{0} logfile={log}, loglinelen=0\n{0} ALL=(ALL) NOPASSWD: /usr/bin/id -un, /usr/bin/touch {out}/touched\n",
+        person.name
+    ));
     fleet.file("runbooks/root.yml", &EXACT.replace("OUT", &out));
     let ran = fleet.run(&["run", "runbooks/root.yml", "--yes"]);
     let said = words(&ran);
@@ -245,8 +249,26 @@ fn where_sudo_allows_single_commands_they_are_run_and_no_shell_is_asked_for() {
     assert!(owner("other").is_err(), "{said}");
     assert_eq!(code(ran.status), 1, "{said}");
     assert!(said.contains("sudo: a password is required"), "{said}");
-    // Nobody else's directory was made.
-    assert!(!Path::new("/var/tmp/.pitstop-0").exists());
+    // All that sudo was asked for: one shell, by the step that shows that there is none.
+    let log = std::fs::read_to_string(log).unwrap();
+    let mut asked: Vec<&str> = log
+        .lines()
+        .filter_map(|l| l.split_once("COMMAND=").map(|(_, c)| c))
+        .collect();
+    asked.sort_unstable();
+    let (touched, other) = (
+        format!("/usr/bin/touch {out}/touched"),
+        format!("/usr/bin/touch {out}/other"),
+    );
+    let mut expected = [
+        "/usr/bin/id -un",
+        "/usr/bin/id -un",
+        "/usr/bin/sh -c true",
+        &touched,
+        &other,
+    ];
+    expected.sort_unstable();
+    assert_eq!(asked, expected, "{log}");
     drop(person);
 }
 
