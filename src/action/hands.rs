@@ -20,7 +20,7 @@ const DESCRIPTORS_KEPT: u64 = 32;
 /// Descriptors of one host: its connection, or the pipes of the control machine's lane, and the spools of its step.
 const DESCRIPTORS_OF_A_HOST: u64 = 4;
 /// Sessions that stay open though nobody uses them: each takes about 100 KiB here, and a process and its memory on the host.
-const KEPT_OPEN: usize = 1024;
+pub const KEPT_OPEN: usize = 1024;
 /// How often it is looked for a place when all are in use.
 const LOOK: Duration = Duration::from_millis(20);
 

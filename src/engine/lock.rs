@@ -3,25 +3,28 @@
 //! Owns: the order of locks (inventory order, the first one alone, all before the first change). Must not: break a lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::EngineError;
 use super::drive::{Driver, Reached};
-use crate::action::Hands;
+use super::task::side_by_side;
+use crate::action::{Hands, KEPT_OPEN};
 use crate::crash::{self, Moment};
 use crate::id::{HostName, RunId};
 use crate::inventory::facts::Facts;
 use crate::plan::Place;
-use crate::run::event::Event;
+use crate::run::event::{Event, Outcome as RunOutcome};
 use crate::run::ledger;
 use crate::transport::{Command, How, LockNote, LockOutcome, Request, Session, Sink, Stream};
 
-/// Hosts that are entered at one time before the run begins.
-const ENTER_AT_ONCE: usize = 32;
-/// Hosts that are left at one time.
-const PART_AT_ONCE: usize = 32;
+/// Hosts that are visited at one time before the run begins, and after it. How many logins that are is up to the transport.
+const AT_ONCE: usize = 256;
+/// Hosts among which the first to lock is looked for.
+const FIRST: usize = 32;
 
 /// The last visit to a host.
 struct Parting {
@@ -232,44 +235,46 @@ impl Driver {
     /// Locks every target host of phases that change something, before the first change. One that cannot be reached now is
     /// locked when its phase begins; one that another run holds ends this run before it has touched anything.
     pub(super) async fn lock_all(&mut self) -> Result<(), EngineError> {
-        let hosts: Vec<HostName> = self
-            .setup
-            .plan
-            .hosts
-            .iter()
-            .map(|h| h.name.clone())
-            .filter(|h| {
-                self.setup
-                    .plan
-                    .phases()
-                    .any(|p| self.wants_lock(&p.id, h) && p.hosts.contains(h) && !self.over(&p.id, h))
-            })
-            .collect();
+        let hosts = self.to_lock(|phase, host| !self.over(phase, host));
         self.lock_these(&hosts).await
     }
 
     /// Locks the hosts that still owe something, where the run does not hold them any more.
     pub(super) async fn lock_owing(&mut self) -> Result<(), EngineError> {
-        let mut hosts: Vec<HostName> = self.owing().into_iter().collect();
-        hosts.retain(|h| {
-            self.setup
-                .plan
-                .phases()
-                .any(|p| p.hosts.contains(h) && self.wants_lock(&p.id, h))
-        });
+        let owing = self.owing();
+        let hosts = self.to_lock(|_, host| owing.contains(host));
         self.lock_these(&hosts).await
+    }
+
+    /// Those of the hosts that need a lock in any phase, in the order of the inventory.
+    fn to_lock(&self, fits: impl Fn(&str, &HostName) -> bool) -> Vec<HostName> {
+        let plan = &self.setup.plan;
+        let mut wanted = BTreeSet::new();
+        for phase in plan.phases() {
+            let needs = |h: &&HostName| self.wants_lock(&phase.id, h) && fits(&phase.id, h);
+            wanted.extend(phase.hosts.iter().filter(needs));
+        }
+        let ordered = plan.hosts.iter().map(|h| &h.name);
+        ordered.filter(|h| wanted.contains(h)).cloned().collect()
     }
 
     /// The first that can be reached is locked before the others: of two runs that begin on the same hosts at once, whoever has
     /// it has them all, where each would take some and both would be refused.
     async fn lock_these(&mut self, hosts: &[HostName]) -> Result<(), EngineError> {
-        let mut alone = 1;
-        for group in hosts.chunks(ENTER_AT_ONCE) {
+        let (mut rest, mut alone) = (hosts, true);
+        while alone && !rest.is_empty() {
+            let (group, others) = rest.split_at(FIRST.min(rest.len()));
             let mut reached = self.log_in(group).await?;
-            let rest = reached.split_off(alone.min(reached.len()));
-            alone = alone.saturating_sub(reached.len());
+            alone = reached.is_empty();
+            let behind = reached.split_off(1.min(reached.len()));
             self.take_locks(reached).await?;
-            self.take_locks(rest).await?;
+            self.take_locks(behind).await?;
+            rest = others;
+        }
+        // As many as stay open: a lock goes over the connection of the login.
+        for group in rest.chunks(KEPT_OPEN) {
+            let reached = self.log_in(group).await?;
+            self.take_locks(reached).await?;
         }
         Ok(())
     }
@@ -277,23 +282,17 @@ impl Driver {
     /// Logs in, side by side: the hosts that could be reached.
     async fn log_in(&mut self, hosts: &[HostName]) -> Result<Vec<HostName>, EngineError> {
         self.enters(hosts).await?;
-        let enters = |host: &HostName| {
-            let (hands, host) = (self.hands.clone(), host.clone());
-            tokio::spawn(async move {
-                let came = enter(&hands, &host, None, &BTreeSet::new()).await;
-                (host, came)
-            })
+        let hands = self.hands.clone();
+        let enters = move |host: HostName| {
+            let hands = hands.clone();
+            async move { enter(&hands, &host, None, &BTreeSet::new()).await }
         };
-        let tasks: Vec<_> = hosts.iter().map(enters).collect();
-        let mut came_in = Vec::new();
-        for task in tasks {
-            came_in.extend(task.await);
-        }
+        let came_in = side_by_side(hosts.to_vec(), AT_ONCE, enters).await;
         let (mut reached, mut events) = (Vec::new(), self.entered(hosts));
-        for (host, came) in came_in {
-            if let Ok(came) = came {
-                events.push(self.connected(&host, &came.facts));
-                reached.push(host);
+        for (host, came) in hosts.iter().zip(came_in) {
+            if let Some(Ok(came)) = came {
+                events.push(self.connected(host, &came.facts));
+                reached.push(host.clone());
             }
         }
         self.record_all(events).await?;
@@ -302,24 +301,30 @@ impl Driver {
 
     /// Takes the locks of hosts that were reached, side by side; one that another run holds ends this one.
     async fn take_locks(&mut self, hosts: Vec<HostName>) -> Result<(), EngineError> {
-        let takes = |host: HostName| {
-            let (hands, note) = (self.hands.clone(), self.lock_note());
-            tokio::spawn(async move {
+        let (hands, note, refused) = (self.hands.clone(), self.lock_note(), Arc::new(AtomicBool::new(false)));
+        let takes = move |host: HostName| {
+            let (hands, note, refused) = (hands.clone(), note.clone(), refused.clone());
+            async move {
+                // What would only be given back is not taken.
+                if refused.load(Ordering::Relaxed) {
+                    return None;
+                }
                 let took = take(&hands, &host, &note).await;
-                (host, took)
-            })
+                refused.fetch_or(matches!(took, Ok(LockOutcome::Held(_))), Ordering::Relaxed);
+                Some(took)
+            }
         };
-        let tasks: Vec<_> = hosts.into_iter().map(takes).collect();
+        let all = side_by_side(hosts.clone(), AT_ONCE, takes).await;
         let (mut events, mut held) = (Vec::new(), None);
-        for task in tasks {
-            let Ok((host, took)) = task.await else { continue };
+        for (host, took) in hosts.into_iter().zip(all) {
             crash::here(Moment::Locked);
             match took {
-                Ok(LockOutcome::Taken) => events.push(Event::Locked { host, on_host: true }),
-                Ok(LockOutcome::NoPlace(_)) => events.push(Event::Locked { host, on_host: false }),
-                Ok(LockOutcome::Held(note)) => held = Some((host, note)),
+                Some(Some(Ok(LockOutcome::Taken))) => events.push(Event::Locked { host, on_host: true }),
+                Some(Some(Ok(LockOutcome::NoPlace(_)))) => events.push(Event::Locked { host, on_host: false }),
+                Some(Some(Ok(LockOutcome::Held(note)))) => held = held.or(Some((host, note))),
                 // Asked for again when its phase begins.
-                Err(_) => drop(self.unsure_locks.insert(host)),
+                Some(Some(Err(_))) | None => drop(self.unsure_locks.insert(host)),
+                Some(None) => {}
             }
         }
         self.record_all(events).await?;
@@ -362,28 +367,20 @@ impl Driver {
     /// has left its directories. What cannot be reached stays in the ledger.
     pub(super) async fn give_back(&mut self, exit: u8) -> Result<(), EngineError> {
         let machines: Vec<Vec<Parting>> = self.partings(exit).into_values().collect();
-        let mut machines = machines.into_iter();
-        let mut unlocked = Vec::new();
-        loop {
-            let group = machines.by_ref().take(PART_AT_ONCE).map(|names| {
-                let (hands, id) = (self.hands.clone(), self.setup.id.clone());
-                tokio::spawn(async move {
-                    let mut given = Vec::new();
-                    // One after another: the names of one machine share its lock.
-                    for parting in names {
-                        given.extend(parting.go(&hands, &id).await);
-                    }
-                    given
-                })
-            });
-            let group: Vec<_> = group.collect();
-            if group.is_empty() {
-                break;
+        let (hands, id) = (self.hands.clone(), self.setup.id.clone());
+        let parts = move |names: Vec<Parting>| {
+            let (hands, id) = (hands.clone(), id.clone());
+            async move {
+                let mut given = Vec::new();
+                // One after another: the names of one machine share its lock.
+                for parting in names {
+                    given.extend(parting.go(&hands, &id).await);
+                }
+                given
             }
-            for task in group {
-                unlocked.extend(task.await.unwrap_or_default());
-            }
-        }
+        };
+        let all = side_by_side(machines, AT_ONCE, parts).await;
+        let mut unlocked: Vec<Event> = all.into_iter().flatten().flatten().collect();
         crash::here(Moment::GivenBack);
         let owing = self.owing();
         let here = self.run.locked.iter().filter(|(_, on_host)| !**on_host);
@@ -396,7 +393,9 @@ impl Driver {
     fn partings(&self, exit: u8) -> BTreeMap<Machine, Vec<Parting>> {
         let owing = self.owing();
         let can_go_on = matches!(exit, 5..=7);
-        let open: BTreeSet<&HostName> = self.run.open.values().map(|o| &o.on).collect();
+        // The record of a step that is open, or that nobody knows the end of, is the only witness: it stays.
+        let mut witnesses = self.unknown_on();
+        witnesses.extend(self.run.open.values().map(|o| &o.on));
         // A stopped run keeps the hosts it has begun; one that is over keeps only those that owe something.
         let keep = |host: &HostName| owing.contains(host) || (can_go_on && self.in_hand(host));
         let locked = |host: &HostName| self.run.locked.get(host) == Some(&true);
@@ -428,8 +427,7 @@ impl Driver {
                 unlock: (locked(host) || self.after_a_crash || self.unsure_locks.contains(host))
                     && !kept.contains(&machine),
                 recorded: locked(host),
-                // The record of a step that nobody knows the end of is the only witness: it stays.
-                leave: !open.contains(host) && !self.unknown_on(host),
+                leave: !witnesses.contains(host),
             };
             partings.entry(machine).or_default().push(parting);
         }
@@ -462,17 +460,15 @@ impl Driver {
             .any(|l| l.touched() && !l.closed)
     }
 
-    fn unknown_on(&self, host: &HostName) -> bool {
-        self.run
+    /// Hosts on which a step was done of which nobody knows the end.
+    fn unknown_on(&self) -> BTreeSet<&HostName> {
+        let slots = self
+            .run
             .phases
             .values()
             .flat_map(|p| p.lines.values())
-            .flat_map(|l| l.slots.values())
-            .any(|s| {
-                s.on.as_ref() == Some(host)
-                    && s.end
-                        .as_ref()
-                        .is_some_and(|e| e.outcome == crate::run::event::Outcome::Unknown)
-            })
+            .flat_map(|l| l.slots.values());
+        let unknown = slots.filter(|s| s.end.as_ref().is_some_and(|e| e.outcome == RunOutcome::Unknown));
+        unknown.filter_map(|s| s.on.as_ref()).collect()
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::drive::Message;
@@ -27,6 +28,32 @@ pub(super) const BROKEN: &str = "pitstop itself failed while this was under way"
 /// started work for, so work that could end without one would hold the run for ever.
 pub(super) async fn sound<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static, otherwise: T) -> T {
     tokio::spawn(work).await.unwrap_or(otherwise)
+}
+
+/// Does the work for each item, for so many at one time, each in a task of its own; none waits for a slow one before it. Answers
+/// stand in the order of the items: `None` where a bug of ours broke the work.
+pub(super) async fn side_by_side<T, A, W>(items: Vec<T>, most: usize, work: impl Fn(T) -> W) -> Vec<Option<A>>
+where
+    A: Send + 'static,
+    W: Future<Output = A> + Send + 'static,
+{
+    let mut answers: Vec<Option<A>> = items.iter().map(|_| None).collect();
+    let (mut items, mut under_way) = (items.into_iter().zip(0..), JoinSet::<(usize, A)>::new());
+    loop {
+        for (item, nth) in items.by_ref().take(most.saturating_sub(under_way.len())) {
+            let work = work(item);
+            under_way.spawn(async move { (nth, work.await) });
+        }
+        match under_way.join_next().await {
+            Some(Ok((nth, answer))) => {
+                if let Some(place) = answers.get_mut(nth) {
+                    *place = Some(answer);
+                }
+            }
+            Some(Err(_)) => {}
+            None => return answers,
+        }
+    }
 }
 
 /// Tells the end of a step whose work ended in a bug of ours.

@@ -2,7 +2,9 @@
 //!
 //! Owns: the columns; new ones are only added at the end. Must not: let a cell become a formula.
 
-use super::record::ChangeRecord;
+use std::collections::HashMap;
+
+use super::record::{ChangeRecord, HostRecord};
 use crate::id::HostName;
 use crate::text;
 
@@ -12,10 +14,11 @@ pub fn csv(r: &ChangeRecord) -> String {
         "run,host,phase,stage,step,name,pass,outcome,attempts,started,ended,duration_ms,rc,changed,why,host_state\r\n";
     let run = r.id.as_ref().map_or("", |i| i.as_str());
     let mut out = HEAD.to_owned();
+    let hosts: HashMap<&HostName, &HostRecord> = r.hosts.iter().map(|h| (&h.name, h)).collect();
     for s in &r.steps {
         let (first, last) = (s.attempts.first(), s.attempts.last());
-        let lines = r.hosts.iter().find(|h| Some(&h.name) == s.host.as_ref());
-        let state = lines.and_then(|h| h.phases.iter().find(|p| p.phase == s.phase)?.state);
+        let host = s.host.as_ref().and_then(|h| hosts.get(h));
+        let state = host.and_then(|h| h.phases.iter().find(|p| p.phase == s.phase)?.state);
         let cells = [
             run.to_owned(),
             s.host.as_ref().map_or("", HostName::as_str).to_owned(),

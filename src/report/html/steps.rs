@@ -5,7 +5,6 @@
 use std::fmt::Write as _;
 
 use super::shell::{E, state, table};
-use crate::id::HostName;
 use crate::plan::page::{count, duration};
 use crate::report::record::{ChangeRecord, HostState, OutputRecord, StepRecord};
 use crate::report::words;
@@ -17,11 +16,10 @@ pub(super) fn steps(r: &ChangeRecord) -> Option<String> {
         return None;
     }
     let mut out = String::new();
-    if r.steps.iter().any(|s| s.host.is_none()) {
-        fold(&mut out, r, None, "whole run", None);
-    }
+    let steps = r.by_host();
+    fold(&mut out, r, steps.of(None), "whole run", None);
     for h in &r.hosts {
-        fold(&mut out, r, Some(&h.name), h.name.as_str(), Some(h.state));
+        fold(&mut out, r, steps.of(Some(&h.name)), h.name.as_str(), Some(h.state));
     }
     Some(out)
 }
@@ -30,8 +28,7 @@ pub(super) fn steps(r: &ChangeRecord) -> Option<String> {
     clippy::option_option,
     reason = "a row without a state is no row whose state is open"
 )]
-fn fold(out: &mut String, r: &ChangeRecord, host: Option<&HostName>, name: &str, of: Option<Option<HostState>>) {
-    let mine: Vec<&StepRecord> = r.steps.iter().filter(|s| s.host.as_ref() == host).collect();
+fn fold(out: &mut String, r: &ChangeRecord, mine: &[&StepRecord], name: &str, of: Option<Option<HostState>>) {
     if mine.is_empty() {
         return;
     }

@@ -43,8 +43,9 @@ pub(super) fn timeline(r: &ChangeRecord) -> Option<String> {
     axis(&mut out, r, &scale, bottom);
     batches(&mut out, r, &scale);
     let mut y = TOP;
+    let steps = r.by_host();
     for row in &rows {
-        draw_row(&mut out, r, &scale, row, y);
+        draw_row(&mut out, r, &scale, row, steps.of(row.host), y);
         y += ROW;
     }
     out.push_str("</svg>\n</div>\n");
@@ -209,7 +210,7 @@ fn batches(out: &mut String, r: &ChangeRecord, scale: &Scale) {
     }
 }
 
-fn draw_row(out: &mut String, r: &ChangeRecord, scale: &Scale, row: &Row<'_>, y: f64) {
+fn draw_row(out: &mut String, r: &ChangeRecord, scale: &Scale, row: &Row<'_>, steps: &[&StepRecord], y: f64) {
     let middle = y + ROW / 2.0;
     let _ = writeln!(out, "<g><path class=\"grid\" d=\"M0 {:.1}H{WIDTH}\"/>", y + ROW);
     let name = if row.name.chars().count() > LETTERS {
@@ -225,7 +226,7 @@ fn draw_row(out: &mut String, r: &ChangeRecord, scale: &Scale, row: &Row<'_>, y:
         E(&name),
         E(&row.name)
     );
-    for s in r.steps.iter().filter(|s| s.host.as_ref() == row.host) {
+    for s in steps {
         for a in &s.attempts {
             bar(out, r, scale, s, a, middle);
         }

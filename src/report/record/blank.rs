@@ -84,6 +84,7 @@ fn hosts(plan: &Plan) -> Vec<HostRecord> {
         .map(|h| (&h.name, h.address.as_str(), h.groups.as_slice()));
     let of_phase: Vec<(&PlannedPhase, HashSet<&HostName>)> =
         plan.phases().map(|p| (p, p.hosts.iter().collect())).collect();
+    let mut seen = HashSet::new();
     for (name, address, groups) in planned.chain([(&controller, "", [].as_slice())]) {
         let phases: Vec<HostPhase> = of_phase
             .iter()
@@ -99,7 +100,7 @@ fn hosts(plan: &Plan) -> Vec<HostRecord> {
                 closed: false,
             })
             .collect();
-        if phases.is_empty() || out.iter().any(|h| &h.name == name) {
+        if phases.is_empty() || !seen.insert(name) {
             continue;
         }
         out.push(HostRecord {

@@ -22,14 +22,16 @@ pub(super) fn judge(plan: &Plan, events: &[Stamped], r: &mut ChangeRecord) {
 /// Every undo that was owed on a host that turned round or stands, newest step first.
 fn undo_lines(plan: &Plan, r: &ChangeRecord) -> Vec<UndoLine> {
     let mut lines = Vec::new();
+    let steps = r.by_host();
     for host in &r.hosts {
+        let of_host = steps.of(Some(&host.name));
         for hp in host.phases.iter().rev() {
             let stands = matches!(hp.state, Some(HostState::Held | HostState::Broken | HostState::Unknown));
             if hp.turned.is_none() && !stands {
                 continue;
             }
-            let mine = |s: &&StepRecord| s.phase == hp.phase && s.host.as_ref() == Some(&host.name);
-            let mut owed: Vec<&StepRecord> = r.steps.iter().filter(mine).filter(|s| owes(s)).collect();
+            let mine: Vec<&StepRecord> = of_host.iter().copied().filter(|s| s.phase == hp.phase).collect();
+            let mut owed: Vec<&StepRecord> = mine.iter().copied().filter(|s| owes(s)).collect();
             owed.sort_by_key(|s| std::cmp::Reverse(s.attempts.first().map(|a| a.started)));
             // Of a delegated set and of a list each place has a line; what takes them back is owed once an item.
             let mut told = BTreeSet::new();
@@ -40,7 +42,7 @@ fn undo_lines(plan: &Plan, r: &ChangeRecord) -> Vec<UndoLine> {
                 let at = item_of(planned, Some(&host.name), s.nth);
                 if told.insert((s.step.as_str(), at)) {
                     let item = s.item.as_deref().map(|words| (at, words));
-                    lines.extend(lines_of(r, hp, &host.name, planned, item));
+                    lines.extend(lines_of(&mine, hp, &host.name, planned, item));
                 }
             }
         }
@@ -54,7 +56,7 @@ fn owes(s: &StepRecord) -> bool {
 }
 
 fn lines_of(
-    r: &ChangeRecord,
+    mine: &[&StepRecord],
     hp: &HostPhase,
     host: &HostName,
     planned: &PlannedStep,
@@ -79,7 +81,7 @@ fn lines_of(
         PlannedUndo::Steps(list) => list
             .iter()
             .map(|u| {
-                let (state, reason) = became(r, hp, host, u, item.map(|(at, _)| at));
+                let (state, reason) = became(mine, hp, host, u, item.map(|(at, _)| at));
                 line(&u.id, &u.name, state, reason)
             })
             .collect(),
@@ -88,21 +90,15 @@ fn lines_of(
 
 /// What became of one undo step, from its last end.
 fn became(
-    r: &ChangeRecord,
+    mine: &[&StepRecord],
     hp: &HostPhase,
     host: &HostName,
     undo: &PlannedStep,
     item: Option<u32>,
 ) -> (UndoState, String) {
     let of_item = |s: &StepRecord| item.is_none_or(|at| item_of(undo, Some(host), s.nth) == at);
-    let mut mine = r.steps.iter().rev().filter(|s| {
-        s.stage == Stage::Undo
-            && s.phase == hp.phase
-            && s.step == undo.id
-            && s.host.as_ref() == Some(host)
-            && of_item(s)
-    });
-    let Some(s) = mine.next() else {
+    let is_it = |s: &&&StepRecord| s.stage == Stage::Undo && s.step == undo.id && of_item(s);
+    let Some(s) = mine.iter().rev().find(is_it) else {
         let why = match hp.state {
             Some(HostState::Held) if hp.turned.is_none() => "the host is held: a person decides",
             Some(HostState::Held) => "the host is held before its undo was done",
@@ -269,9 +265,10 @@ fn close_code(r: &ChangeRecord) -> Option<CloseCode> {
 /// What a dry run found: in every phase the host came to the first change or the end, or at least through the prechecks.
 fn dry_summary(plan: &Plan, r: &ChangeRecord) -> String {
     let fine = |s: HostState| s.is_good() || s == HostState::NotStarted;
+    let by_host = r.by_host();
     let said_yes = |hp: &HostPhase, host: &HostName, step: &PlannedStep| {
-        r.steps.iter().any(|s| {
-            (&s.phase, s.stage, &s.step, s.host.as_ref()) == (&hp.phase, Stage::Precheck, &step.id, Some(host))
+        by_host.of(Some(host)).iter().any(|s| {
+            (&s.phase, s.stage, &s.step) == (&hp.phase, Stage::Precheck, &step.id)
                 && matches!(s.outcome, Some(Outcome::Ok | Outcome::Skipped))
         })
     };

@@ -11,7 +11,7 @@ mod judge;
 mod step;
 mod views;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,9 +50,10 @@ pub fn record(plan: &Plan, plan_digest: &Digest, run: &Run, events: &[Stamped], 
     }
     let mut record = gather.finish(&told);
     let owed = ledger::obligations(plan, run);
+    let what: HashMap<&str, &str> = owed.iter().rev().map(|o| (o.id.as_str(), o.what.as_str())).collect();
     for l in &mut record.left_behind {
-        if let Some(o) = owed.iter().find(|o| o.id == l.id) {
-            l.what.clone_from(&o.what);
+        if let Some(what) = what.get(l.id.as_str()) {
+            l.what = (*what).to_owned();
         }
     }
     judge::judge(plan, &told, &mut record);
