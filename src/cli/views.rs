@@ -72,8 +72,11 @@ pub fn write_all(folder: &RunFolder, record: &ChangeRecord) -> Result<(), Proble
     for (name, format) in FILES {
         let path = folder.report().join(name);
         match format {
-            // The largest of them does not lie in memory.
+            // The two largest do not lie in memory.
             Format::Json => disk::write_atomic_by(&path, |out| json(record, out))?,
+            Format::Html => disk::write_atomic_by(&path, |out| {
+                report::html::pieces(record).try_for_each(|piece| out.write_all(piece.as_bytes()))
+            })?,
             format => disk::write_atomic(&path, view(record, format)?.as_bytes())?,
         }
     }

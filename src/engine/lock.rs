@@ -139,7 +139,7 @@ impl Driver {
     pub(super) fn connected(&self, host: &HostName, facts: &Facts) -> Event {
         Event::Connected {
             host: host.clone(),
-            facts: facts.redacted(&self.setup.redactor),
+            facts: Box::new(facts.redacted(&self.setup.redactor)),
         }
     }
 

@@ -20,17 +20,21 @@ pub fn html(page: &Page) -> String {
         let _ = writeln!(header, "<p class=\"lede\">{}</p>", E(l));
     }
     header.push_str(&figures(&page.figures));
-    let mut main = String::new();
-    section(&mut main, "s0", "Summary", false, &facts(&page.summary));
+    let footer = "<p>Made by pitstop from the frozen plan. An approval signs the plan's digest, not this page.</p>\n";
+    let (mut out, end) = document(&page.title, &header, footer);
+    let mut add = |id: &str, title: &str, body: &str| {
+        let (begin, end) = section(id, title, false);
+        out.extend([&begin, body, end]);
+    };
+    add("s0", "Summary", &facts(&page.summary));
     for (n, s) in page.sections.iter().enumerate() {
         let mut body = String::new();
         for b in &s.blocks {
             block(&mut body, b);
         }
-        section(&mut main, &format!("s{}", n + 1), &s.title, false, &body);
+        add(&format!("s{}", n + 1), &s.title, &body);
     }
-    let footer = "<p>Made by pitstop from the frozen plan. An approval signs the plan's digest, not this page.</p>\n";
-    document(&page.title, &header, &main, footer)
+    out + &end
 }
 
 fn facts(rows: &[(String, Cell)]) -> String {

@@ -165,8 +165,8 @@ pub enum Event {
     Connected {
         /// Which.
         host: HostName,
-        /// What it said.
-        facts: Facts,
+        /// What it said. Boxed: it is by far the largest, and there are some hundred thousand events of a large run.
+        facts: Box<Facts>,
     },
     /// The host's line begins: it was reached.
     Reached {

@@ -59,7 +59,7 @@ impl Run {
             }
             Event::Entering { hosts } => self.visited.extend(hosts.iter().cloned()),
             Event::Connected { host, facts } => {
-                self.facts.insert(host.clone(), facts.clone());
+                self.facts.insert(host.clone(), (**facts).clone());
                 self.visited.insert(host.clone());
             }
             Event::LeftClean { host } => {

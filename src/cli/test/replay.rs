@@ -81,7 +81,7 @@ impl Reader {
                     }
                     (run, began) = (Some(id.clone()), Some(stamped.at));
                 }
-                Event::Connected { host, facts } => drop(self.facts.insert(host.clone(), facts.clone())),
+                Event::Connected { host, facts } => drop(self.facts.insert(host.clone(), (**facts).clone())),
                 Event::Intended { key, on, call, .. } => {
                     let sent = Sent {
                         on: on.clone(),

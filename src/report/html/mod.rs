@@ -9,40 +9,65 @@ mod steps;
 mod timeline;
 
 use std::fmt::Write as _;
+use std::iter;
 
 use self::shell::{E, document, icon, section};
 use super::record::ChangeRecord;
 use super::{foreseen, words};
 
+/// Text in pieces, each made when its turn comes.
+type Pieces<'r> = Box<dyn Iterator<Item = String> + 'r>;
+
+/// A section of the page: its anchor, its title, whether it takes the whole width, and its body, if it has one.
+type Section = (
+    &'static str,
+    &'static str,
+    bool,
+    for<'r> fn(&'r ChangeRecord) -> Option<Pieces<'r>>,
+);
+
+const SECTIONS: [Section; 14] = [
+    ("result", "Result", false, |r| one(Some(sections::result(r)))),
+    ("timeline", "Timeline", true, timeline::timeline),
+    ("hosts", "Hosts", false, |r| one(sections::hosts(r))),
+    ("objectives", "Objectives", false, |r| one(sections::objectives(r))),
+    ("changed", "What changed", false, |r| one(Some(sections::changed(r)))),
+    ("foreseen", foreseen::TITLE, false, |r| one(sections::foreseen(r))),
+    ("deviations", "Deviations", false, |r| {
+        one(Some(sections::deviations(r)))
+    }),
+    ("rollback", "Rollback", false, |r| one(sections::rollback(r))),
+    ("left", "Left behind", false, |r| one(Some(sections::left_behind(r)))),
+    ("decisions", "Decisions", false, |r| one(Some(sections::decisions(r)))),
+    ("people", "People", false, |r| one(sections::people(r))),
+    ("notes", "Notes", false, |r| one(sections::notes(r))),
+    ("steps", "Steps", false, steps::steps),
+    ("evidence", "Evidence", false, |r| one(Some(sections::evidence(r)))),
+];
+
+fn one<'r>(body: Option<String>) -> Option<Pieces<'r>> {
+    Some(Box::new(iter::once(body?)))
+}
+
 /// The page of a record.
 pub fn html(r: &ChangeRecord) -> String {
-    let mut main = String::new();
-    let mut add = |id: &str, title: &str, wide: bool, body: Option<String>| {
-        if let Some(body) = body {
-            section(&mut main, id, title, wide, &body);
-        }
-    };
-    add("result", "Result", false, Some(sections::result(r)));
-    add("timeline", "Timeline", true, timeline::timeline(r));
-    add("hosts", "Hosts", false, sections::hosts(r));
-    add("objectives", "Objectives", false, sections::objectives(r));
-    add("changed", "What changed", false, Some(sections::changed(r)));
-    add("foreseen", foreseen::TITLE, false, sections::foreseen(r));
-    add("deviations", "Deviations", false, Some(sections::deviations(r)));
-    add("rollback", "Rollback", false, sections::rollback(r));
-    add("left", "Left behind", false, Some(sections::left_behind(r)));
-    add("decisions", "Decisions", false, Some(sections::decisions(r)));
-    add("people", "People", false, sections::people(r));
-    add("notes", "Notes", false, sections::notes(r));
-    add("steps", "Steps", false, steps::steps(r));
-    add("evidence", "Evidence", false, Some(sections::evidence(r)));
+    pieces(r).collect()
+}
+
+/// The page piece by piece: that of a large run is larger than its record.
+pub fn pieces(r: &ChangeRecord) -> impl Iterator<Item = String> {
     let footer = format!(
         "<p>Made by pitstop {} from the change record of run {}. Every number on this page is in the record; the record is bound to the journal by the chain head {}.</p>\n",
         E(&r.tool),
         E(r.id.as_ref().map_or("", |i| i.as_str())),
         E(r.chain.head.get(..16).unwrap_or(&r.chain.head))
     );
-    document(&format!("{} – change record", r.title), &header(r), &main, &footer)
+    let (begin, end) = document(&format!("{} – change record", r.title), &header(r), &footer);
+    let main = SECTIONS.into_iter().filter_map(move |(id, title, wide, body)| {
+        let (begin, end) = section(id, title, wide);
+        Some(iter::once(begin).chain(body(r)?).chain([end.to_owned()]))
+    });
+    iter::once(begin).chain(main.flatten()).chain([end])
 }
 
 fn header(r: &ChangeRecord) -> String {

@@ -24,10 +24,11 @@ impl fmt::Display for E<'_> {
     }
 }
 
-/// A whole document. Nothing in it loads, runs or links anything outside; the policy allows only this one style sheet.
-pub(in crate::report) fn document(title: &str, header: &str, main: &str, footer: &str) -> String {
+/// What stands before and after the content of a whole document. Nothing in it loads, runs or links anything outside; the policy
+/// allows only this one style sheet.
+pub(in crate::report) fn document(title: &str, header: &str, footer: &str) -> (String, String) {
     let hash = STANDARD.encode(Sha256::digest(STYLE.as_bytes()));
-    let mut out = String::with_capacity(STYLE.len() + header.len() + main.len() + 4096);
+    let mut out = String::with_capacity(STYLE.len() + header.len() + 4096);
     out.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     let _ = writeln!(
         out,
@@ -40,9 +41,9 @@ pub(in crate::report) fn document(title: &str, header: &str, main: &str, footer:
     out.push_str("<a class=\"skip\" href=\"#content\">To the content</a>\n");
     out.push_str(ICONS);
     let _ = writeln!(out, "<header>\n{header}</header>");
-    let _ = writeln!(out, "<main id=\"content\">\n{main}</main>");
-    let _ = writeln!(out, "<footer>\n{footer}</footer>\n</body>\n</html>");
-    out
+    out.push_str("<main id=\"content\">\n");
+    let end = format!("</main>\n<footer>\n{footer}</footer>\n</body>\n</html>\n");
+    (out, end)
 }
 
 /// One shape for each tone, drawn once.
@@ -74,14 +75,14 @@ pub(in crate::report) fn state(tone: Tone, word: &str) -> String {
     )
 }
 
-/// A section with its heading in the margin.
-pub(in crate::report) fn section(out: &mut String, id: &str, title: &str, wide: bool, body: &str) {
+/// What stands before and after the body of a section, with its heading in the margin.
+pub(in crate::report) fn section(id: &str, title: &str, wide: bool) -> (String, &'static str) {
     let class = if wide { " class=\"wide\"" } else { "" };
-    let _ = writeln!(
-        out,
-        "<section{class} aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n<div class=\"body\">\n{body}</div>\n</section>",
+    let begin = format!(
+        "<section{class} aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{}</h2>\n<div class=\"body\">\n",
         E(title)
     );
+    (begin, "</div>\n</section>\n")
 }
 
 /// The few numbers that say the most.

@@ -3,7 +3,9 @@
 //! Owns: the engineer's part of the page. Must not: repeat the board's part.
 
 use std::fmt::Write as _;
+use std::iter;
 
+use super::Pieces;
 use super::shell::{E, state, table};
 use crate::plan::page::{count, duration};
 use crate::report::record::{ChangeRecord, HostState, OutputRecord, StepRecord};
@@ -11,26 +13,25 @@ use crate::report::words;
 use crate::text;
 
 /// The section's body; nothing if no step ran.
-pub(super) fn steps(r: &ChangeRecord) -> Option<String> {
+pub(super) fn steps(r: &ChangeRecord) -> Option<Pieces<'_>> {
     if r.steps.is_empty() {
         return None;
     }
-    let mut out = String::new();
     let steps = r.by_host();
-    fold(&mut out, r, steps.of(None), "whole run", None);
-    for h in &r.hosts {
-        fold(&mut out, r, steps.of(Some(&h.name)), h.name.as_str(), Some(h.state));
-    }
-    Some(out)
+    let whole = fold(r, steps.of(None), "whole run", None);
+    let hosts = r.hosts.iter();
+    let folds = hosts.map(move |h| fold(r, steps.of(Some(&h.name)), h.name.as_str(), Some(h.state)));
+    Some(Box::new(iter::once(whole).chain(folds)))
 }
 
 #[expect(
     clippy::option_option,
     reason = "a row without a state is no row whose state is open"
 )]
-fn fold(out: &mut String, r: &ChangeRecord, mine: &[&StepRecord], name: &str, of: Option<Option<HostState>>) {
+fn fold(r: &ChangeRecord, mine: &[&StepRecord], name: &str, of: Option<Option<HostState>>) -> String {
+    let mut out = String::new();
     if mine.is_empty() {
-        return;
+        return out;
     }
     // What somebody has to look at stands open, on the screen and on paper.
     let open = if of.flatten().is_some_and(|s| !s.is_good() && s != HostState::NotStarted) {
@@ -59,6 +60,7 @@ fn fold(out: &mut String, r: &ChangeRecord, mine: &[&StepRecord], name: &str, of
     ];
     out.push_str(&table(&format!("Steps of {name}"), &columns, &rows));
     out.push_str("</div>\n</details>\n");
+    out
 }
 
 fn row(r: &ChangeRecord, s: &StepRecord) -> Vec<String> {

@@ -4,7 +4,9 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::iter;
 
+use super::Pieces;
 use super::scale::Scale;
 use super::shell::E;
 use crate::id::HostName;
@@ -26,7 +28,7 @@ const BAR: f64 = 11.0;
 const LETTERS: usize = 24;
 
 /// The figure, or nothing if no step ran.
-pub(super) fn timeline(r: &ChangeRecord) -> Option<String> {
+pub(super) fn timeline(r: &ChangeRecord) -> Option<Pieces<'_>> {
     let scale = Scale::new(r, LEFT, RIGHT)?;
     let rows = rows(r);
     let bottom = rows.iter().fold(TOP, |y, _| y + ROW);
@@ -42,16 +44,16 @@ pub(super) fn timeline(r: &ChangeRecord) -> Option<String> {
     bands(&mut out, r, &scale, bottom);
     axis(&mut out, r, &scale, bottom);
     batches(&mut out, r, &scale);
-    let mut y = TOP;
-    let steps = r.by_host();
-    for row in &rows {
-        draw_row(&mut out, r, &scale, row, steps.of(row.host), y);
+    let mut end = "</svg>\n</div>\n".to_owned();
+    end.push_str(&legend(r));
+    let _ = writeln!(end, "<figcaption>{}</figcaption>\n</figure>", E(&caption(r, &scale)));
+    let (steps, mut y) = (r.by_host(), TOP);
+    let drawn = rows.into_iter().map(move |row| {
+        let top = y;
         y += ROW;
-    }
-    out.push_str("</svg>\n</div>\n");
-    out.push_str(&legend(r));
-    let _ = writeln!(out, "<figcaption>{}</figcaption>\n</figure>", E(&caption(r, &scale)));
-    Some(out)
+        draw_row(r, &scale, &row, steps.of(row.host), top)
+    });
+    Some(Box::new(iter::once(out).chain(drawn).chain([end])))
 }
 
 /// A row: a host, or what belongs to none.
@@ -210,7 +212,8 @@ fn batches(out: &mut String, r: &ChangeRecord, scale: &Scale) {
     }
 }
 
-fn draw_row(out: &mut String, r: &ChangeRecord, scale: &Scale, row: &Row<'_>, steps: &[&StepRecord], y: f64) {
+fn draw_row(r: &ChangeRecord, scale: &Scale, row: &Row<'_>, steps: &[&StepRecord], y: f64) -> String {
+    let mut out = String::new();
     let middle = y + ROW / 2.0;
     let _ = writeln!(out, "<g><path class=\"grid\" d=\"M0 {:.1}H{WIDTH}\"/>", y + ROW);
     let name = if row.name.chars().count() > LETTERS {
@@ -228,7 +231,7 @@ fn draw_row(out: &mut String, r: &ChangeRecord, scale: &Scale, row: &Row<'_>, st
     );
     for s in steps {
         for a in &s.attempts {
-            bar(out, r, scale, s, a, middle);
+            bar(&mut out, r, scale, s, a, middle);
         }
     }
     if let Some((tone, word)) = row.state {
@@ -243,6 +246,7 @@ fn draw_row(out: &mut String, r: &ChangeRecord, scale: &Scale, row: &Row<'_>, st
         );
     }
     out.push_str("</g>\n");
+    out
 }
 
 fn bar(out: &mut String, r: &ChangeRecord, scale: &Scale, s: &StepRecord, a: &AttemptRecord, middle: f64) {

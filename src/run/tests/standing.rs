@@ -478,7 +478,7 @@ fn what_the_end_of_a_process_gives_back_by_itself_is_owed_but_not_left_behind() 
     }
     sim.emit(Event::Connected {
         host: host("h"),
-        facts: crate::inventory::facts::Facts::default(),
+        facts: Box::default(),
     });
     assert_eq!(sim.owed(), ["lock:c", "lock:h", "files:h"]);
     let left = crate::run::ledger::left_behind(&sim.plan, &sim.run);

@@ -214,7 +214,7 @@ impl Night<'_> {
             ms,
             Event::Connected {
                 host: host(n, self.t),
-                facts,
+                facts: Box::new(facts),
             },
         );
     }
