@@ -13,7 +13,8 @@
 #
 # Each host has its own address, its own host key, and its own tmpfs for /root, /tmp, /var/tmp, /var/log, /run and /etc/ssh: what a
 # login writes is on no file system that another host or the controller uses. Programs and libraries are the machine's own.
-# --delay is the round trip in milliseconds, made by a relay (delay.rs, rustc needed) because not every kernel has netem.
+# --delay is the round trip in milliseconds, made by a relay (delay.rs, rustc needed) because not every kernel has netem; the
+# file DIR/turns then says how many round trips were waited for, over all hosts.
 set -euo pipefail
 PATH="$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin"
 here=$(cd "$(dirname "$0")" && pwd)
@@ -50,7 +51,7 @@ link() { # CONTROLLER HOSTS MS
     ip -n "$1" link add link0 type veth peer name link0 netns "$2"
   else
     rustc --edition 2021 -O -o "$dir/delay" "$here/delay.rs"
-    setsid "$dir/delay" "$1" "$2" link0 "$3" </dev/null >"$dir/delay.log" 2>&1 &
+    setsid "$dir/delay" "$1" "$2" link0 "$3" "$dir/turns" </dev/null >"$dir/delay.log" 2>&1 &
     echo $! >"$dir/delay.pid"
     for _ in $(seq 50); do
       ip -n "$2" link show link0 >/dev/null 2>&1 && break
