@@ -357,7 +357,7 @@ fn signer(
     allowed: &AllowedSigners,
     now: Timestamp,
     console: &Console,
-    runtime: &tokio::runtime::Runtime,
+    runtime: &execute::Runtime,
 ) -> Result<Signer, Problem> {
     if let Some(file) = &what.key {
         let terminal = console.terminal();

@@ -43,6 +43,8 @@ use super::{owed, signals, views, words};
 
 /// More are of no use: ten thousand hosts need four each.
 const DESCRIPTORS: u64 = 65_536;
+/// How long the last tasks of a process have to end.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// What is to be run.
 pub struct Job {
@@ -97,12 +99,34 @@ pub enum How {
     },
 }
 
-/// The runtime that everything with a connection runs on.
+/// What everything with a connection runs on.
+pub struct Runtime {
+    handle: tokio::runtime::Handle,
+    own: Option<tokio::runtime::Runtime>,
+}
+
+impl Runtime {
+    /// Does this to its end.
+    pub fn block_on<F: Future>(&self, work: F) -> F::Output {
+        self.handle.block_on(work)
+    }
+}
+
+impl Drop for Runtime {
+    /// A name that is still looked up is not waited for: the resolver takes as long as it likes, and no task can stop it.
+    fn drop(&mut self) {
+        if let Some(own) = self.own.take() {
+            own.shutdown_timeout(ENDING);
+        }
+    }
+}
+
+/// The runtime.
 ///
 /// # Errors
 /// When the machine gives no threads.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
-    tokio::runtime::Builder::new_multi_thread()
+pub fn runtime() -> Result<Runtime, Problem> {
+    let own = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|e| {
@@ -110,7 +134,11 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
                 format!("cannot start: {e}"),
                 "free some memory or threads and try again",
             )
-        })
+        })?;
+    Ok(Runtime {
+        handle: own.handle().clone(),
+        own: Some(own),
+    })
 }
 
 /// Fetches every secret of the plan.
@@ -121,7 +149,7 @@ pub fn secrets(
     plan: &Plan,
     root: &Path,
     console: &Console,
-    runtime: &tokio::runtime::Runtime,
+    runtime: &Runtime,
 ) -> Result<(BTreeMap<String, Secret>, Redactor), Problem> {
     let ask = |name: &str| loop {
         let typed = super::hidden::secret(&format!("Secret {name}: "))?;
@@ -161,7 +189,7 @@ pub fn execute(
     journal: Journal,
     how: How,
     console: &Console,
-    runtime: &tokio::runtime::Runtime,
+    runtime: &Runtime,
 ) -> Result<u8, Problem> {
     let plan = Arc::new(job.plan);
     let before = match &how {

@@ -189,7 +189,7 @@ pub fn passphrases_of(
     root: &Path,
     config: &SshConfig,
     console: &Console,
-    runtime: &tokio::runtime::Runtime,
+    runtime: &super::execute::Runtime,
 ) -> Result<BTreeMap<PathBuf, Secret>, Problem> {
     let (secrets, run) = (BTreeMap::new(), RunId::new(jiff::Timestamp::UNIX_EPOCH, [0; 6]));
     let means = Means {

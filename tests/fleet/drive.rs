@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
 use pitstop::crash::Moment;
@@ -229,6 +229,13 @@ pub fn forget(fleet: &Fleet) {
     for sshd in fleet.hosts.values() {
         let _ = std::fs::remove_dir_all(sshd.home().join(".pitstop"));
     }
+}
+
+/// A script with namespaces of its own; as root these need no more rights than the tests have.
+pub fn apart(fleet: &Fleet, namespaces: &[&str], script: &str) -> Output {
+    let mut command = fleet.program("unshare");
+    command.args(namespaces).args(["sh", "-euc", script]);
+    command.output().unwrap()
 }
 
 fn said(fleet: &Fleet) -> String {

@@ -21,6 +21,7 @@ mod fleet;
 mod flood;
 mod kernel;
 mod left;
+mod lost;
 mod needles;
 mod refused;
 mod rounds;

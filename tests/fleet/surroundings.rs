@@ -7,15 +7,8 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::books;
-use crate::drive::{calm, forget, refresh};
+use crate::drive::{apart, calm, forget, refresh};
 use crate::fleet::{Fleet, code, records, words};
-
-/// A script with namespaces of its own; as root these need no more rights than the tests have.
-fn apart(fleet: &Fleet, namespaces: &[&str], script: &str) -> Output {
-    let mut command = fleet.program("unshare");
-    command.args(namespaces).args(["sh", "-euc", script]);
-    command.output().unwrap()
-}
 
 /// A state directory of a few kilobytes more each time, so that each write of a run finds the disk full once. The run may
 /// stop wherever it likes; with space again it comes to its end, and nothing happened twice.
