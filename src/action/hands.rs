@@ -4,11 +4,12 @@
 //! Owns: which session belongs to which host, and how many are open. Must not: run anything.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::Clock;
 use crate::http::{Client, Tls};
@@ -17,8 +18,10 @@ use crate::transport::{ConnectError, Endpoint, Session, Transport};
 
 /// Descriptors that are not for hosts: the journal, locks, spools, the runtime's own.
 const DESCRIPTORS_KEPT: u64 = 32;
-/// Descriptors of one host: its connection, or the pipes of the control machine's lane, and the spools of its step.
-const DESCRIPTORS_OF_A_HOST: u64 = 4;
+/// Descriptors of one host beside its connection: the spools of its step, a key file during its login.
+const DESCRIPTORS_OF_A_STEP: u32 = 3;
+/// With fewer than these the control machine's lanes and a host's connection may not fit beside each other.
+pub const FEWEST_DESCRIPTORS: u64 = 2 * DESCRIPTORS_KEPT;
 /// Sessions that stay open though nobody uses them: each takes about 100 KiB here, and a process and its memory on the host.
 pub const KEPT_OPEN: usize = 1024;
 /// How often it is looked for a place when all are in use.
@@ -31,8 +34,10 @@ pub struct Hands {
     pub clock: Arc<dyn Clock>,
     /// Who answers HTTP requests from the control machine.
     pub http: Client,
-    /// A permit for each session that may be open.
+    /// A permit for each descriptor that sessions may hold.
     places: Arc<Semaphore>,
+    /// How many there are.
+    all: u32,
     uses: Lock<Uses>,
 }
 
@@ -62,7 +67,7 @@ impl Uses {
 /// A session and its place.
 struct Held {
     session: Arc<dyn Session>,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 struct Hand {
@@ -81,11 +86,13 @@ impl Hands {
 
     /// No host yet, and HTTP requests are answered by `http`.
     pub fn answered_by(clock: Arc<dyn Clock>, http: Client) -> Self {
+        let all = places();
         Self {
             hosts: BTreeMap::new(),
             clock,
             http,
-            places: Arc::new(Semaphore::new(places())),
+            places: Arc::new(Semaphore::new(all as usize)),
+            all,
             uses: Lock::default(),
         }
     }
@@ -125,7 +132,7 @@ impl Hands {
         {
             tokio::spawn(async move { held.session.close().await });
         }
-        let place = self.place().await;
+        let place = self.place(hand).await;
         let came = hand.transport.connect(&hand.endpoint).await;
         if came.as_ref().map_or_else(|error| error.touched, |_| true) {
             hand.entered.store(true, Ordering::Relaxed);
@@ -143,17 +150,26 @@ impl Hands {
         self.uses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more session: a free one, or that of a session which nobody uses, or the first that comes free.
-    async fn place(&self) -> OwnedSemaphorePermit {
+    /// A place for one more session: a free one, or that of a session which nobody uses, or the first that comes free. Whoever
+    /// asked first has it first, however much it needs; nobody gets more than half of all.
+    async fn place(&self, hand: &Hand) -> Option<OwnedSemaphorePermit> {
+        let needs = hand.transport.descriptors(&hand.endpoint) + DESCRIPTORS_OF_A_STEP;
+        let mut turn = pin!(Arc::clone(&self.places).acquire_many_owned(needs.min(self.all / 2)));
+        let mut look = Duration::ZERO;
         loop {
-            match Arc::clone(&self.places).try_acquire_owned() {
-                Ok(place) => return place,
-                Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => {}
+            tokio::select! {
+                biased;
+                // Nobody closes it.
+                place = &mut turn => return place.ok(),
+                () = self.clock.sleep(look) => {}
             }
-            match self.idle() {
-                Some(held) => held.session.close().await,
-                None => self.clock.sleep(LOOK).await,
-            }
+            look = match self.idle() {
+                Some(held) => {
+                    held.session.close().await;
+                    Duration::ZERO
+                }
+                None => LOOK,
+            };
         }
     }
 
@@ -230,13 +246,12 @@ impl Hands {
     }
 }
 
-/// How many sessions the process's descriptors allow at once.
-fn places() -> usize {
+/// How many of the process's descriptors sessions may hold.
+fn places() -> u32 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
         .current
-        .unwrap_or(u64::MAX);
-    let places = limit.saturating_sub(DESCRIPTORS_KEPT) / DESCRIPTORS_OF_A_HOST;
-    usize::try_from(places)
-        .unwrap_or(usize::MAX)
-        .clamp(2, Semaphore::MAX_PERMITS)
+        .unwrap_or(u64::MAX)
+        .max(FEWEST_DESCRIPTORS);
+    let most = u32::try_from(Semaphore::MAX_PERMITS).unwrap_or(u32::MAX);
+    u32::try_from(limit - DESCRIPTORS_KEPT).map_or(most, |places| places.min(most))
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use self::hands::{Hands, KEPT_OPEN};
+pub use self::hands::{FEWEST_DESCRIPTORS, Hands, KEPT_OPEN};
 use crate::id::HostName;
 use crate::plan::Value;
 use crate::secret::Secret;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::action::Hands;
+use crate::action::{FEWEST_DESCRIPTORS, Hands};
 use crate::approval;
 use crate::clock::{Clock, RealClock};
 use crate::crash::{self, Moment};
@@ -121,11 +121,12 @@ impl Drop for Runtime {
     }
 }
 
-/// The runtime.
+/// The runtime, and descriptors enough for it.
 ///
 /// # Errors
-/// When the machine gives no threads.
+/// When the machine gives no threads, or too few descriptors.
 pub fn runtime() -> Result<Runtime, Problem> {
+    raise_descriptors()?;
     let own = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -184,13 +185,7 @@ pub fn secrets(
 ///
 /// # Errors
 /// When it may not start, or the machine fails.
-pub fn execute(
-    job: Job,
-    journal: Journal,
-    how: How,
-    console: &Console,
-    runtime: &Runtime,
-) -> Result<u8, Problem> {
+pub fn execute(job: Job, journal: Journal, how: How, console: &Console, runtime: &Runtime) -> Result<u8, Problem> {
     let plan = Arc::new(job.plan);
     let before = match &how {
         How::Start { .. } => Vec::new(),
@@ -204,7 +199,6 @@ pub fn execute(
         Arc::new(Nobody)
     };
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    raise_descriptors();
     let mut hands = Hands::new(Arc::clone(&clock), Tls::platform());
     let keys = job.passphrases;
     reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id, &job.ssh, keys)?;
@@ -265,10 +259,16 @@ pub fn execute(
 }
 
 /// As many descriptors as the machine lets us have, within reason: each host needs a few.
-fn raise_descriptors() {
+fn raise_descriptors() -> Result<(), Problem> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let now = getrlimit(Resource::Nofile);
     let most = now.maximum.unwrap_or(u64::MAX).min(DESCRIPTORS);
+    if most < FEWEST_DESCRIPTORS {
+        return Err(Problem::fault(
+            format!("pitstop may open {most} files at a time, and needs {FEWEST_DESCRIPTORS}"),
+            "raise the hard limit: `ulimit -Hn`, limits.conf, or `LimitNOFILE=` of the service",
+        ));
+    }
     if now.current.is_some_and(|current| current < most) {
         let raised = Rlimit {
             current: Some(most),
@@ -277,6 +277,7 @@ fn raise_descriptors() {
         // Where it is not allowed, sessions take turns.
         let _ = setrlimit(Resource::Nofile, raised);
     }
+    Ok(())
 }
 
 fn outcome_code(outcome: &Outcome) -> u8 {

@@ -143,7 +143,15 @@ pub struct ConnectError {
 pub trait Transport: Send + Sync {
     /// Logs in, reads the facts, makes the run's directory on the host. Every phase has a limit; the whole ends.
     fn connect<'a>(&'a self, to: &'a Endpoint) -> Pending<'a, Result<Arc<dyn Session>, ConnectError>>;
+
+    /// So many descriptors of this process a session may hold.
+    fn descriptors(&self, _to: &Endpoint) -> u32 {
+        1
+    }
 }
+
+/// Descriptors of a child process: three pipes, and what tells its end.
+const CHILD: u32 = 4;
 
 /// What is to be run on a host. Already rendered: nothing here is a template.
 #[derive(Clone, Debug)]

@@ -197,43 +197,102 @@ fn the_folder_of_a_killed_run_goes_on_from_another_place() {
     books::compare(&fleet, 0, false).unwrap();
 }
 
-/// Names of one machine: a session each, and descriptors for an eighth of them.
-#[test]
-fn more_hosts_than_descriptors_take_turns() {
-    let fleet = Fleet::start(1, "0");
-    fleet.crowd(CROWD);
+const CROWD: usize = 40;
+
+/// A run over so many names of one machine, each of them at work at the same time if it can be.
+fn crowded(fleet: &Fleet, limits: &str, config: &str, steps: &str) -> Output {
+    fleet.file("policy.yml", "schema: 1\nallow_local: true\n");
     fleet.file(
         "runbooks/crowd.yml",
-        "schema: 1
+        &format!(
+            "schema: 1
 runbook: crowd
 title: Ask each
 kind: check
 targets:
-  all: { select: \"host=n*\" }
+  all: {{ select: \"host=n*\" }}
 rollouts:
-  wide: { parallel: 64 }
+  wide: {{ parallel: {CROWD} }}
 phases:
   - phase: p
     title: P
     targets: all
     rollout: wide
     steps:
-      - name: Say something
-        run: echo here
-        read_only: true
-",
+{steps}"
+        ),
     );
-    let out = fleet
-        .program("sh")
-        .args(["-c", "ulimit -n 64; \"$PITSTOP\" run runbooks/crowd.yml --yes"])
-        .output()
-        .unwrap();
-    assert_eq!(code(out.status), 0, "{}", words(&out));
-    let good = records(&fleet.journal())
-        .iter()
-        .filter(|r| r["event"]["type"] == "host_ended" && r["event"]["state"] == "ok")
-        .count();
-    assert_eq!(good, CROWD);
+    let script = format!("{limits}; \"$PITSTOP\" run runbooks/crowd.yml --yes --ssh-config {config}");
+    fleet.program("sh").args(["-c", &script]).output().unwrap()
 }
 
-const CROWD: usize = 64;
+/// Hosts of the last run that were good.
+fn good(fleet: &Fleet) -> usize {
+    let is_good = |r: &&serde_json::Value| r["event"]["type"] == "host_ended" && r["event"]["state"] == "ok";
+    records(&fleet.journal()).iter().filter(is_good).count()
+}
+
+/// A way by a program takes four descriptors, as does each shell on this machine: all of these were counted as one connection, and
+/// hosts were refused with "too many open files".
+#[test]
+fn more_hosts_than_descriptors_take_turns() {
+    let fleet = Fleet::start(1, "0");
+    fleet.file(
+        "ssh_config",
+        "Host *\n  ProxyCommand bash -c 'exec 3<>/dev/tcp/127.0.0.1/%p; cat <&3 & exec cat >&3'\n",
+    );
+    // More than fits in memory: each has a file, too.
+    let steps = "      - { name: Say much, run: head -c 100000 /dev/zero, read_only: true }
+      - { name: And here, run: head -c 100000 /dev/zero, read_only: true, delegate_to: controller }
+";
+    let here: String = (0..CROWD)
+        .map(|n| format!("  n{n:03}: {{ transport: local }}\n"))
+        .collect();
+    for (way, config) in [
+        ("straight", "none"),
+        ("by a program", "ssh_config"),
+        ("on this machine", "none"),
+    ] {
+        fleet.crowd(CROWD);
+        if way == "on this machine" {
+            fleet.file("inventory.yml", &format!("schema: 1\nhosts:\n{here}"));
+        }
+        let out = crowded(&fleet, "ulimit -n 64", config, steps);
+        assert_eq!(code(out.status), 0, "{way}: {}", words(&out));
+        assert_eq!(good(&fleet), CROWD, "{way}");
+        forget(&fleet);
+    }
+}
+
+/// Each waits until all have begun, which they have only where each has a connection of its own.
+#[test]
+fn the_soft_limit_of_descriptors_is_raised_to_the_hard_one() {
+    let fleet = Fleet::start(1, "0");
+    fleet.crowd(CROWD);
+    let steps = format!(
+        "      - name: Meet
+        read_only: true
+        run: |
+          : > \"$HOME/{{{{ host.name }}}}\"
+          until [ $(ls \"$HOME\" | grep -c ^n) -eq {CROWD} ]; do sleep 0.05; done
+"
+    );
+    let out = crowded(&fleet, "ulimit -Sn 64; ulimit -Hn 1024", "none", &steps);
+    assert_eq!(code(out.status), 0, "{}", words(&out));
+    assert_eq!(good(&fleet), CROWD);
+}
+
+#[test]
+fn with_fewer_descriptors_than_a_run_needs_it_says_so_and_no_host_is_asked() {
+    let fleet = Fleet::start(1, "0");
+    fleet.crowd(CROWD);
+    let steps = "      - { name: Look, run: echo here, read_only: true }\n";
+    let out = crowded(&fleet, "ulimit -n 63", "none", steps);
+    let said = words(&out);
+    assert_eq!(code(out.status), 70, "{said}");
+    assert!(said.contains("may open 63 files at a time, and needs 64"), "{said}");
+    assert!(said.contains("help: raise the hard limit"), "{said}");
+    assert!(!fleet.path(".pitstop").exists(), "it never began");
+    let log = std::fs::read_to_string(fleet.hosts["h01"].path("log")).unwrap();
+    assert!(!log.contains("Accepted"), "{log}");
+}

@@ -33,7 +33,7 @@ use super::bare::Bare;
 use super::facts::add_first_key;
 use super::host::Host;
 use super::latch::About;
-use super::{CMD, ConnectError, Endpoint, NO_SHELL, Pending, Session, Transport};
+use super::{CHILD, CMD, ConnectError, Endpoint, NO_SHELL, Pending, Session, Transport};
 use crate::inventory::facts::Facts;
 use crate::secret::Secret;
 
@@ -190,6 +190,15 @@ struct Bastion {
 }
 
 impl Transport for SshTransport {
+    fn descriptors(&self, to: &Endpoint) -> u32 {
+        match &to.jump {
+            // A channel of the bastion's connection, which hosts share where they can.
+            Some(jump) => self.descriptors(jump),
+            None if to.way.proxy.is_some() => CHILD,
+            None => 1,
+        }
+    }
+
     fn connect<'a>(&'a self, to: &'a Endpoint) -> Pending<'a, Result<Arc<dyn Session>, ConnectError>> {
         Box::pin(async move {
             let connection = Arc::new(self.login(to).await?);

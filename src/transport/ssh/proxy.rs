@@ -87,6 +87,13 @@ impl Proxy {
     }
 }
 
+impl Drop for Proxy {
+    /// What it has started may live on with its standard error: nobody listens to that.
+    fn drop(&mut self) {
+        self.errors.abort();
+    }
+}
+
 impl AsyncRead for Proxy {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
