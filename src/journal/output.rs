@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::files;
 use crate::disk::{self, Fault};
@@ -142,6 +143,10 @@ impl Spool {
     }
 
     fn flush(&mut self) {
+        aside(|| self.write());
+    }
+
+    fn write(&mut self) {
         let written = self.file().and_then(|(path, file, buffer)| {
             file.write_all(buffer)
                 .map_err(|e| Fault::new("store output in", path, e))
@@ -170,8 +175,12 @@ impl Spool {
     }
 
     fn settle(&mut self) -> Option<Digest> {
+        aside(|| self.sync())
+    }
+
+    fn sync(&mut self) -> Option<Digest> {
         if self.failed.is_none() {
-            self.flush();
+            self.write();
         }
         let temp = self.file.take()?;
         let digest = Digest::from_hash(&std::mem::take(&mut self.hash).finalize());
@@ -210,6 +219,15 @@ impl Drop for Spool {
     /// A step whose task went away leaves no temporary file.
     fn drop(&mut self) {
         self.drop_file();
+    }
+}
+
+/// Does what waits for the disk, and lets the thread's other work go on elsewhere meanwhile: a disk that stalls under the output
+/// of one host held all the others' connections, and they were lost.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

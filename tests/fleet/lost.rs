@@ -1,5 +1,8 @@
 //! Links, names and disks that fail under a run of the real binary.
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use crate::drive::apart;
 use crate::fleet::{Fleet, code, records, words};
 
@@ -62,3 +65,70 @@ fn a_name_that_nobody_answers_for_costs_its_host_the_limit_and_the_process_nothi
 }
 
 /// The output of all other hosts goes to a file system that is frozen. The one that says little used to be held with them, and was
+/// lost when the disk went on.
+#[test]
+fn hosts_that_flood_while_their_disk_stalls_do_not_hold_their_neighbours() {
+    // More than this machine has threads for connections.
+    let many = 3 + std::thread::available_parallelism().unwrap().get();
+    let fleet = Fleet::start(many, "0");
+    let step = "      - name: Say much, or little
+        read_only: true
+        timeout: 5m
+        run: |
+          until [ -e \"$HOME/go\" ]; do sleep 0.02; done
+          [ {{ host.name }} = h01 ] || head -c 3000000 /dev/zero
+";
+    fleet.file("runbooks/lost.yml", &runbook("check", step));
+    // What the namespace does, it does when it is told.
+    let script = "top=$PWD; \"$PITSTOP\" run runbooks/lost.yml --yes 2>words & run=$!
+        until [ -d .pitstop/runs/*/output ]; do sleep 0.02; done
+        cd .pitstop/runs/*/output
+        truncate -s 64M \"$top/disk\"; mkfs.ext4 -q \"$top/disk\"
+        mount -o loop \"$top/disk\" . && cd \"$PWD\" && chmod 700 . && fsfreeze -f .
+        echo $run >\"$top/frozen\"
+        # Not for ever: a test that has failed tells nobody.
+        for n in $(seq 3000); do [ -e \"$top/thaw\" ] && break; sleep 0.02; done
+        fsfreeze -u .; cd /; wait $run";
+    let mut apart = fleet.program("unshare");
+    let mut child = apart
+        .args(["--mount", "sh", "-euc", script])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let run = || {
+        std::fs::read_to_string(fleet.path("frozen"))
+            .ok()
+            .filter(|t| t.ends_with('\n'))
+    };
+    fleet.until("the disk is frozen", || run().is_some());
+    for host in fleet.hosts.keys().filter(|h| *h != "h01") {
+        fleet.mark(host, "go");
+    }
+    fleet.until("threads wait for it", || stalled(run().unwrap().trim()) >= many - 1);
+    fleet.mark("h01", "go");
+    let end = Instant::now() + Duration::from_secs(20);
+    while settled(&fleet, "h01").is_none() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let answered = settled(&fleet, "h01");
+    std::fs::write(fleet.path("thaw"), "").unwrap();
+    let status = child.wait().unwrap();
+    let said = std::fs::read_to_string(fleet.path("words")).unwrap();
+    assert_eq!(answered.expect("the neighbour was held")["outcome"], "ok", "{said}");
+    assert_eq!(code(status), 0, "{said}");
+    let whole = |host: &String| settled(&fleet, host).unwrap()["result"]["stdout"]["bytes"] == 3_000_000;
+    assert!(fleet.hosts.keys().skip(1).all(whole), "{said}");
+}
+
+/// How many threads of a process wait for a disk.
+fn stalled(process: &str) -> usize {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let waits = |thread: &std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        status.contains("State:\tD")
+    };
+    threads.filter(waits).count()
+}
