@@ -22,6 +22,9 @@ static ALL: AtomicUsize = AtomicUsize::new(0);
 /// What an event takes beside its bytes: a host that sends them one by one fills the same memory.
 const OVERHEAD: usize = 128;
 
+/// How the error begins that says that the host gives no further channel.
+pub(super) const NO_CHANNEL: &str = "no channel";
+
 /// When a wait of `limit` from now ends. No limit is taken for longer than a year, which an instant can always hold.
 pub(super) fn ends(limit: Duration) -> Instant {
     Instant::now() + limit.min(Duration::from_secs(366 * 24 * 3600))

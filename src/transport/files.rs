@@ -88,10 +88,14 @@ impl Host {
 
     /// A new file of 0600 with these bytes; it must not exist.
     async fn send_file(&self, user: Option<&str>, path: &str, content: &[u8]) -> Result<(), String> {
-        if user.is_none()
-            && let Some(done) = self.channels.upload(path, content).await
-        {
-            return done;
+        if user.is_none() {
+            let sent = match self.channels.upload(path, content).await {
+                Some(Err(why)) if self.makes_room(&why) => self.channels.upload(path, content).await,
+                other => other,
+            };
+            if let Some(sent) = sent {
+                return sent;
+            }
         }
         // Not `cat`: at a terminal there is no end of input.
         let take = match content.len() {
@@ -99,7 +103,7 @@ impl Host {
             length => format!("exec head -c {length}"),
         };
         let inner = format!("umask 077; set -C; {take} >{}", quote(path));
-        let mut channel = shell::open(self.channels.as_ref(), &self.privilege, user, &inner, self.limit).await?;
+        let mut channel = self.channel(user, &inner).await?;
         for piece in content.chunks(PIECE) {
             channel.send(piece);
         }
@@ -188,7 +192,7 @@ impl Host {
             max_bytes.saturating_add(1)
         );
         let _turn = self.turn().await?;
-        let mut channel = shell::open(self.channels.as_ref(), &self.privilege, user, &inner, self.limit).await?;
+        let mut channel = self.channel(user, &inner).await?;
         channel.end_input();
         let (mut got, mut said) = (0_u64, Vec::new());
         let begun = Instant::now();

@@ -7,9 +7,10 @@ use std::sync::{MutexGuard, PoisonError};
 
 use tokio::sync::SemaphorePermit;
 
+use super::channel::{Channel, NO_CHANNEL};
 use super::host::Host;
 use super::latch::{ANSWER, Lane};
-use super::shell::{is_user, quote};
+use super::shell::{self, is_user, quote};
 
 /// Lanes kept open for the next call, of all users together.
 const IDLE: usize = 2;
@@ -58,7 +59,26 @@ impl Host {
 
     async fn open_lane(&self, user: Option<&str>) -> Result<Lane, String> {
         let run = (!self.state().left).then_some(&self.run);
-        Lane::open(self.channels.as_ref(), &self.privilege, user, run, None, self.limit).await
+        let open = || Lane::open(self.channels.as_ref(), &self.privilege, user, run, None, self.limit);
+        match open().await {
+            Err(why) if self.makes_room(&why) => open().await,
+            other => other,
+        }
+    }
+
+    /// A channel of its own for this command.
+    pub(super) async fn channel(&self, user: Option<&str>, command: &str) -> Result<Channel, String> {
+        let open = || shell::open(self.channels.as_ref(), &self.privilege, user, command, self.limit);
+        match open().await {
+            Err(why) if self.makes_room(&why) => open().await,
+            other => other,
+        }
+    }
+
+    /// A host that gives no further channel, as one with `MaxSessions 2`, gets back those of idle lanes; false: it was not that,
+    /// or there are none.
+    pub(super) fn makes_room(&self, why: &str) -> bool {
+        why.starts_with(NO_CHANNEL) && !std::mem::take(&mut self.state().idle).is_empty()
     }
 
     fn is_known(&self, user: Option<&str>) -> bool {

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::common::sshd::Sshd;
 use crate::drive::apart;
 use crate::fleet::{Fleet, code, records, words};
 
@@ -62,6 +63,28 @@ fn a_name_that_nobody_answers_for_costs_its_host_the_limit_and_the_process_nothi
     assert_eq!(settled(&fleet, "h01").unwrap()["outcome"], "ok", "{said}");
     silent.set_nonblocking(true).unwrap();
     assert!(silent.recv(&mut [0; 512]).is_ok(), "nobody asked for the name");
+}
+
+/// Hardened servers allow two; a third, for the file, was refused while two were idle.
+#[test]
+fn a_server_that_allows_two_channels_gets_its_files_and_its_long_steps() {
+    let fleet = Fleet::of([("h01".to_owned(), Sshd::with("MaxSessions 2"))].into(), "0");
+    let dest = fleet.hosts["h01"].home().join("file");
+    std::fs::write(&dest, "old\n").unwrap();
+    fleet.file("new", "new\n");
+    let steps = format!(
+        "      - {{ name: Long, run: \"for i in 1 2 3 4 5 6; do echo $i; sleep 0.3; done; head -c 300000 /dev/zero\", undo: {{ none: x }} }}
+      - {{ name: File, upload: {{ src: new, dest: {} }} }}
+      - {{ name: Late, run: sleep 600, timeout: 1s, may_fail: It only shows that it is stopped }}
+",
+        dest.display()
+    );
+    fleet.file("runbooks/lost.yml", &runbook("change", &steps));
+    let out = fleet.run(&["run", "runbooks/lost.yml", "--yes"]);
+    let said = words(&out);
+    assert_eq!(code(out.status), 0, "{said}");
+    assert_eq!(std::fs::read_to_string(dest).unwrap(), "new\n");
+    assert!(said.contains("timed_out"), "stopped over the second channel: {said}");
 }
 
 /// The output of all other hosts goes to a file system that is frozen. The one that says little used to be held with them, and was

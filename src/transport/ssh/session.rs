@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::connect::Connection;
 use super::opening::{Opened, To, kept};
 use super::sftp::{self, Sent};
-use crate::transport::channel::{Channel, Channels, Event, Feed, Input};
+use crate::transport::channel::{Channel, Channels, Event, Feed, Input, NO_CHANNEL};
 use crate::transport::{Pending, Stream};
 
 /// OpenSSH allows ten sessions on a connection.
@@ -55,8 +55,8 @@ impl SshChannels {
             .await
             .map_err(|_| "the session is closed".to_owned())?;
         match timeout(OPEN, kept(opened(self.connection.clone(), free))).await {
-            Ok(Some(opened)) => opened.map_err(|why| format!("no channel: {why}")),
-            _ => Err(format!("no channel within {} s", OPEN.as_secs())),
+            Ok(Some(opened)) => opened.map_err(|why| format!("{NO_CHANNEL}: {why}")),
+            _ => Err(format!("{NO_CHANNEL} within {} s", OPEN.as_secs())),
         }
     }
 
