@@ -346,7 +346,7 @@ fn texts(value: &serde_json::Value, take: &mut dyn FnMut(&str)) {
     }
 }
 
-fn said(end: End) -> String {
+pub(super) fn said(end: End) -> String {
     match end {
         End::Failed(why) | End::Unreachable(why) | End::Unknown { why, .. } => why,
         other => format!("{other:?}"),

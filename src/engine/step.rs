@@ -132,7 +132,7 @@ impl Driver {
                 (Ok(_), Some(dest)) => Some(
                     action::capture(&probe, &dest, &hands)
                         .await
-                        .map_err(|end| format!("{end:?}")),
+                        .map_err(super::foresee::said),
                 ),
                 _ => None,
             };
