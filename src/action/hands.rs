@@ -24,6 +24,8 @@ const DESCRIPTORS_OF_A_STEP: u32 = 3;
 pub const FEWEST_DESCRIPTORS: u64 = 2 * DESCRIPTORS_KEPT;
 /// Sessions that stay open though nobody uses them: each takes about 100 KiB here, and a process and its memory on the host.
 pub const KEPT_OPEN: usize = 1024;
+/// For so long the refusal of a login is believed at the beginning of a host's line.
+const REFUSED: Duration = Duration::from_secs(60);
 /// How often it is looked for a place when all are in use.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -76,6 +78,14 @@ struct Hand {
     session: Mutex<Option<Held>>,
     /// It was logged into: something of ours may lie there.
     entered: AtomicBool,
+    /// When and why the last login was refused.
+    refused: Lock<Option<(Duration, ConnectError)>>,
+}
+
+impl Hand {
+    fn refused(&self) -> MutexGuard<'_, Option<(Duration, ConnectError)>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Hands {
@@ -106,6 +116,7 @@ impl Hands {
                 endpoint,
                 session: Mutex::new(None),
                 entered: AtomicBool::new(false),
+                refused: Lock::default(),
             },
         );
     }
@@ -137,6 +148,10 @@ impl Hands {
         if came.as_ref().map_or_else(|error| error.touched, |_| true) {
             hand.entered.store(true, Ordering::Relaxed);
         }
+        *hand.refused() = match &came {
+            Err(error) if !error.transient => Some((self.clock.passed(), error.clone())),
+            _ => None,
+        };
         let session = came?;
         *slot = Some(Held {
             session: Arc::clone(&session),
@@ -144,6 +159,20 @@ impl Hands {
         });
         self.uses().now(host);
         Ok(session)
+    }
+
+    /// The same at the beginning of a host's line. One that has just refused a login, when its lock was to be taken, is not asked
+    /// again at once: servers count what they refuse, and lock accounts.
+    ///
+    /// # Errors
+    /// When it cannot be logged into, or could not a moment ago.
+    pub async fn enter(&self, host: &HostName) -> Result<Arc<dyn Session>, ConnectError> {
+        if let Some((at, error)) = self.hosts.get(host).and_then(|hand| hand.refused().clone())
+            && self.clock.passed() < at + REFUSED
+        {
+            return Err(error);
+        }
+        self.session(host).await
     }
 
     fn uses(&self) -> MutexGuard<'_, Uses> {

@@ -79,10 +79,7 @@ pub(super) async fn enter(
     lock: Option<LockNote>,
     become_users: &BTreeSet<String>,
 ) -> Result<Box<Reached>, String> {
-    let session = hands
-        .reopen(host, Duration::ZERO)
-        .await
-        .map_err(|e| format!("{e} ({})", e.help))?;
+    let session = hands.enter(host).await.map_err(|e| format!("{e} ({})", e.help))?;
     for user in become_users {
         privilege(&*session, user).await?;
     }

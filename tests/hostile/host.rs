@@ -4,11 +4,12 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use crate::wire::{Conn, HostKey, Kex, Packet, Then, Words, Writer, msg};
 
@@ -63,9 +64,21 @@ pub enum Go {
 /// A lie looks at each moment. The number is that of the connection, from 0.
 pub type Lie = Arc<dyn Fn(&mut Conn, &Moment<'_>, usize) -> io::Result<Go> + Send + Sync>;
 
+/// What becomes of who connects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Listens {
+    /// Somebody talks to them.
+    Well,
+    /// They are refused: nobody listens there.
+    Gone,
+    /// They hear nothing at all: the queue is full, and the kernel drops what asks to come in.
+    Full,
+}
+
 /// How the host is set up.
 #[derive(Clone)]
 pub struct Nature {
+    pub listens: Listens,
     pub lie: Lie,
     pub kex: Kex,
     /// So many packets go out, then this.
@@ -77,6 +90,7 @@ pub struct Nature {
 impl Default for Nature {
     fn default() -> Self {
         Self {
+            listens: Listens::Well,
             lie: Arc::new(|_, _, _| Ok(Go::On)),
             kex: Kex::default(),
             until: None,
@@ -90,20 +104,33 @@ pub struct Host {
     pub port: u16,
     pub dir: tempfile::TempDir,
     pub known_hosts: PathBuf,
+    visits: Arc<AtomicUsize>,
+    /// What keeps its queue full.
+    _full: Option<(TcpListener, TcpStream)>,
 }
 
 impl Host {
     pub fn start(nature: Nature) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
+        let (listener, full) = match nature.listens {
+            Listens::Well => (Some(listener), None),
+            Listens::Gone => (None, None),
+            Listens::Full => (None, Some(full(listener))),
+        };
         let dir = tempfile::Builder::new().prefix("pitstop-hostile-").tempdir().unwrap();
         let known_hosts = dir.path().join("known_hosts");
         std::fs::write(&known_hosts, nature.keys[0].line(port)).unwrap();
         let home = dir.path().join("home");
         std::fs::create_dir(&home).unwrap();
+        let visits = Arc::<AtomicUsize>::default();
+        let counted = visits.clone();
         std::thread::spawn(move || {
             for nth in 0.. {
-                let Ok((stream, _)) = listener.accept() else { return };
+                let Some(Ok((stream, _))) = listener.as_ref().map(TcpListener::accept) else {
+                    return;
+                };
+                counted.store(nth + 1, Ordering::SeqCst);
                 let (nature, home) = (nature.clone(), home.clone());
                 std::thread::spawn(move || {
                     let key = &nature.keys[nth.min(nature.keys.len() - 1)];
@@ -124,7 +151,18 @@ impl Host {
                 });
             }
         });
-        Self { port, dir, known_hosts }
+        Self {
+            port,
+            dir,
+            known_hosts,
+            visits,
+            _full: full,
+        }
+    }
+
+    /// How often somebody has connected.
+    pub fn visits(&self) -> usize {
+        self.visits.load(Ordering::SeqCst)
     }
 
     /// It is known by another port, too: that of a link to it.
@@ -138,6 +176,16 @@ impl Host {
         let text = std::fs::read_to_string(self.dir.path().join("home/effects")).unwrap_or_default();
         text.lines().count()
     }
+}
+
+/// Leaves room for nobody: a queue of one, and who stands in it.
+fn full(listener: TcpListener) -> (TcpListener, TcpStream) {
+    rustix::net::listen(&listener, 0).unwrap();
+    let to = listener.local_addr().unwrap();
+    let first = TcpStream::connect(to).unwrap();
+    let late = TcpStream::connect_timeout(&to, Duration::from_millis(200)).unwrap_err();
+    assert_eq!(late.kind(), io::ErrorKind::TimedOut, "the kernel let a second one in");
+    (listener, first)
 }
 
 /// Bytes that the client takes at the moment.
@@ -335,10 +383,7 @@ impl Stream {
                 if self.over.load(Ordering::SeqCst) {
                     return;
                 }
-                let waited = self
-                    .window
-                    .1
-                    .wait_timeout(window, std::time::Duration::from_millis(200));
+                let waited = self.window.1.wait_timeout(window, Duration::from_millis(200));
                 window = waited.unwrap().0;
             }
             *window -= n as u64;

@@ -17,12 +17,13 @@ use crate::sessions::{Kept, fresh_run, options, request};
 use crate::sshd::Sshd;
 use crate::wire::Conn;
 
-/// What a link does with bytes: 0 all go on, 1 none does, 2 thirty kilobytes a second, 3 each a second late.
+/// What a link does with bytes: 0 all go on, 1 none does, 2 thirty kilobytes a second, 3 each a second late; 4 it is reset.
 pub type Switch = Arc<AtomicU8>;
 
 const STOPPED: u8 = 1;
 const SLOW: u8 = 2;
 const DELAYED: u8 = 3;
+const RESET: u8 = 4;
 
 /// A link to a port of this machine; its own port.
 pub fn start(to: u16, switch: Switch) -> u16 {
@@ -45,17 +46,30 @@ pub fn start(to: u16, switch: Switch) -> u16 {
 fn pump(mut from: TcpStream, mut to: TcpStream, switch: &AtomicU8) {
     let mut buffer = [0; 16 << 10];
     let tick = Duration::from_millis(100);
+    from.set_read_timeout(Some(tick)).unwrap();
     loop {
         let mode = switch.load(Ordering::SeqCst);
+        if mode == RESET {
+            // Closed so, a connection has no end: both sides are told that there is none.
+            for side in [&from, &to] {
+                rustix::net::sockopt::set_socket_linger(side, Some(Duration::ZERO)).unwrap();
+            }
+            return;
+        }
         let room = if mode == SLOW { 3 << 10 } else { buffer.len() };
         if mode == STOPPED {
             std::thread::sleep(tick);
             continue;
         }
-        let Ok(n @ 1..) = from.read(&mut buffer[..room]) else {
-            // One direction has ended; the other may go on.
-            let _ = to.shutdown(std::net::Shutdown::Write);
-            return;
+        let n = match from.read(&mut buffer[..room]) {
+            Ok(1..) if switch.load(Ordering::SeqCst) == RESET => continue,
+            Ok(n @ 1..) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => continue,
+            _ => {
+                // One direction has ended; the other may go on.
+                let _ = to.shutdown(std::net::Shutdown::Write);
+                return;
+            }
         };
         // What was read as the link stopped is lost on it for as long as it stands.
         while switch.load(Ordering::SeqCst) == STOPPED {
@@ -98,6 +112,28 @@ fn half_open(name: &'static str, heals: Option<Duration>, want: Want, says: &'st
         link: Some(switch),
         ..Case::unreachable(name, nature, says)
     }
+}
+
+/// A host behind a link that is reset while the change is at work there, and is good again when it has been made.
+pub fn reset_link(name: &'static str) -> Case {
+    let switch = Switch::default();
+    let turn = switch.clone();
+    let mut case = half_open(name, None, Want::Ok, &[]);
+    case.nature = once_at_change(move |conn, _| {
+        turn.store(RESET, Ordering::SeqCst);
+        let (turn, end) = (turn.clone(), conn.stream.try_clone()?);
+        std::thread::spawn(move || {
+            // This side is told, too.
+            while end.peek(&mut [0]).is_ok_and(|n| n > 0) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            turn.store(0, Ordering::SeqCst);
+        });
+        Ok(Go::On)
+    });
+    case.connect = 30;
+    case.link = Some(switch);
+    case
 }
 
 /// For ever, and for longer than the step's limit.

@@ -210,6 +210,8 @@ pub struct Kex {
     pub shown: Option<Vec<u8>>,
     /// A signature of something else.
     pub forged: bool,
+    /// Goes out before the first message of the exchange.
+    pub first: Option<Packet>,
     /// Is changed once more before it goes out.
     pub reply: fn(Packet) -> Packet,
 }
@@ -228,6 +230,7 @@ impl Default for Kex {
             ephemeral: None,
             shown: None,
             forged: false,
+            first: None,
             reply: |packet| packet,
         }
     }
@@ -347,6 +350,9 @@ impl Conn {
     pub fn kex(&mut self, kex: &Kex) -> io::Result<()> {
         let out = self.out.clone();
         let mut out = out.lock().unwrap();
+        if let Some(first) = &kex.first {
+            out.send(first)?;
+        }
         let ours = kex.init();
         out.send(&ours)?;
         let theirs = self.expect(msg::KEXINIT)?;
