@@ -36,6 +36,41 @@ fn settled(fleet: &Fleet, host: &str) -> Option<serde_json::Value> {
     events.find(|e| e["type"] == "settled" && e["key"]["host"] == host)
 }
 
+/// Each time the host is logged into anew, and asked; what was said meanwhile is fetched.
+#[test]
+fn a_link_that_flaps_all_through_a_step_leaves_it_begun_once_and_its_output_whole() {
+    let fleet = Fleet::start(1, "0");
+    let step = "      - id: long
+        name: Say much for long
+        timeout: 10m
+        run: |
+          echo \"$PITSTOP_STEP_KEY begin\" >> \"$HOME/effects\"
+          n=0; while [ $n -lt 80 ]; do n=$((n+1)); echo \"line $n\"; sleep 0.1; done
+          head -c 300000 /dev/zero; echo last
+          echo \"$PITSTOP_STEP_KEY end\" >> \"$HOME/effects\"
+        undo: { none: it only counts }
+";
+    fleet.file("runbooks/lost.yml", &runbook("change", step));
+    let mut child = fleet.spawn(&["run", "runbooks/lost.yml", "--yes"], "words");
+    fleet.until("the step has begun", || !fleet.effects("h01").is_empty());
+    let mut cuts = 0;
+    while fleet.effects("h01").len() < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "it gave up");
+        cuts += usize::from(!fleet.hosts["h01"].sessions().is_empty());
+        fleet.hosts["h01"].cut();
+        // The fault's own pace.
+        std::thread::sleep(Duration::from_millis(700));
+    }
+    let status = child.wait().unwrap();
+    let said = std::fs::read_to_string(fleet.path("words")).unwrap();
+    assert_eq!(code(status), 0, "{said}");
+    assert!(cuts >= 5, "{cuts} cuts");
+    assert_eq!(fleet.effects("h01").len(), 2, "begun once, ended once");
+    let end = settled(&fleet, "h01").unwrap();
+    let lines: usize = (1..=80).map(|n| format!("line {n}\n").len()).sum();
+    assert_eq!(end["result"]["stdout"]["bytes"], lines + 300_000 + 5, "{end}");
+}
+
 /// The process used to stay for as long as the resolver went on asking.
 #[test]
 fn a_name_that_nobody_answers_for_costs_its_host_the_limit_and_the_process_nothing() {

@@ -19,6 +19,7 @@ const SERVER: &str = "tests/transport/server.rs";
 const CONTRACT: &str = "tests/transport/contract.rs";
 const CUTS: &str = "tests/transport/cuts.rs";
 const BASTION: &str = "tests/transport/bastion.rs";
+const LOST: &str = "tests/fleet/lost.rs";
 const USERS: &str = "tests/transport/users.rs";
 const HOSTKEYS: &str = "tests/ssh_config/hostkeys.rs";
 const LOGINS: &str = "tests/ssh_config/logins.rs";
@@ -29,16 +30,20 @@ const ROWS: &[(u32, &str, &[Shown])] = &[
     (
         25,
         "connection refused",
-        &[In(
-            SERVER,
-            "a_server_that_is_silent_odd_or_gone_costs_no_more_than_the_limit",
-        )],
+        &[
+            In(
+                SERVER,
+                "a_server_that_is_silent_odd_or_gone_costs_no_more_than_the_limit",
+            ),
+            Here(&["gone"]),
+        ],
     ),
     (
         26,
         "nobody answers the connection",
         &[Here(&[
             "a_name_or_an_address_that_leads_nowhere_costs_no_more_than_the_limit",
+            "mute",
             "silent-0",
         ])],
     ),
@@ -47,13 +52,17 @@ const ROWS: &[(u32, &str, &[Shown])] = &[
         "DNS fails, is slow, changes",
         &[
             Here(&["a_name_or_an_address_that_leads_nowhere_costs_no_more_than_the_limit"]),
+            In(
+                LOST,
+                "a_name_that_nobody_answers_for_costs_its_host_the_limit_and_the_process_nothing",
+            ),
             Not("a record that changes is no fault of its own: the host key decides who is there, row 34"),
         ],
     ),
     (
         28,
         "reset in the middle of a command",
-        &[In(CUTS, ANY_CUT), Here(&["closed-at-change"])],
+        &[In(CUTS, ANY_CUT), Here(&["closed-at-change", "reset-at-change"])],
     ),
     (
         29,
@@ -85,7 +94,17 @@ const ROWS: &[(u32, &str, &[Shown])] = &[
         "a slow link",
         &[Here(&["a_slow_link_brings_a_step_s_output_whole"])],
     ),
-    (33, "the link flaps", &[In(CUTS, ANY_CUT)]),
+    (
+        33,
+        "the link flaps",
+        &[
+            In(CUTS, ANY_CUT),
+            In(
+                LOST,
+                "a_link_that_flaps_all_through_a_step_leaves_it_begun_once_and_its_output_whole",
+            ),
+        ],
+    ),
     (
         34,
         "host key changed, unknown, certified, revoked",
@@ -106,6 +125,10 @@ const ROWS: &[(u32, &str, &[Shown])] = &[
             In(
                 "tests/transport/dropped.rs",
                 "an_opening_that_is_dropped_at_any_instant_costs_the_host_no_channel",
+            ),
+            In(
+                LOST,
+                "a_server_that_allows_two_channels_gets_its_files_and_its_long_steps",
             ),
             Here(&["max-startups", "channel-refused"]),
         ],
@@ -159,6 +182,10 @@ const ROWS: &[(u32, &str, &[Shown])] = &[
                 "an_encrypted_key_is_asked_for_once_for_all_hosts_and_only_on_a_terminal",
             ),
             In(SERVER, "a_key_in_the_agent_logs_in_also_for_its_locked_file"),
+            In(
+                LOGINS,
+                "a_step_whose_link_and_agent_are_lost_is_unknown_and_is_not_begun_again",
+            ),
         ],
     ),
     (
@@ -216,6 +243,10 @@ const ROWS: &[(u32, &str, &[Shown])] = &[
         &[
             In(SERVER, "output_past_the_cap_is_counted_exactly"),
             In(SERVER, "a_flood_that_nobody_drains_does_not_hold_its_neighbours"),
+            In(
+                LOST,
+                "hosts_that_flood_while_their_disk_stalls_do_not_hold_their_neighbours",
+            ),
         ],
     ),
     (

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use super::project::{Project, logins, show};
+use super::project::{Project, logins, said, show};
 use super::sshd::{Sshd, keygen, me};
 
 /// An agent with a socket of its own.
@@ -330,4 +330,45 @@ fn a_key_file_that_others_can_read_is_not_used() {
     assert!(Command::new("chmod").arg("644").arg(&open).status().unwrap().success());
     let config = format!("{}IdentitiesOnly yes\nIdentityFile {}\n", plain(&web), show(&open));
     Project::web(&config).fails_as_ssh("others can read the private key");
+}
+
+/// Who cannot log in any more cannot ask how it ended, and says why. The host knows.
+#[test]
+fn a_step_whose_link_and_agent_are_lost_is_unknown_and_is_not_begun_again() {
+    let (web, agent) = (Sshd::start(), Agent::start());
+    agent.add(&web.path("id"));
+    let project = Project::web(&plain(&web)).with_agent(&agent.socket());
+    project.write(
+        "runbooks/change.yml",
+        "schema: 1\nrunbook: change\ntitle: Change\nkind: change\ntargets: { all: { hosts: [web] } }\nphases:\n  - phase: p\n    \
+         title: P\n    targets: all\n    on_failure: hold\n    steps:\n      - name: Wait\n        undo: { none: it only counts }\n        \
+         run: echo begun >>\"$HOME/effects\"; until [ -e \"$HOME/go\" ]; do sleep 0.02; done\n",
+    );
+    let run = project
+        .command(env!("CARGO_BIN_EXE_pitstop"))
+        .args(["run", "runbooks/change.yml", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let effects = || std::fs::read_to_string(web.home().join("effects")).unwrap_or_default();
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while effects().is_empty() {
+        assert!(std::time::Instant::now() < end, "the step did not begin");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    drop(agent);
+    web.cut();
+    let out = run.wait_with_output().unwrap();
+    let text = said(&out);
+    assert_eq!(out.status.code(), Some(1), "{text}");
+    assert!(text.contains("the host cannot be asked: logging in to web"), "{text}");
+    assert!(text.contains("no agent answers at"), "{text}");
+    // Another agent, and the host is asked.
+    let agent = Agent::start();
+    agent.add(&web.path("id"));
+    let project = project.with_agent(&agent.socket());
+    std::fs::write(web.home().join("go"), "").unwrap();
+    let text = said(&project.run(&["resume", "last"]));
+    assert_eq!(effects(), "begun\n", "{text}");
 }
