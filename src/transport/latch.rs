@@ -457,9 +457,13 @@ fn status(word: &str) -> Option<i32> {
 }
 
 impl Reply {
+    /// True if this holds all that the step said.
+    pub(super) fn is_whole(&self) -> bool {
+        [&self.out, &self.err].iter().all(|said| (said.len() as u64) < BLOCK)
+    }
+
     /// Gives the sink what this brought beyond what was pulled before; true: there may be more, to be pulled.
     pub(super) fn give(&self, pulled: &mut Pulled, sink: &mut dyn Sink) -> bool {
-        let mut more = false;
         for (stream, inline) in [(Stream::Out, &self.out), (Stream::Err, &self.err)] {
             let at = pulled.at(stream);
             let have = usize::try_from(*at).unwrap_or(usize::MAX);
@@ -467,9 +471,8 @@ impl Reply {
                 sink.take(stream, new);
                 *at = inline.len() as u64;
             }
-            more |= inline.len() as u64 >= BLOCK;
         }
-        more
+        !self.is_whole()
     }
 }
 

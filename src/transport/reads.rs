@@ -135,10 +135,7 @@ impl Host {
 
 /// The answer for a step that was stopped, or stands behind one that was: the lane has it at once.
 async fn rest(lane: &mut Lane) -> Answered {
-    match in_time(ANSWER, lane.step_reply()).await {
-        Ok(reply) => Answered::Reply(reply),
-        Err(why) => Answered::Over(How::Unknown(why)),
-    }
+    in_time(ANSWER, lane.step_reply()).await.into()
 }
 
 /// A key and the text of each; `None`: these do not go together.

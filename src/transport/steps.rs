@@ -6,6 +6,7 @@
 //! Owns: limits, stopping, output that comes while a step runs. Must not: start a latched step twice, or call a step stopped
 //! that was not seen to be.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -22,6 +23,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// A step that takes longer than this has its output pulled while it runs.
 const FIRST_LOOK: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_millis(500);
+/// How long another lane is waited for that the step's end has made needless.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 /// What a step said must be here so long after its end at the latest, or after its own limit, if that is longer.
 pub(super) const REST_OF_OUTPUT: Duration = Duration::from_secs(60);
 /// Stopping a step, and being sure of it, takes no longer.
@@ -90,30 +93,42 @@ impl Host {
         let mut cancel = request.cancel.clone();
         let mut look = Instant::now() + FIRST_LOOK;
         loop {
-            tokio::select! {
-                reply = lane.step_reply() => return match reply {
-                    Ok(reply) => Answered::Reply(reply),
-                    Err(why) => Answered::Over(How::Unknown(why)),
-                },
+            let aside = tokio::select! {
+                reply = lane.step_reply() => return reply.into(),
                 () = cancelled(&mut cancel) => {
                     return Answered::Over(self.stop(key, user, by, How::Cancelled, *pulled, sink).await);
                 }
                 () = tokio::time::sleep_until(deadline) => {
                     return Answered::Over(self.stop(key, user, by, How::TimedOut, *pulled, sink).await);
                 }
-                () = held(hold) => {
-                    *hold = None;
-                    self.fence(key, user, by).await;
+                () = held(hold) => Aside::Fence,
+                () = tokio::time::sleep_until(look) => Aside::Look,
+            };
+            let mut done = pin!(async {
+                match aside {
+                    Aside::Fence => self.fence(key, user, by).await,
+                    Aside::Look => self.look(key, user, pulled, sink).await,
                 }
-                () = tokio::time::sleep_until(look) => {
-                    // A host that is slow to show what it has does not put off the step's limit.
-                    tokio::select! {
-                        () = self.look(key, user, pulled, sink) => {}
-                        () = cancelled(&mut cancel) => {}
-                        () = tokio::time::sleep_until(deadline) => {}
-                    }
-                    look = Instant::now() + LOOK;
+            });
+            // A host that is slow there puts off neither the step's end nor its limit.
+            tokio::select! {
+                () = &mut done => {
+                    hold.take_if(|_| aside == Aside::Fence);
                 }
+                reply = lane.step_reply() => {
+                    // What is pulled is missed only where the step said more than its answer holds; and of so much the rest, which
+                    // is on its way, would hold up all else on a slow link. A lane that is left in the middle is lost.
+                    let is_missed = aside == Aside::Look && reply.as_ref().is_ok_and(|reply| !reply.is_whole());
+                    let within = if is_missed { request.timeout.max(REST_OF_OUTPUT) } else { LAST_LOOK };
+                    let _ = tokio::time::timeout(within, done).await;
+                    return reply.into();
+                }
+                () = cancelled(&mut cancel) => {}
+                () = tokio::time::sleep_until(deadline) => {}
+                () = held(hold), if aside == Aside::Look => {}
+            }
+            if aside == Aside::Look {
+                look = Instant::now() + LOOK;
             }
         }
     }
@@ -325,12 +340,28 @@ fn meaning(stands: &Probe) -> How {
     })
 }
 
+/// What another lane is for while one runs a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aside {
+    Fence,
+    Look,
+}
+
 /// What came of waiting for a step in a lane.
 pub(super) enum Answered {
     /// The lane's answer.
     Reply(Reply),
     /// None will be waited for.
     Over(How),
+}
+
+impl From<Result<Reply, String>> for Answered {
+    fn from(reply: Result<Reply, String>) -> Self {
+        match reply {
+            Ok(reply) => Self::Reply(reply),
+            Err(why) => Self::Over(How::Unknown(why)),
+        }
+    }
 }
 
 /// Ends when what was sent behind a step is not to begin any more.

@@ -1,6 +1,7 @@
 //! Lies that only a session sees: files, a step's output, what is left behind. Over the transport itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pitstop::id::{HostName, RunId};
@@ -191,6 +192,81 @@ async fn a_host_that_does_not_show_its_output_does_not_put_off_a_step_s_limit() 
     assert!(matches!(how, How::Unknown(_)), "{how:?}");
     // Its limit, and one answer that does not come when it is stopped: not one before that.
     assert!(began.elapsed() < Duration::from_secs(50), "{:?}", began.elapsed());
+    session.close().await;
+}
+
+/// A step's end came only when the pull that hung was given up, half a minute later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_step_is_told_while_what_it_said_hangs() {
+    let is_pull = |moment: &Moment<'_>, _| matches!(moment, Moment::Input(_, said) if said.starts_with(b"_g "));
+    let opens_second = |moment: &Moment<'_>, opened| matches!(moment, Moment::Open(_)) && opened > 1;
+    ended_while_it_hangs("a pull has no answer", is_pull).await;
+    ended_while_it_hangs("a lane for pulls does not open", opens_second).await;
+}
+
+/// Runs a step that ends once the host has begun to swallow this; told so far: how many channels were asked for.
+async fn ended_while_it_hangs(name: &str, swallows: impl Fn(&Moment<'_>, usize) -> bool + Send + Sync + 'static) {
+    let dir = tempfile::tempdir().unwrap();
+    let (hangs, opened) = (dir.path().join("hangs"), AtomicUsize::new(0));
+    let mark = hangs.clone();
+    let (_host, session) = session(move |_, moment| {
+        opened.fetch_add(usize::from(matches!(moment, Moment::Open(_))), Ordering::SeqCst);
+        if !swallows(moment, opened.load(Ordering::SeqCst)) {
+            return Ok(Go::On);
+        }
+        std::fs::write(&mark, "").unwrap();
+        Ok(Go::Swallow)
+    })
+    .await;
+    let text = format!(
+        "until [ -e {} ]; do sleep 0.02; done; echo said; exit 7",
+        hangs.display()
+    );
+    let (began, mut kept) = (Instant::now(), Kept::default());
+    let how = session.run(request(&text, Duration::from_secs(100)), &mut kept).await;
+    assert_eq!(
+        (how, kept.0.as_slice()),
+        (How::Exited(7), b"said\n".as_slice()),
+        "{name}"
+    );
+    // Less than one answer that does not come.
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "{name}: {:?}",
+        began.elapsed()
+    );
+    session.close().await;
+}
+
+/// A lane for pulls that is refused once does not keep what a step says from being shown while it runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_is_looked_at_again_after_a_lane_for_that_was_refused() {
+    struct Says(std::path::PathBuf);
+    impl Sink for Says {
+        fn take(&mut self, _: Stream, _: &[u8]) {
+            std::fs::write(&self.0, "").unwrap();
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (seen, opened) = (dir.path().join("seen"), AtomicUsize::new(0));
+    let (_host, session) = session(move |conn, moment| {
+        // A channel that is refused is asked for again, for a second at most, every 20 ms at most.
+        if !matches!(moment, Moment::Open(_)) || !(1..60).contains(&opened.fetch_add(1, Ordering::SeqCst)) {
+            return Ok(Go::On);
+        }
+        let refusal = Packet::of(msg::CHANNEL_REFUSE).int(moment.channel()).int(4);
+        conn.send(&refusal.text("not now").text(""))?;
+        Ok(Go::Swallow)
+    })
+    .await;
+    let text = format!(
+        "echo said; until [ -e {} ]; do sleep 0.02; done; exit 7",
+        seen.display()
+    );
+    let how = session
+        .run(request(&text, Duration::from_secs(60)), &mut Says(seen))
+        .await;
+    assert_eq!(how, How::Exited(7));
     session.close().await;
 }
 
