@@ -10,7 +10,7 @@ use super::channel::Event;
 use super::host::Host;
 use super::latch::{ANSWER, Lane, SLOWEST};
 use super::shell::{self, quote};
-use super::{Put, Sink, Stream};
+use super::{Put, Sink, Stream, look};
 use crate::id::Digest;
 
 /// What a host has to say about a file that it does not give or take.
@@ -19,17 +19,9 @@ const SAID: usize = 1024;
 /// Bytes given to a channel at a time.
 const PIECE: usize = 256 << 10;
 
-/// Tells whether file `$1` has the digest `$2`: 0 it has, 1 it has not or is not there, 2 the host cannot tell.
+/// Behind [`look::sum`]. Tells whether file `$1` has the digest `$2`: 0 it has, 1 it has not or is not there, 2 nobody can tell.
 const HAS_DIGEST: &str = r#"
-has() {
-  [ -f "$1" ] || return 1
-  for x in sha256sum 'shasum -a 256' 'openssl dgst -sha256 -r' 'busybox sha256sum' 'perl -MDigest::SHA=sha256_hex -e print(sha256_hex(<STDIN>))'; do
-    command -v ${x%% *} >/dev/null || continue
-    x=$($x <"$1" 2>/dev/null) || continue
-    [ "${x%% *}" = "$2" ]; return
-  done
-  return 2
-}
+has() { [ -f "$1" ] || return 1; x=$(sum "$1") || return 2; [ "$x" = "$2" ]; }
 "#;
 
 /// What is said of a host on which `has` cannot tell.
@@ -74,7 +66,8 @@ impl Host {
         let temporary = format!("{path}.{}", shell::nonce()?);
         self.send_file(user, &temporary, content).await?;
         let text = format!(
-            "{HAS_DIGEST} t={}\nhas \"$t\" {} && mv -f \"$t\" {}",
+            "{}{HAS_DIGEST}t={}\nhas \"$t\" {} && mv -f \"$t\" {}",
+            look::sum(content.len()),
             quote(&temporary),
             Digest::of(content).hex(),
             quote(path)
@@ -163,7 +156,7 @@ impl Host {
     async fn finish_put(&self, lane: &mut Lane, file: &Put, temporary: &str, dest: &str) -> Result<(), String> {
         let validate = file.validate.as_deref().map(|v| v.replace("{}", &quote(temporary)));
         let text = format!(
-            "t={} d={} h={} o={} m={} v={} n={}\n{HAS_DIGEST}{FINISH}",
+            "t={} d={} h={} o={} m={} v={} n={}\n{}{HAS_DIGEST}{FINISH}",
             quote(temporary),
             quote(dest),
             Digest::of(&file.content).hex(),
@@ -171,6 +164,7 @@ impl Host {
             file.mode.map(|m| format!("{m:o}")).unwrap_or_default(),
             quote(validate.as_deref().unwrap_or_default()),
             quote(NO_DIGEST),
+            look::sum(file.content.len()),
         );
         match lane.script(&text, file.timeout).await? {
             (_, 0) => Ok(()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pitstop::id::Digest;
-use pitstop::transport::{How, Put};
+use pitstop::transport::{How, Put, look};
 
 use crate::room::{Room, latched, processes_with, request, run};
 
@@ -75,6 +75,14 @@ async fn each_program_that_makes_a_digest_is_enough() {
             .unwrap_or_else(|why| panic!("{keep}: {why}"));
         let there = std::fs::read(&put.dest).unwrap();
         assert_eq!(Digest::of(&there), Digest::of(&put.content), "{keep}");
+        // So is asked what stands there: without sha256sum an upload was called failed once it had been written.
+        let (how, kept) = run(&session, request(&look::digest(&put.dest))).await;
+        let said = String::from_utf8_lossy(&kept.out).into_owned();
+        assert_eq!(
+            (how, said.trim()),
+            (How::Exited(0), Digest::of(&put.content).hex()),
+            "{keep}"
+        );
         session.leave().await.unwrap();
     }
 }
