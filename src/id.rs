@@ -143,6 +143,35 @@ impl TryFrom<String> for Digest {
     }
 }
 
+/// Bytes that go to many hosts, with their digest, which is made once.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Content {
+    bytes: Vec<u8>,
+    digest: Digest,
+}
+
+impl Content {
+    /// Their digest.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+}
+
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        let digest = Digest::of(&bytes);
+        Self { bytes, digest }
+    }
+}
+
+impl std::ops::Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Lower-case hex of bytes.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use self::hands::{FEWEST_DESCRIPTORS, Hands, KEPT_OPEN};
-use crate::id::HostName;
+use crate::id::{Content, HostName};
 use crate::plan::Value;
 use crate::secret::Secret;
 use crate::transport::{Command, LatchKey, Sink};
@@ -58,7 +58,7 @@ pub enum Work {
     /// Put a file.
     Put {
         /// Its bytes.
-        content: Arc<Vec<u8>>,
+        content: Arc<Content>,
         /// Where.
         dest: String,
         /// Octal mode.
@@ -71,7 +71,7 @@ pub enum Work {
     /// Put back what an upload found; `None`: there was no file.
     Restore {
         /// The former bytes.
-        former: Option<Arc<Vec<u8>>>,
+        former: Option<Arc<Content>>,
         /// Their mode.
         mode: Option<u32>,
         /// Where.

@@ -18,7 +18,7 @@ use crate::disk;
 use crate::engine::gate::{Approver, Nobody};
 use crate::engine::{self, EngineError, Outcome, Resume, Setup};
 use crate::http::Tls;
-use crate::id::{Digest, RunId};
+use crate::id::{Content, Digest, RunId};
 use crate::inventory::sshconfig::SshConfig;
 use crate::journal::files as kept;
 use crate::journal::store::RunFolder;
@@ -308,11 +308,11 @@ pub fn keep_files(files: &BTreeMap<String, Vec<u8>>, folder: &RunFolder) -> Resu
 ///
 /// # Errors
 /// When one is not there as it was planned.
-pub fn load_files(plan: &Plan, folder: &RunFolder) -> Result<BTreeMap<String, Arc<Vec<u8>>>, Problem> {
+pub fn load_files(plan: &Plan, folder: &RunFolder) -> Result<BTreeMap<String, Arc<Content>>, Problem> {
     let mut files = BTreeMap::new();
     for (path, file) in &plan.files {
         let bytes = kept::load(&folder.files(), &file.digest, file.bytes)?;
-        files.insert(path.clone(), Arc::new(bytes));
+        files.insert(path.clone(), Arc::new(bytes.into()));
     }
     Ok(files)
 }

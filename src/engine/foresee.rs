@@ -12,7 +12,7 @@ use super::each::reads_item;
 use super::render::{self, Materials};
 use super::task::BROKEN;
 use crate::action::{self, End, Former, Hands, Job, Work};
-use crate::id::HostName;
+use crate::id::{Content, HostName};
 use crate::plan::page::unified;
 use crate::plan::{Call, Items, PlannedEach, PlannedPhase, PlannedStep, Stage, Value};
 use crate::run::event::{Event, HostState, Outlook, StepKey};
@@ -35,7 +35,7 @@ struct Look {
     nth: usize,
     job: Job,
     dest: String,
-    after: Arc<Vec<u8>>,
+    after: Arc<Content>,
     mode: Option<u32>,
 }
 

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::action::Hands;
 use crate::clock::Clock;
-use crate::id::{Digest, RunId};
+use crate::id::{Content, Digest, RunId};
 use crate::journal::store::RunFolder;
 use crate::journal::{Journal, JournalError, Record};
 use crate::plan::Plan;
@@ -50,7 +50,7 @@ pub struct Setup {
     /// Its journal, locked by this process.
     pub journal: Journal,
     /// Files of the repository, from the run's own copies.
-    pub files: BTreeMap<String, Arc<Vec<u8>>>,
+    pub files: BTreeMap<String, Arc<Content>>,
     /// Values of the plan's secrets.
     pub secrets: BTreeMap<String, Secret>,
     /// Takes them out of everything.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::{Former, Work};
-use crate::id::HostName;
+use crate::id::{Content, HostName};
 use crate::plan::{Call, PlannedStep, Value};
 use crate::runbook::duration;
 use crate::runbook::expr::{Expr, ExprError, Mode, Scope, Shell, Template};
@@ -17,7 +17,7 @@ use crate::transport::Command;
 /// What rendering needs beside the scope.
 pub(super) struct Materials<'a> {
     /// Files of the repository, as the plan froze them.
-    pub files: &'a BTreeMap<String, Arc<Vec<u8>>>,
+    pub files: &'a BTreeMap<String, Arc<Content>>,
     /// What an upload found, for its undo.
     pub former: Option<&'a Former>,
 }
@@ -167,7 +167,7 @@ fn file(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
             if *template {
                 let raw = std::str::from_utf8(&bytes)
                     .map_err(|_| format!("{src} is no UTF-8 text, so it cannot be a template"))?;
-                bytes = Arc::new(secret(raw, scope)?.expose().as_bytes().to_vec());
+                bytes = Arc::new(secret(raw, scope)?.expose().as_bytes().to_vec().into());
             }
             let dest = text(dest, scope)?;
             let owner = owner.as_deref().map(|o| text(o, scope)).transpose()?;
@@ -191,7 +191,7 @@ fn file(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
                 Some(_) => format!("the former content back to {dest}"),
                 None => format!("{dest} away: it was not there before"),
             };
-            let content = former.content.clone().map(Arc::new);
+            let content = former.content.clone().map(|bytes| Arc::new(bytes.into()));
             Ok((
                 Work::Restore {
                     former: content,
@@ -258,7 +258,7 @@ fn wait(call: &Call, scope: &Scope) -> Result<(Work, String), String> {
     }
 }
 
-fn content(file: &str, materials: &Materials<'_>) -> Result<Arc<Vec<u8>>, String> {
+fn content(file: &str, materials: &Materials<'_>) -> Result<Arc<Content>, String> {
     materials
         .files
         .get(file)

@@ -49,9 +49,12 @@ if [ -e "$d" ]; then
 fi
 [ -z "$o" ] || x=$(chown "$o" "$t" 2>&1) || no "the owner $o cannot be set: $x"
 x=$(chmod "${m:-644}" "$t" 2>&1) || no "the mode $m cannot be set: $x"
-[ -z "$v" ] || x=$( (eval "$v") 2>&1) || no "the validation refused it: $x"
+if [ "$v" ]; then
+  x=$( (eval "$v") 2>&1) || no "the validation refused it: $x"
+  has "$t" "$h" || no "the validation changed it"
+fi
 sync "$t" 2>/dev/null || sync
-x=$(mv -f "$t" "$d" 2>&1) || no "it cannot be put in place: $x"
+x=$(mv -f "$t" "$d" 2>&1) && [ -f "$d" ] || no "it cannot be put in place: $x"
 "#;
 
 impl Host {
@@ -159,7 +162,7 @@ impl Host {
             "t={} d={} h={} o={} m={} v={} n={}\n{}{HAS_DIGEST}{FINISH}",
             quote(temporary),
             quote(dest),
-            Digest::of(&file.content).hex(),
+            file.content.digest().hex(),
             quote(file.owner.as_deref().unwrap_or_default()),
             file.mode.map(|m| format!("{m:o}")).unwrap_or_default(),
             quote(validate.as_deref().unwrap_or_default()),

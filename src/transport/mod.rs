@@ -33,7 +33,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{Digest, HostName, RunId};
+use crate::id::{Content, Digest, HostName, RunId};
 use crate::inventory::facts::Facts;
 use crate::secret::Secret;
 
@@ -184,7 +184,7 @@ pub enum Command {
     /// A script's bytes, sent as a file and run by `interpreter` with `args`.
     Script {
         /// The script.
-        content: Arc<Vec<u8>>,
+        content: Arc<Content>,
         /// What runs it (`sh` if the script names none).
         interpreter: Option<String>,
         /// Its arguments.
@@ -295,7 +295,7 @@ pub enum Probe {
 #[derive(Clone, Debug)]
 pub struct Put {
     /// The bytes.
-    pub content: Arc<Vec<u8>>,
+    pub content: Arc<Content>,
     /// Where it goes.
     pub dest: String,
     /// Octal mode, else the former file's, else 0644.
@@ -379,7 +379,7 @@ pub trait Session: Send + Sync {
     /// The journal has the end of these attempts: their traces may go. May be put off and batched.
     fn acknowledge<'a>(&'a self, keys: Vec<LatchKey>) -> Pending<'a, ()>;
 
-    /// Writes a file, whole or not at all. Through a link, if the destination is one.
+    /// Writes a file, whole or not at all, proven by its digest on the far side. Through a link, if the destination is one.
     fn put<'a>(&'a self, file: Put) -> Pending<'a, Result<(), String>>;
 
     /// Reads a file, at most `max_bytes`, into the sink (stream `Out`).

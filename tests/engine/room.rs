@@ -182,7 +182,7 @@ impl Room {
             files: plan
                 .files
                 .keys()
-                .map(|f| (f.clone(), Arc::new(std::fs::read(self.path(f)).unwrap())))
+                .map(|f| (f.clone(), Arc::new(std::fs::read(self.path(f)).unwrap().into())))
                 .collect(),
             secrets: BTreeMap::new(),
             redactor: Redactor::default(),

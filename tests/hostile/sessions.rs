@@ -300,7 +300,7 @@ async fn a_host_that_takes_nothing_and_says_nothing_of_use_is_lost() {
     });
     let session = transport.connect(&endpoint(&host)).await.unwrap();
     let put = Put {
-        content: Arc::new(vec![b'x'; 32 << 20]),
+        content: Arc::new(vec![b'x'; 32 << 20].into()),
         dest: host.dir.path().join("dest").display().to_string(),
         mode: None,
         owner: None,
@@ -430,7 +430,7 @@ async fn a_server_that_lies_over_sftp_costs_the_upload_and_no_more_than_its_limi
             let dest = host.dir.path().join("dest");
             let limit = Duration::from_secs(4);
             let put = Put {
-                content: Arc::new(vec![b'x'; 100_000]),
+                content: Arc::new(vec![b'x'; 100_000].into()),
                 dest: dest.display().to_string(),
                 mode: None,
                 owner: None,

@@ -105,7 +105,7 @@ impl Room {
         let bytes: Vec<u8> = (0..=255_u8).cycle().take(200_000).collect();
         let dest = self.path(&format!("file{nth}"));
         let put = Put {
-            content: Arc::new(bytes.clone()),
+            content: Arc::new(bytes.clone().into()),
             dest: dest.display().to_string(),
             mode: Some(0o600),
             owner: None,

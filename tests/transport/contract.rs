@@ -170,7 +170,7 @@ pub async fn arguments_and_scripts_arrive_as_they_were(room: Room) {
     assert_eq!(run(&session, argv).await.1.out, b"a b..c'd.*.$HOME.");
     let mut script = latched("", "script/1");
     script.command = Command::Script {
-        content: Arc::new(b"#!/bin/sh\nprintf '%s,' \"$@\"; exit 4\n".to_vec()),
+        content: Arc::new(b"#!/bin/sh\nprintf '%s,' \"$@\"; exit 4\n".to_vec().into()),
         interpreter: None,
         args: vec!["x y".to_owned(), "z'".to_owned()],
     };
@@ -478,7 +478,7 @@ pub async fn a_lost_directory_never_proves_that_a_step_did_not_begin(room: Room)
 
 fn put(dest: &Path, content: &[u8]) -> Put {
     Put {
-        content: Arc::new(content.to_vec()),
+        content: Arc::new(content.to_vec().into()),
         dest: dest.display().to_string(),
         mode: None,
         owner: None,
@@ -523,6 +523,18 @@ pub async fn a_file_arrives_whole_with_its_mode_or_not_at_all(room: Room) {
         ..put(&dest, b"bad")
     };
     assert!(session.put(refused).await.unwrap_err().contains("not good"));
+    assert_eq!(std::fs::read(&dest).unwrap(), b"four");
+    let changing = Put {
+        validate: Some("echo more >>{}".to_owned()),
+        ..put(&dest, b"good")
+    };
+    assert!(
+        session
+            .put(changing)
+            .await
+            .unwrap_err()
+            .contains("the validation changed it")
+    );
     assert_eq!(std::fs::read(&dest).unwrap(), b"four");
     let accepted = Put {
         validate: Some("grep -q good {}".to_owned()),

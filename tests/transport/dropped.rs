@@ -67,7 +67,7 @@ async fn an_opening_that_is_dropped_at_any_instant_costs_the_host_no_channel() {
             dropped_after(turns, moment, session.get(&file, 1 << 20, None, &mut kept)).await
         } else {
             let put = Put {
-                content: Arc::new(b"content".to_vec()),
+                content: Arc::new(b"content".to_vec().into()),
                 dest: format!("{file}.{n}"),
                 mode: None,
                 owner: None,

@@ -52,7 +52,7 @@ async fn where_nothing_makes_a_session_the_host_is_attached_and_a_stop_is_unknow
 
 fn put(room: &Room) -> Put {
     Put {
-        content: Arc::new((0..=255_u8).cycle().take(300_000).collect()),
+        content: Arc::new((0..=255_u8).cycle().take(300_000).collect::<Vec<u8>>().into()),
         dest: room.home.join("file").display().to_string(),
         mode: Some(0o640),
         owner: None,
@@ -74,13 +74,13 @@ async fn each_program_that_makes_a_digest_is_enough() {
             .await
             .unwrap_or_else(|why| panic!("{keep}: {why}"));
         let there = std::fs::read(&put.dest).unwrap();
-        assert_eq!(Digest::of(&there), Digest::of(&put.content), "{keep}");
+        assert_eq!(Digest::of(&there), *put.content.digest(), "{keep}");
         // So is asked what stands there: without sha256sum an upload was called failed once it had been written.
         let (how, kept) = run(&session, request(&look::digest(&put.dest))).await;
         let said = String::from_utf8_lossy(&kept.out).into_owned();
         assert_eq!(
             (how, said.trim()),
-            (How::Exited(0), Digest::of(&put.content).hex()),
+            (How::Exited(0), put.content.digest().hex()),
             "{keep}"
         );
         session.leave().await.unwrap();

@@ -402,7 +402,7 @@ async fn a_file_does_not_wait_for_an_sftp_that_the_server_does_not_have() {
             let session = connect(&sshd.endpoint(&fresh_run())).await.unwrap();
             let dest = sshd.home().join(format!("file{n}"));
             let put = Put {
-                content: Arc::new(b"through the shell".to_vec()),
+                content: Arc::new(b"through the shell".to_vec().into()),
                 dest: dest.display().to_string(),
                 mode: None,
                 owner: None,

@@ -92,7 +92,7 @@ async fn a_step_as_another_user_keeps_every_promise(room: Room) {
 
     let dest = dir.path().join("file");
     let put = Put {
-        content: Arc::new(b"content".to_vec()),
+        content: Arc::new(b"content".to_vec().into()),
         dest: dest.display().to_string(),
         mode: Some(0o600),
         owner: None,

@@ -303,7 +303,11 @@ impl Session for Scripted {
                 self.world.leave_for(&self.host, answer.away(), now);
                 return Err(LOST.to_owned());
             }
-            Ok(())
+            // What a host says of its own success is not what proves a file.
+            match done {
+                true => Ok(()),
+                false => Err("the file did not arrive whole".to_owned()),
+            }
         })
     }
 
