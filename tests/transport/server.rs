@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::process::Command as Program;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pitstop::transport::{
@@ -304,6 +305,45 @@ async fn many_hosts_behind_a_dead_bastion_cost_one_limit() {
         assert_eq!(task.await.unwrap(), Some(true));
     }
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
+/// Ten hosts at a time, forty behind a dead bastion: they took four limits, two hundred would have taken twenty.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hosts_whose_turn_comes_later_share_the_failure_of_a_dead_bastion_for_a_while() {
+    let host = Sshd::start();
+    let limit = Duration::from_secs(2);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = Endpoint {
+        port: listener.local_addr().unwrap().port(),
+        connect_timeout: limit,
+        ..host.endpoint(&fresh_run())
+    };
+    let to = Endpoint {
+        jump: Some(Box::new(dead)),
+        connect_timeout: limit,
+        ..host.endpoint(&fresh_run())
+    };
+    let tried = Arc::new(AtomicUsize::new(0));
+    let count = tried.clone();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept() {
+            count.fetch_add(1, Ordering::SeqCst);
+            held.push(stream);
+        }
+    });
+    let transport = SshTransport::new(options());
+    for _ in 0..20 {
+        assert!(transport.connect(&to).await.is_err());
+    }
+    assert_eq!(tried.load(Ordering::SeqCst), 1);
+    // And no longer: it may be back.
+    let end = Instant::now() + limit * 10;
+    while tried.load(Ordering::SeqCst) == 1 && Instant::now() < end {
+        assert!(transport.connect(&to).await.is_err());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(tried.load(Ordering::SeqCst), 2);
 }
 
 /// A server that answers each connection with these bytes, and then with `then`.

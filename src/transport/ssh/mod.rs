@@ -129,7 +129,8 @@ impl SshTransport {
     }
 
     /// The connection to a bastion: one that is open and has room, or a new one. Who waited while a login failed shares that
-    /// failure: a hundred hosts behind a dead bastion cost one limit, not a hundred.
+    /// failure, and so does who asks within as long as it took: hundreds of hosts behind a dead bastion, a few at a time, cost one
+    /// limit or two, not hundreds.
     fn bastion<'a>(&'a self, to: &'a Endpoint) -> Pending<'a, Result<Arc<Connection>, ConnectError>> {
         Box::pin(async move {
             let way = self.way(to)?;
@@ -144,9 +145,10 @@ impl SshTransport {
             if let Some(connection) = roomy.and_then(Weak::upgrade) {
                 return Ok(connection);
             }
-            if let Some((_, error)) = bastion.failed.as_ref().filter(|(at, _)| *at >= asked) {
+            if let Some((_, error)) = bastion.failed.as_ref().filter(|(until, _)| *until >= asked) {
                 return Err(error.clone());
             }
+            let began = Instant::now();
             match self.login(to).await {
                 Ok(connection) => {
                     let connection = Arc::new(connection);
@@ -155,7 +157,8 @@ impl SshTransport {
                     Ok(connection)
                 }
                 Err(error) => {
-                    bastion.failed = Some((Instant::now(), error.clone()));
+                    let now = Instant::now();
+                    bastion.failed = Some((now + (now - began), error.clone()));
                     Err(error)
                 }
             }
@@ -186,6 +189,7 @@ impl SshTransport {
 struct Bastion {
     /// Held weakly: each ends with the last of its hosts.
     open: Vec<Weak<Connection>>,
+    /// How the last login failed, and until when that is believed.
     failed: Option<(Instant, ConnectError)>,
 }
 
