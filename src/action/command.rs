@@ -25,7 +25,7 @@ pub(super) async fn run(job: &Job, command: &Command, hands: &Hands, sink: &mut 
     loop {
         let session = match hands.session(&job.on).await {
             Ok(session) => session,
-            Err(error) => return End::Unreachable(error.to_string()),
+            Err(error) => return End::Unreachable(error.advised()),
         };
         let left = job.timeout.saturating_sub(began.elapsed());
         let how = session.run(request(job, command, left), sink).await;
@@ -45,7 +45,7 @@ pub(super) async fn run(job: &Job, command: &Command, hands: &Hands, sink: &mut 
                     return End::Unreachable(why);
                 }
                 if let Err(error) = hands.reopen(&job.on, left.min(ASK_AT_LEAST)).await {
-                    return End::Unreachable(format!("{why}; {error}"));
+                    return End::Unreachable(format!("{why}; {}", error.advised()));
                 }
                 if began.elapsed() >= job.timeout {
                     return End::Unreachable(why);

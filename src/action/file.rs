@@ -101,7 +101,7 @@ pub async fn capture(job: &Job, dest: &str, hands: &Hands) -> Result<Former, End
             "cannot look at {dest}: {}",
             String::from_utf8_lossy(&answer.err).trim()
         ))),
-        (other, _) => Err(End::Unreachable(format!("cannot look at {dest}: {other:?}"))),
+        (other, _) => Err(End::Unreachable(format!("cannot look at {dest}: {}", other.words()))),
     }
 }
 
@@ -206,12 +206,15 @@ pub(super) async fn restore(
             Ok(session) => session,
             Err(end) => return Done::end(end),
         };
+        let mut said = Memory::of_words();
         let how = session
-            .run(plain(job, format!("rm -f -- {}", quote(dest))), &mut Memory::of_words())
+            .run(plain(job, format!("rm -f -- {}", quote(dest))), &mut said)
             .await;
+        let words = String::from_utf8_lossy(&said.err).trim().to_owned();
         return Done::end(match how {
             How::Exited(0) => End::Good,
-            other => End::Failed(format!("{dest} cannot be removed: {other:?}")),
+            How::Exited(_) if !words.is_empty() => End::Failed(format!("{dest} cannot be removed: {words}")),
+            other => End::Failed(format!("{dest} cannot be removed: {}", other.words())),
         });
     };
     put(
@@ -262,7 +265,7 @@ async fn stands(job: &Job, session: &dyn Session, path: &str) -> Result<Option<S
             Ok(said.split_whitespace().next().map(str::to_owned))
         }
         How::Exited(_) => Ok(None),
-        other => Err(format!("{other:?}")),
+        other => Err(other.words()),
     }
 }
 
@@ -270,7 +273,7 @@ async fn session(job: &Job, hands: &Hands) -> Result<Arc<dyn Session>, End> {
     hands
         .session(&job.on)
         .await
-        .map_err(|error| End::Unreachable(error.to_string()))
+        .map_err(|error| End::Unreachable(error.advised()))
 }
 
 /// A read-only look at the host beside the step itself.

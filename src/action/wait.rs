@@ -67,7 +67,7 @@ async fn look(job: &Job, script: &str, every: Duration, hands: &Hands, not_yet: 
                     why
                 }
             },
-            Err(error) if !error.transient => return Done::end(End::Unreachable(error.to_string())),
+            Err(error) if !error.transient => return Done::end(End::Unreachable(error.advised())),
             Err(error) => error.to_string(),
         };
         if let Some(end) = pause(job, began, every, hands, &why).await {
@@ -83,7 +83,7 @@ pub(super) async fn connection(job: &Job, every: Duration, hands: &Hands) -> Don
         hands.close(&job.on).await;
         let why = match hands.session(&job.on).await {
             Ok(_) => return Done::end(End::Good),
-            Err(error) if !error.transient => return Done::end(End::Unreachable(error.to_string())),
+            Err(error) if !error.transient => return Done::end(End::Unreachable(error.advised())),
             Err(error) => error.to_string(),
         };
         if let Some(end) = pause(job, began, every, hands, &why).await {

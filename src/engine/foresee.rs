@@ -349,7 +349,11 @@ fn texts(value: &serde_json::Value, take: &mut dyn FnMut(&str)) {
 pub(super) fn said(end: End) -> String {
     match end {
         End::Failed(why) | End::Unreachable(why) | End::Unknown { why, .. } => why,
-        other => format!("{other:?}"),
+        End::Exited(status) => format!("exit code {status}"),
+        End::TimedOut => "it was not done in time".to_owned(),
+        End::Cancelled => "it was stopped".to_owned(),
+        End::NeverBegan | End::PassedOver => "it never began".to_owned(),
+        End::Good => String::new(),
     }
 }
 

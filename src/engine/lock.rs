@@ -79,7 +79,7 @@ pub(super) async fn enter(
     lock: Option<LockNote>,
     become_users: &BTreeSet<String>,
 ) -> Result<Box<Reached>, String> {
-    let session = hands.enter(host).await.map_err(|e| format!("{e} ({})", e.help))?;
+    let session = hands.enter(host).await.map_err(|e| e.advised())?;
     for user in become_users {
         privilege(&*session, user).await?;
     }

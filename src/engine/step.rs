@@ -120,7 +120,7 @@ impl Driver {
                         together = session.takes_several();
                         Ok(session.facts().clone())
                     }
-                    Err(e) => Err(format!("{e} ({})", e.help)),
+                    Err(e) => Err(e.advised()),
                 };
                 on.clone_from(host);
                 if place.is_ok() {

@@ -139,6 +139,14 @@ pub struct ConnectError {
     pub touched: bool,
 }
 
+impl ConnectError {
+    /// What happened, and what a person can do next.
+    #[must_use]
+    pub fn advised(&self) -> String {
+        format!("{self} ({})", self.help)
+    }
+}
+
 /// Reaches hosts.
 pub trait Transport: Send + Sync {
     /// Logs in, reads the facts, makes the run's directory on the host. Every phase has a limit; the whole ends.
@@ -270,6 +278,19 @@ pub enum How {
     NotSent(String),
     /// It was sent and its end cannot be learnt, or it may still run.
     Unknown(String),
+}
+
+impl How {
+    /// In words, where it is no good end.
+    #[must_use]
+    pub fn words(self) -> String {
+        match self {
+            Self::Exited(status) => format!("exit code {status}"),
+            Self::TimedOut => "it was not done in time".to_owned(),
+            Self::Cancelled => "it was stopped".to_owned(),
+            Self::NotSent(why) | Self::Unknown(why) => why,
+        }
+    }
 }
 
 /// What a host proves about a latched attempt.
