@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use pitstop::runbook::Value;
 use pitstop::runbook::expr::{Expr, Mode, Scope, Template};
 
-fn scope() -> Scope {
+fn scope() -> Scope<'static> {
     let mut scope = Scope::new();
     let map: BTreeMap<String, Value> = [
         ("name".to_owned(), Value::Text("web1".to_owned())),
