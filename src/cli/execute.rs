@@ -25,11 +25,13 @@ use crate::journal::store::RunFolder;
 use crate::journal::{Journal, Record};
 use crate::plan::Plan;
 use crate::plan::page::{self, duration};
+use crate::plan::reads::reads_fact;
 use crate::provider::{self, Sources};
 use crate::report::foreseen;
 use crate::report::record::ChangeRecord;
 use crate::run::event::{Answer, Event, Verdict};
 use crate::secret::{Redactor, Secret};
+use crate::transport::{SshOptions, SshTransport};
 use crate::window::Freeze;
 
 use super::console::{Console, Output, controller};
@@ -200,8 +202,16 @@ pub fn execute(job: Job, journal: Journal, how: How, console: &Console, runtime:
     };
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let mut hands = Hands::new(Arc::clone(&clock), Tls::platform());
-    let keys = job.passphrases;
-    reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id, &job.ssh, keys)?;
+    let files = load_files(&plan, &job.folder)?;
+    let dry = matches!(how, How::Start { dry: true, .. });
+    let options = SshOptions {
+        passphrases: job.passphrases,
+        // A dry run shows it of each host.
+        virtual_: dry || reads_fact(&plan, &files, "virtual"),
+        ..SshOptions::from_env()
+    };
+    let ssh = SshTransport::new(options);
+    reach::add_all(&mut hands, &plan, &job.secrets, &job.root, &job.id, &job.ssh, ssh)?;
     let (send, signals) = mpsc::unbounded_channel();
     let mut folders = vec![job.folder.approvals()];
     folders.extend(job.approvals.iter().cloned());
@@ -216,7 +226,7 @@ pub fn execute(job: Job, journal: Journal, how: How, console: &Console, runtime:
         })
     };
     let setup = Setup {
-        files: load_files(&plan, &job.folder)?,
+        files,
         plan: Arc::clone(&plan),
         digest: job.digest,
         id: job.id,

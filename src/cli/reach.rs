@@ -50,12 +50,9 @@ pub fn add_all(
     root: &Path,
     run: &RunId,
     config: &SshConfig,
-    passphrases: BTreeMap<PathBuf, Secret>,
+    ssh: SshTransport,
 ) -> Result<(), Problem> {
-    let ssh = Arc::new(SshTransport::new(SshOptions {
-        passphrases,
-        ..SshOptions::from_env()
-    }));
+    let ssh = Arc::new(ssh);
     let local = Arc::new(LocalTransport::new());
     let means = Means {
         hosts: &plan.hosts,

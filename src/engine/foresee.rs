@@ -14,6 +14,7 @@ use super::task::BROKEN;
 use crate::action::{self, End, Former, Hands, Job, Work};
 use crate::id::{Content, HostName};
 use crate::plan::page::unified;
+use crate::plan::reads::texts;
 use crate::plan::{Call, Items, PlannedEach, PlannedPhase, PlannedStep, Stage, Value};
 use crate::run::event::{Event, HostState, Outlook, StepKey};
 use crate::run::line;
@@ -333,16 +334,6 @@ async fn look_at_files(hands: &Arc<Hands>, redactor: &Redactor, all: &mut Forese
                 };
             }
         }
-    }
-}
-
-/// Every text in a value.
-fn texts(value: &serde_json::Value, take: &mut dyn FnMut(&str)) {
-    match value {
-        serde_json::Value::String(text) => take(text),
-        serde_json::Value::Array(items) => items.iter().for_each(|v| texts(v, take)),
-        serde_json::Value::Object(map) => map.values().for_each(|v| texts(v, take)),
-        _ => {}
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Call, Parse, Plan, PlannedHost, PlannedStep, PlannedUndo, TransportKind};
+use super::{Call, Parse, Plan, PlannedHost, PlannedStep, TransportKind};
 
 /// One thing that this build cannot perform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,14 +32,9 @@ impl Lack {
 pub fn lacking(plan: &Plan) -> Vec<Lack> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut add = |what: String, place: Option<String>| found.entry(what).or_default().extend(place);
-    let own = plan.steady_state.iter().map(|step| (String::new(), step));
-    let phases = plan.phases().flat_map(|phase| {
-        let of_stages = phase.stages.each().into_iter().flat_map(|(_, steps)| steps);
-        let all = phase.steady_state.iter().chain(of_stages);
-        all.map(|step| (format!("{}/", phase.id), step))
-    });
-    for (phase, step) in own.chain(phases).filter(|(_, step)| step.skip.is_none()) {
-        for step in with_undo(step) {
+    for (phase, step) in plan.written_steps().filter(|(_, step)| step.skip.is_none()) {
+        let phase = phase.map(|p| format!("{}/", p.id)).unwrap_or_default();
+        for step in step.with_undo() {
             for what in of_step(step) {
                 add(what, Some(format!("{phase}{}", step.id)));
             }
@@ -57,14 +52,6 @@ pub fn lacking(plan: &Plan) -> Vec<Lack> {
         add("`notify`".to_owned(), None);
     }
     found.into_iter().map(|(what, places)| Lack { what, places }).collect()
-}
-
-fn with_undo(step: &PlannedStep) -> impl Iterator<Item = &PlannedStep> {
-    let undo = match &step.undo {
-        PlannedUndo::Steps(steps) => steps.as_slice(),
-        _ => &[],
-    };
-    std::iter::once(step).chain(undo)
 }
 
 /// What of a step this build cannot perform.

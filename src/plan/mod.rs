@@ -14,6 +14,7 @@ pub mod lacking;
 pub mod page;
 mod parts;
 pub use parts::HostIndex;
+pub mod reads;
 mod window;
 
 use std::collections::BTreeMap;

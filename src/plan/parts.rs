@@ -47,6 +47,18 @@ impl Plan {
         })
     }
 
+    /// Every step that is written, with its phase (the run's own steady state has none): also those that are left out. The steps
+    /// of an undo are in [`PlannedStep::with_undo`].
+    pub fn written_steps(&self) -> impl Iterator<Item = (Option<&PlannedPhase>, &PlannedStep)> {
+        let own = self.steady_state.iter().map(|step| (None, step));
+        let of_phases = self.phases().flat_map(|phase| {
+            let of_stages = phase.stages.each().into_iter().flat_map(|(_, steps)| steps);
+            let all = phase.steady_state.iter().chain(of_stages);
+            all.map(move |step| (Some(phase), step))
+        });
+        own.chain(of_phases)
+    }
+
     /// Every host that some phase works on; its own order would cost more than all the rest of a large plan.
     pub fn worked_hosts(&self) -> HashSet<&HostName> {
         self.phases().flat_map(|p| &p.hosts).collect()
@@ -105,6 +117,17 @@ impl Plan {
             return list.iter().find(|s| s.id == id);
         }
         self.steps(phase, stage).iter().find(|s| s.id == id)
+    }
+}
+
+impl PlannedStep {
+    /// Itself and the steps that take it back.
+    pub fn with_undo(&self) -> impl Iterator<Item = &Self> {
+        let undo = match &self.undo {
+            PlannedUndo::Steps(steps) => steps.as_slice(),
+            _ => &[],
+        };
+        std::iter::once(self).chain(undo)
     }
 }
 

@@ -67,6 +67,8 @@ pub(super) struct Lane {
 pub(super) struct About<'a> {
     /// As whom we are logged in.
     pub(super) user: Option<&'a str>,
+    /// Ask what kind of machine it is: a program has to be started for it.
+    pub(super) virtual_: bool,
 }
 
 /// What a lane's opening told.
@@ -148,8 +150,10 @@ impl Lane {
             quote(&privilege.shell),
             run.map_or("", RunId::as_str)
         );
-        if let Some(About { user }) = facts {
-            text.push_str(&format!("_facts {nonce} {}\n", user.map(quote).unwrap_or_default()));
+        if let Some(About { user, virtual_ }) = facts {
+            let user = quote(user.unwrap_or_default());
+            let virtual_ = if virtual_ { "virtual" } else { "" };
+            text.push_str(&format!("_facts {nonce} {user} {virtual_}\n"));
         }
         channel.send(text);
         let finder = Regex::new(&nonce).map_err(|e| format!("the nonce is odd: {e}"))?;

@@ -27,7 +27,11 @@ _sid() {
 _open() { # nonce shell run (none: the run has left)
   trap : HUP INT QUIT TERM
   IFS=' 	
-'; _sh=$2; _u=$(umask); umask 077; _d=
+'; _sh=$2; _d=
+  # One subshell tells both: the umask, and whether subshells are processes.
+  _u=$(umask; _x=; read -r _x 2>/dev/null </proc/self/stat; echo "${_x%% *}"); _w=${_u#*"
+"}; _u=${_u%%"
+"*}; umask 077
   _b=-; read -r _b 2>/dev/null </proc/sys/kernel/random/boot_id
   _sid
   [ "$_sid" ] || { echo "$1 L none $_b no-setsid"; return; }
@@ -46,7 +50,7 @@ _open() { # nonce shell run (none: the run has left)
   [ "$_d" ] || { echo "$1 L none $_b no-place"; return; }
   # A lane that leads a session and whose subshells are processes can run by itself what changes nothing: everything of it is found.
   _l=-; read -r _x 2>/dev/null </proc/$$/stat && { _x=${_x##*\) }; set -- "$1" $_x; [ "$5" = $$ ] && _l=$$/${21}; }
-  ( read -r _x </proc/self/stat; [ "$_x" ] && [ "${_x%% *}" != $$ ] ) 2>/dev/null || _l=-
+  [ "$_w" ] && [ "$_w" != $$ ] || _l=-
   set -C
   echo "$1 L $_y $_b $_l $_d"
 }
@@ -61,6 +65,9 @@ _s() { # nonce key command nonce
 }
 # The ANSWER of both: the beginning of each stream, and the status.
 _said() { # nonce
+  # In one write, where a step says nothing: each wakes the server and us.
+  [ -s "$_f.o" ] || [ -s "$_f.e" ] || { echo "$1 O
+$1 E ${_e:-?}"; return; }
   [ -s "$_f.o" ] && dd if="$_f.o" bs=65536 count=1 2>/dev/null
   echo "$1 O"
   [ -s "$_f.e" ] && dd if="$_f.e" bs=65536 count=1 2>/dev/null
@@ -154,15 +161,19 @@ _a() { # nonce keys...
 _z() { rm -rf "${_d:?}"; rmdir "${_d%/*}" 2>/dev/null; if [ -e "$_d" ]; then echo "$1 Z left"; else echo "$1 Z gone"; fi; }
 
 # FACTS: what the host says about itself; a program is started only for what no file says.
-_facts() { # nonce [user, if that is known]
-  ( set +C
+_facts() { # nonce user-or-nothing virtual-or-nothing
+  ( set +C; _w="
+"
   _x=; _y=; read -r _x </proc/sys/kernel/ostype; read -r _y </proc/sys/kernel/osrelease
-  echo "os=${_x:-$(uname -s)}"; echo "kernel=${_y:-$(uname -r)}"; echo "user=${2:-$(id -un)}"
-  _x=; read -r _x </etc/machine-id; echo "machine=$_x"
-  for _x in /etc/ssh/ssh_host_*_key.pub; do read -r _y _z _w <"$_x" && echo "key=$_z"; done
-  _x=; read -r _x </run/systemd/container || _x=$(systemd-detect-virt) || { [ "$_x" ] || { { [ -e /.dockerenv ] || [ -e /run/.containerenv ]; } && _x=container; }; }
-  echo "virtual=$_x"
-  [ -r /etc/os-release ] && { ID= VERSION_ID= ID_LIKE=; . /etc/os-release; echo "distro=$ID"; echo "version=$VERSION_ID"; echo "like=$ID_LIKE"; }
+  _z="os=${_x:-$(uname -s)}${_w}kernel=${_y:-$(uname -r)}${_w}user=${2:-$(id -un)}"
+  _x=; read -r _x </etc/machine-id; _z="$_z${_w}machine=$_x"
+  for _x in /etc/ssh/ssh_host_*_key.pub; do read -r _y _e _n <"$_x" && _z="$_z${_w}key=$_e"; done
+  if [ "$3" ]; then
+    _x=; read -r _x </run/systemd/container || _x=$(systemd-detect-virt) || { [ "$_x" ] || { { [ -e /.dockerenv ] || [ -e /run/.containerenv ]; } && _x=container; }; }
+    _z="$_z${_w}virtual=$_x"
+  fi
+  echo "$_z"
+  [ -r /etc/os-release ] && { ID= VERSION_ID= ID_LIKE=; . /etc/os-release; echo "distro=$ID${_w}version=$VERSION_ID${_w}like=$ID_LIKE"; }
   ) </dev/null 2>/dev/null
   echo "$1 F"
 }

@@ -69,13 +69,22 @@ impl Transport for LocalTransport {
                 home: self.home.clone(),
                 terminal: AtomicBool::new(false),
             });
-            let host = Host::begin(channels, to, true, About { user: None }, |facts, hello| {
-                match &self.home {
-                    // Another home stands for another machine: it has a lock of its own.
-                    Some(home) => facts.machine = format!("{} {}", facts.machine, home.display()),
-                    None => add_first_key(facts, hello),
-                }
-            })
+            let host = Host::begin(
+                channels,
+                to,
+                true,
+                About {
+                    user: None,
+                    virtual_: true,
+                },
+                |facts, hello| {
+                    match &self.home {
+                        // Another home stands for another machine: it has a lock of its own.
+                        Some(home) => facts.machine = format!("{} {}", facts.machine, home.display()),
+                        None => add_first_key(facts, hello),
+                    }
+                },
+            )
             .await?;
             Ok(Arc::new(host) as Arc<dyn Session>)
         })

@@ -99,6 +99,7 @@ fn setup(fleet: &Fleet, plan: &Plan, folder: &RunFolder, id: &RunId, journal: Jo
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let options = SshOptions {
         latch,
+        virtual_: false,
         agent: None,
         home: Some(fleet.path("operator")),
         user: None,

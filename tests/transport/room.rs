@@ -45,6 +45,7 @@ pub struct Room {
 pub fn options() -> SshOptions {
     SshOptions {
         latch: true,
+        virtual_: true,
         agent: None,
         home: None,
         user: None,

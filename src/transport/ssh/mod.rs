@@ -51,6 +51,8 @@ pub const KEEPALIVE: Duration = Duration::from_secs(15);
 pub struct SshOptions {
     /// Start changing steps under the latch. False only in tests that show what happens without it.
     pub latch: bool,
+    /// Learn what kind of machine each host is: on most hosts the only fact for which a program is started.
+    pub virtual_: bool,
     /// The agent's socket.
     pub agent: Option<PathBuf>,
     /// Home directory: default keys and `known_hosts`.
@@ -72,6 +74,7 @@ impl SshOptions {
         let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
         Self {
             latch: true,
+            virtual_: true,
             agent: var("SSH_AUTH_SOCK").map(PathBuf::from),
             home: var("HOME").map(PathBuf::from),
             user: var("USER")
@@ -233,7 +236,10 @@ impl Transport for SshTransport {
                 channels,
                 to,
                 self.options.latch,
-                About { user: Some(&user) },
+                About {
+                    user: Some(&user),
+                    virtual_: self.options.virtual_,
+                },
                 |facts, hello| {
                     facts.host_key = learnt.host_key;
                     facts.algorithms = learnt.algorithms;
