@@ -19,6 +19,8 @@ const FORMER_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) struct Upload<'a> {
     pub content: &'a Arc<Content>,
+    /// What must still stand there when it is put in place; `None`: whatever does.
+    pub instead_of: Option<&'a Digest>,
     pub dest: &'a str,
     pub mode: Option<u32>,
     pub owner: Option<&'a str>,
@@ -35,9 +37,9 @@ pub struct Former {
 }
 
 /// Collects bytes in memory, so many of each stream; a host that says more is not believed to be short.
-struct Memory {
-    out: Vec<u8>,
-    err: Vec<u8>,
+pub(super) struct Memory {
+    pub out: Vec<u8>,
+    pub err: Vec<u8>,
     most: usize,
 }
 
@@ -47,7 +49,7 @@ impl Memory {
         Self::of(64 << 10)
     }
 
-    fn of(most: usize) -> Self {
+    pub fn of(most: usize) -> Self {
         let (out, err) = Default::default();
         Self { out, err, most }
     }
@@ -74,7 +76,7 @@ impl Sink for Memory {
 ///
 /// # Errors
 /// When it cannot be read, or is too large to be kept: then the upload must not begin.
-pub async fn capture(job: &Job, dest: &str, hands: &Hands) -> Result<Former, End> {
+pub(super) async fn capture(job: &Job, dest: &str, hands: &Hands) -> Result<Former, End> {
     let session = session(job, hands).await?;
     let mut answer = Memory::of_words();
     let look = look::kind_and_mode(dest);
@@ -127,8 +129,16 @@ pub(super) async fn put(job: &Job, file: &Upload<'_>, hands: &Hands) -> Done {
         return Done {
             end: End::Good,
             unchanged: true,
+            rc: None,
             more,
         };
+    }
+    if let Some(former) = file.instead_of
+        && there(job, &*session, file.dest).await.as_deref() != Some(former.hex())
+    {
+        // Nothing was sent, so nothing is owed: taking it back would undo what the other one wrote.
+        let why = format!("{} was changed by somebody else meanwhile", file.dest);
+        return Done::end(End::Unreachable(why));
     }
     let put = Put {
         content: Arc::clone(file.content),
@@ -146,6 +156,7 @@ pub(super) async fn put(job: &Job, file: &Upload<'_>, hands: &Hands) -> Done {
     Done {
         end,
         unchanged: false,
+        rc: None,
         more,
     }
 }
@@ -221,6 +232,7 @@ pub(super) async fn restore(
         job,
         &Upload {
             content,
+            instead_of: None,
             dest,
             mode,
             owner: None,

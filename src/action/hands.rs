@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use crate::clock::Clock;
 use crate::http::{Client, Tls};
 use crate::id::HostName;
-use crate::transport::{ConnectError, Endpoint, Session, Transport};
+use crate::transport::{ConnectError, Endpoint, Met, Session, Transport};
 
 /// Descriptors that are not for hosts: the journal, locks, spools, the runtime's own.
 const DESCRIPTORS_KEPT: u64 = 32;
@@ -132,6 +132,7 @@ impl Hands {
             help: "make the plan again: pitstop plan".to_owned(),
             transient: false,
             touched: false,
+            met: Met::Nothing,
         })?;
         let mut slot = hand.session.lock().await;
         if let Some(held) = &*slot {

@@ -3,10 +3,16 @@
 //! Owns: what each action does on a host and what proves its success. Must not: render templates, decide what comes next, or
 //! write the journal.
 
+pub mod baseline;
 mod command;
+mod edit;
 mod file;
 pub mod hands;
 mod http;
+pub mod packages;
+pub mod proven;
+pub mod reboot;
+pub mod service;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -16,12 +22,16 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use self::hands::{FEWEST_DESCRIPTORS, Hands, KEPT_OPEN};
-use crate::id::{Content, HostName};
+use crate::id::{Content, Digest, HostName};
 use crate::plan::Value;
 use crate::secret::Secret;
 use crate::transport::{Command, LatchKey, Sink};
 
-pub use self::file::{Former, capture};
+pub use self::file::Former;
+use self::file::Memory;
+use self::packages::Scan;
+use self::proven::Proven;
+use self::reboot::Reboot;
 
 /// One attempt of one step, rendered.
 #[derive(Clone, Debug)]
@@ -67,6 +77,35 @@ pub enum Work {
         owner: Option<String>,
         /// A command that must accept it.
         validate: Option<String>,
+    },
+    /// Edit a file.
+    Edit {
+        /// Which.
+        file: String,
+        /// An expression.
+        find: String,
+        /// What stands there afterwards.
+        put: String,
+        /// How many places must match.
+        count: u32,
+        /// What the file was when it was looked at; `None`: it was not.
+        former: Option<Former>,
+    },
+    /// Do what proves itself.
+    Prove {
+        /// What.
+        action: Arc<dyn Proven>,
+        /// The state that was captured; `None`: it was not looked at.
+        former: Option<String>,
+    },
+    /// List updates.
+    Scan(Arc<Scan>),
+    /// Restart the host.
+    Reboot {
+        /// How.
+        reboot: Reboot,
+        /// The state that was captured; `None`: it was not looked at.
+        former: Option<String>,
     },
     /// Put back what an upload found; `None`: there was no file.
     Restore {
@@ -157,6 +196,8 @@ pub struct Done {
     pub end: End,
     /// True if it proves that it changed nothing.
     pub unchanged: bool,
+    /// The exit status of a command whose end is not the whole verdict.
+    pub rc: Option<i32>,
     /// Result fields of the action.
     pub more: BTreeMap<String, Value>,
 }
@@ -166,6 +207,7 @@ impl Done {
         Self {
             end,
             unchanged: false,
+            rc: None,
             more: BTreeMap::new(),
         }
     }
@@ -184,6 +226,7 @@ pub async fn perform(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
         } => {
             let file = file::Upload {
                 content,
+                instead_of: None,
                 dest,
                 mode: *mode,
                 owner: owner.as_deref(),
@@ -191,6 +234,32 @@ pub async fn perform(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
             };
             file::put(job, &file, hands).await
         }
+        Work::Edit {
+            file,
+            find,
+            former: None,
+            ..
+        } => proven::unseen_edit(job, file, find, hands, sink).await,
+        Work::Edit { file, former, .. } => match work_of_edit(&job.work) {
+            Ok((content, places)) => {
+                let former = former.as_ref().and_then(|f| f.content.as_deref()).map(Digest::of);
+                let upload = file::Upload {
+                    content: &content,
+                    instead_of: former.as_ref(),
+                    dest: file,
+                    mode: None,
+                    owner: None,
+                    validate: None,
+                };
+                let mut done = file::put(job, &upload, hands).await;
+                done.more = [("matches".to_owned(), Value::Int(places.into()))].into();
+                done
+            }
+            Err(why) => Done::end(End::Failed(why)),
+        },
+        Work::Scan(scan) => proven::scan(job, scan, hands, sink).await,
+        Work::Reboot { reboot, former } => reboot.perform(job, former.as_deref(), hands, sink).await,
+        Work::Prove { action, former } => proven::perform(job, &**action, former.as_deref(), hands, sink).await,
         Work::Restore { former, mode, dest } => file::restore(job, former.as_ref(), *mode, dest, hands).await,
         Work::Get { src, max_bytes } => file::get(job, src, *max_bytes, hands, sink).await,
         Work::Http {
@@ -205,6 +274,70 @@ pub async fn perform(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
         Work::WaitPath { path, every } => wait::path(job, path, *every, hands).await,
         Work::WaitConnection { every } => wait::connection(job, *every, hands).await,
         Work::WaitTime(time) => wait::time(job, *time, hands).await,
+    }
+}
+
+/// What an edited file becomes, and how many places were edited.
+///
+/// # Errors
+/// When the file was not seen, is not there, or other places match than were said.
+pub fn work_of_edit(work: &Work) -> Result<(Arc<Content>, u32), String> {
+    let Work::Edit {
+        file,
+        find,
+        put,
+        count,
+        former: Some(former),
+    } = work
+    else {
+        return Err("the file was not looked at before".to_owned());
+    };
+    let content = former
+        .content
+        .as_deref()
+        .ok_or_else(|| format!("there is no file {file}"))?;
+    let (after, places) = edit::edited(content, find, put, *count).map_err(|why| format!("{file}: {why}"))?;
+    Ok((Arc::new(after.into()), places))
+}
+
+/// What is looked at before a step, so that there is a way back.
+#[derive(Clone, Debug)]
+pub enum Capture {
+    /// A file: its content and mode. One that is edited is not looked at on a scripted host.
+    File {
+        /// Which.
+        path: String,
+        /// It is edited, so it must be there.
+        edited: bool,
+    },
+    /// What this script prints: the state that an action may change.
+    State(String),
+}
+
+/// Looks at it. Repeatable; changes nothing. A scripted host has no state that could be looked at: nothing.
+///
+/// # Errors
+/// When it cannot be seen, or is too large to be kept: then the step must not begin.
+pub async fn capture(job: &Job, what: &Capture, hands: &Hands) -> Result<Option<Former>, String> {
+    let words = |end| match end {
+        End::Failed(why) | End::Unreachable(why) | End::Unknown { why, .. } => why,
+        other => format!("{other:?}"),
+    };
+    let session = hands.session(&job.on).await.map_err(|e| e.advised())?;
+    if !session.has_shell() {
+        return Err(proven::NO_SHELL.to_owned());
+    }
+    match what {
+        // A scripted host has no files but those that were put there.
+        Capture::File { edited: true, .. } | Capture::State(_) if session.is_scripted() => Ok(None),
+        Capture::File { path, .. } => file::capture(job, path, hands).await.map(Some).map_err(words),
+        Capture::State(script) => {
+            let state = proven::look(job, script.clone(), hands).await?;
+            Ok(Some(Former {
+                content: Some(state.into_bytes()),
+                mode: None,
+            }))
+        }
     }
 }
 
@@ -229,6 +362,14 @@ pub async fn recover(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
         Work::Command(_) if job.latch.is_some() => Done::end(command::recover(job, hands, sink).await),
         // The rename is the one moment of an upload: the file is there whole, or nothing of it is.
         Work::Put { content, dest, .. } => file::landed(job, content, dest, hands).await,
+        Work::Edit { file, .. } => match work_of_edit(&job.work) {
+            Ok((content, _)) => file::landed(job, &content, file, hands).await,
+            Err(why) => Done::end(End::Unknown { why, stopped: true }),
+        },
+        Work::Reboot { reboot, former } => reboot.recover(job, former.as_deref(), hands, sink).await,
+        Work::Prove { action, former } if job.latch.is_some() => {
+            proven::recover(job, &**action, former.as_deref(), hands, sink).await
+        }
         Work::Restore { former, mode, dest } => file::restore(job, former.as_ref(), *mode, dest, hands).await,
         _ => Done::end(End::Unknown {
             why: "it leaves no trace that could be asked for".to_owned(),

@@ -15,8 +15,8 @@ use crate::plan::{PlannedHost, TransportKind};
 use crate::secret::Secret;
 use crate::text::terminal_line;
 use crate::transport::{
-    CMD, Command, ConnectError, Endpoint, How, LocalTransport, Method, NO_SHELL, Request, Session, Sink, SshOptions,
-    SshTransport, Stream, Transport,
+    CMD, Command, ConnectError, Endpoint, How, LocalTransport, Met, Method, NO_SHELL, Request, Session, Sink,
+    SshOptions, SshTransport, Stream, Transport,
 };
 
 use super::console::Console;
@@ -291,6 +291,7 @@ async fn become_user(session: &dyn Session, to: &Endpoint, user: &str) -> Result
         help: format!("{rule}, or correct `become` of the inventory: user, method, password"),
         transient: false,
         touched: true,
+        met: Met::Server,
     })
 }
 

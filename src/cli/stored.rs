@@ -9,8 +9,8 @@ use crate::clock::{Clock as _, RealClock};
 use crate::id::{Digest, HostName, RunId};
 use crate::journal::store::{RunFolder, Store};
 use crate::journal::{self, Read};
-use crate::plan::Plan;
-use crate::plan::page::{Found, Learnt, PastRun, shown};
+use crate::plan::page::{Found, Learnt, PastRun, Rollback, shown};
+use crate::plan::{Plan, Value};
 use crate::report::record::{ChainHead, ChangeRecord, record};
 use crate::run::event::{Event, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
@@ -200,7 +200,7 @@ pub fn learnt(console: &Console, run: &str, plan: &Plan, digest: &Digest) -> Res
     }
     let at = stored.last();
     let age = at.map_or(0, |at| RealClock.now().duration_since(at).as_millis());
-    let mut results = Vec::new();
+    let (mut results, mut rollback) = (Vec::new(), Vec::new());
     for fact in &stored.read.facts {
         let Event::Settled { key, outcome, result } = &fact.event else {
             continue;
@@ -209,9 +209,33 @@ pub fn learnt(console: &Console, run: &str, plan: &Plan, digest: &Digest) -> Res
         let Some(step) = step.filter(|s| s.read_only) else {
             continue;
         };
+        if let (Some(Value::Map(found)), Some(host)) = (result.more.get("rollback"), &key.host) {
+            let whole = |name: &str| match found.get(name) {
+                Some(Value::Int(n)) => u64::try_from(*n).unwrap_or(0),
+                _ => 0,
+            };
+            let missing = match found.get("missing") {
+                Some(Value::List(items)) => items.iter().map(Value::plain).collect(),
+                _ => Vec::new(),
+            };
+            rollback.push(Rollback {
+                host: host.to_string(),
+                possible: whole("possible"),
+                of: whole("of"),
+                missing,
+            });
+        }
         let said = match &result.value {
             Some(value) => shown(value),
             None if !result.why.is_empty() => result.why.clone(),
+            None if result.more.contains_key("changes") => result
+                .more
+                .get("changes")
+                .map(Value::plain)
+                .unwrap_or_default()
+                .chars()
+                .take(200)
+                .collect(),
             None => result.stdout.text.lines().next().unwrap_or_default().to_owned(),
         };
         results.push(Found {
@@ -230,6 +254,7 @@ pub fn learnt(console: &Console, run: &str, plan: &Plan, digest: &Digest) -> Res
         same_plan: stored.digest == *digest,
         hosts: stored.run.facts.iter().map(|(h, f)| (h.clone(), f.clone())).collect(),
         results,
+        rollback,
     })
 }
 

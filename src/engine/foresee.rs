@@ -9,9 +9,12 @@ use std::sync::Arc;
 use super::EngineError;
 use super::drive::Driver;
 use super::each::reads_item;
+use super::found::noted;
 use super::render::{self, Materials};
 use super::task::BROKEN;
-use crate::action::{self, End, Former, Hands, Job, Work};
+use crate::action::proven::Proven;
+use crate::action::reboot::{self, Reboot};
+use crate::action::{self, Capture, Former, Hands, Job, Work};
 use crate::id::{Content, HostName};
 use crate::plan::page::unified;
 use crate::plan::reads::texts;
@@ -21,7 +24,7 @@ use crate::run::line;
 use crate::runbook::expr::{Read, Scope, Val, reads};
 use crate::secret::Redactor;
 
-/// Files that are looked at on hosts at one time.
+/// Looks at hosts at one time.
 const LOOK_AT_ONCE: usize = 32;
 /// Larger files are compared by their size only, bytes.
 const COMPARE_MAX: usize = 256 * 1024;
@@ -30,14 +33,25 @@ const LINES_MAX: usize = 200;
 /// Records that are written at one time.
 const RECORD_AT_ONCE: usize = 500;
 
-/// A file that an upload would write: how it is now is still to be asked.
+/// What a step would find on its host: to be asked before the dry run ends.
 struct Look {
     /// Which of the outlooks says it.
     nth: usize,
     job: Job,
-    dest: String,
-    after: Arc<Content>,
-    mode: Option<u32>,
+    what: Capture,
+    then: Then,
+}
+
+/// What is made of it.
+enum Then {
+    /// This is put there.
+    Put(Arc<Content>, Option<u32>),
+    /// The file is edited: the work, which lacks the file.
+    Edit(Work),
+    /// It is done from that state.
+    Do(Arc<dyn Proven>),
+    /// It is restarted.
+    Reboot(Reboot),
 }
 
 /// Everything foreseen so far.
@@ -62,7 +76,7 @@ impl Driver {
             }
         }
         let redactor = self.setup.redactor.clone();
-        look_at_files(&self.hands, &redactor, &mut all).await;
+        look_at_hosts(&self.hands, &redactor, &mut all).await;
         let mut events = all.outlooks.into_iter().map(|(key, outlook)| Event::Foreseen {
             key,
             outlook: outlook.each_text(|text| redactor.redact_text(text)),
@@ -222,6 +236,10 @@ impl Driver {
         let materials = Materials {
             files: &self.setup.files,
             former: None,
+            found: None,
+            of: None,
+            run: &self.setup.id,
+            noted: noted(&self.setup.plan, &key.phase, &step.call),
         };
         let rendered = match render::step(step, scope, &materials) {
             Ok(rendered) => rendered,
@@ -230,22 +248,15 @@ impl Driver {
         let places = line::places(step, key.host.as_ref()).max(1);
         let on = render::place(step, key.host.as_ref(), key.nth % places);
         let mut difference = String::new();
-        if let (
-            Work::Put {
-                content, dest, mode, ..
-            },
-            Some(on),
-        ) = (rendered.work, on.clone())
-        {
+        if let (Some((what, then)), Some(on)) = (looked_at(rendered.work), on.clone()) {
             if step.sensitive {
                 "not shown: the step is sensitive".clone_into(&mut difference);
-            } else {
+            } else if !step.read_only {
                 all.looks.push(Look {
                     nth: all.outlooks.len(),
                     job: self.bare_job(step, key, on),
-                    dest,
-                    after: content,
-                    mode,
+                    what,
+                    then,
                 });
             }
         }
@@ -310,41 +321,101 @@ impl Driver {
     }
 }
 
-/// Asks the hosts how the files are now that would be written.
-async fn look_at_files(hands: &Arc<Hands>, redactor: &Redactor, all: &mut Foreseen) {
+/// What is to be looked at before it can be told what this would do.
+fn looked_at(work: Work) -> Option<(Capture, Then)> {
+    match work {
+        Work::Put {
+            content, dest, mode, ..
+        } => {
+            let what = Capture::File {
+                path: dest,
+                edited: false,
+            };
+            Some((what, Then::Put(content, mode)))
+        }
+        Work::Edit { ref file, .. } => {
+            let what = Capture::File {
+                path: file.clone(),
+                edited: true,
+            };
+            Some((what, Then::Edit(work)))
+        }
+        Work::Prove { action, .. } => Some((Capture::State(action.capture()), Then::Do(action))),
+        Work::Reboot { reboot, .. } => Some((Capture::State(reboot::LOOK.to_owned()), Then::Reboot(reboot))),
+        _ => None,
+    }
+}
+
+/// Asks the hosts how that is now which would be changed.
+async fn look_at_hosts(hands: &Arc<Hands>, redactor: &Redactor, all: &mut Foreseen) {
     let mut looks = std::mem::take(&mut all.looks).into_iter();
     loop {
         let group = looks.by_ref().take(LOOK_AT_ONCE);
         let asked: Vec<_> = group
             .map(|look| {
-                let (hands, job, dest) = (Arc::clone(hands), look.job, look.dest);
-                let task = tokio::spawn(async move { action::capture(&job, &dest, &hands).await.map_err(said) });
-                (look.nth, look.after, look.mode, task)
+                let (hands, job, what) = (Arc::clone(hands), look.job, look.what);
+                let task = tokio::spawn(async move { action::capture(&job, &what, &hands).await });
+                (look.nth, look.then, task)
             })
             .collect();
         if asked.is_empty() {
             return;
         }
-        for (nth, after, mode, task) in asked {
+        for (nth, then, task) in asked {
             let former = task.await.unwrap_or_else(|_| Err(BROKEN.to_owned()));
-            if let Some((_, Outlook::Would { difference, .. })) = all.outlooks.get_mut(nth) {
-                *difference = match former {
-                    Ok(former) => compared(&former, &after, mode, redactor),
-                    Err(why) => format!("how the file is now cannot be known: {why}"),
-                };
+            let Some((_, outlook)) = all.outlooks.get_mut(nth) else {
+                continue;
+            };
+            let told = match former {
+                Ok(Some(former)) => told(then, former, redactor),
+                Ok(None) => Ok(String::new()),
+                Err(why) => Ok(format!("how it is now cannot be known: {why}")),
+            };
+            match (told, &mut *outlook) {
+                (Ok(text), Outlook::Would { difference, .. }) => *difference = text,
+                (Err(why), outlook) => *outlook = Outlook::Fails { why },
+                (Ok(_), _) => {}
             }
         }
     }
 }
 
-pub(super) fn said(end: End) -> String {
-    match end {
-        End::Failed(why) | End::Unreachable(why) | End::Unknown { why, .. } => why,
-        End::Exited(status) => format!("exit code {status}"),
-        End::TimedOut => "it was not done in time".to_owned(),
-        End::Cancelled => "it was stopped".to_owned(),
-        End::NeverBegan | End::PassedOver => "it never began".to_owned(),
-        End::Good => String::new(),
+/// What would become of what is there now.
+///
+/// # Errors
+/// Why the step would fail.
+fn told(then: Then, former: Former, redactor: &Redactor) -> Result<String, String> {
+    match then {
+        Then::Put(after, mode) => Ok(compared(&former, &after, mode, redactor)),
+        Then::Edit(work) => {
+            let Work::Edit {
+                file, find, put, count, ..
+            } = work
+            else {
+                return Ok(String::new());
+            };
+            let work = Work::Edit {
+                file,
+                find,
+                put,
+                count,
+                former: Some(former.clone()),
+            };
+            let (after, _) = action::work_of_edit(&work)?;
+            Ok(compared(&former, &after, None, redactor))
+        }
+        Then::Reboot(reboot) => {
+            let state = String::from_utf8_lossy(former.content.as_deref().unwrap_or_default());
+            Ok(reboot.foreseen(&state))
+        }
+        Then::Do(proven) => {
+            let state = String::from_utf8_lossy(former.content.as_deref().unwrap_or_default());
+            let todo = proven.todo(&state)?;
+            Ok(match todo.script {
+                Some(_) => todo.words,
+                None => "nothing: it is so already".to_owned(),
+            })
+        }
     }
 }
 

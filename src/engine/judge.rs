@@ -31,6 +31,7 @@ pub(super) fn outcome(
 ) -> (Outcome, StepResult) {
     let changes = !step.read_only;
     result.more = done.more;
+    result.rc = done.rc;
     result.changed = changes && !done.unchanged;
     let ended = match done.end {
         End::Good => Ok(()),
@@ -109,6 +110,14 @@ fn own<'a>(step: &'a PlannedStep, key: &'a StepKey, result: &StepResult, scopes:
 
 /// What was seen instead, in a few words.
 fn seen(result: &StepResult) -> String {
+    if let Some(Value::List(changes)) = result.more.get("changes") {
+        let first: Vec<String> = changes.iter().take(3).map(Value::plain).collect();
+        let more = match changes.len().saturating_sub(first.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        return format!(" (seen: {}{more})", first.join("; "));
+    }
     let value = match (&result.value, result.more.get("status")) {
         (Some(Value::Int(n)), _) => n.to_string(),
         (Some(Value::Number(n)), _) => n.to_string(),

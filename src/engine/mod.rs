@@ -7,6 +7,7 @@ mod ask;
 mod drive;
 mod each;
 mod foresee;
+mod found;
 pub mod gate;
 mod judge;
 mod lock;

@@ -196,6 +196,7 @@ impl Driver {
             let mut done = Done {
                 end: End::Good,
                 unchanged: false,
+                rc: None,
                 more: Default::default(),
             };
             tokio::select! {

@@ -40,7 +40,7 @@ impl Driver {
         // Only an upload's content is needed to ask for it; a command is asked for by its key alone.
         let work = match &step.call {
             Call::Run { .. } | Call::Argv { .. } | Call::Script { .. } => Work::Command(Command::Shell(String::new())),
-            _ => self.render(step, &key).map_or(Work::Holds(false), |r| r.work),
+            _ => self.render(step, &key, None).map_or(Work::Holds(false), |r| r.work),
         };
         let mut job = self.job(step, &key, open.on.clone(), &facts, Vec::new(), None, work);
         job.latch = open.latched.then(|| LatchKey::of(&key.in_run(&self.setup.id)));
@@ -52,6 +52,7 @@ impl Driver {
             let done = Done {
                 end: End::Unknown { why, stopped: false },
                 unchanged: false,
+                rc: None,
                 more: Default::default(),
             };
             task.tell(done, Vec::new(), std::time::Duration::ZERO);

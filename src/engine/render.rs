@@ -6,9 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::action::{Former, Work};
-use crate::id::{Content, HostName};
-use crate::plan::{Call, PlannedStep, Value};
+use crate::action::packages::{self, Install, Package, Scan};
+use crate::action::proven::{Proven, Unseen, edit_words};
+use crate::action::reboot::Reboot;
+use crate::action::service::Service;
+use crate::action::{self, Former, Work, baseline};
+use crate::id::{Content, HostName, RunId};
+use crate::plan::{Baseline, BuiltIn, Call, Names, Patch, PatchMode, PlannedStep, PlannedUndo, Value};
 use crate::runbook::duration;
 use crate::runbook::expr::{Expr, ExprError, Mode, Scope, Shell, Template};
 use crate::secret::Secret;
@@ -18,8 +22,16 @@ use crate::transport::Command;
 pub(super) struct Materials<'a> {
     /// Files of the repository, as the plan froze them.
     pub files: &'a BTreeMap<String, Arc<Content>>,
-    /// What an upload found, for its undo.
+    /// What an upload found, or a built-in, for the undo of it.
     pub former: Option<&'a Former>,
+    /// What this step itself found just now.
+    pub found: Option<&'a Former>,
+    /// The call that is taken back, if it is.
+    pub of: Option<&'a Call>,
+    /// The run: what it puts on a host is called after it.
+    pub run: &'a RunId,
+    /// What a baseline notes.
+    pub noted: Option<&'a [String]>,
 }
 
 /// A rendered step.
@@ -34,6 +46,16 @@ pub(super) struct Rendered {
 /// Renders a step; the error says which expression and why.
 pub(super) fn step(step: &PlannedStep, scope: &Scope, materials: &Materials<'_>) -> Result<Rendered, String> {
     let (work, words) = call(&step.call, scope, materials)?;
+    if let Work::Prove {
+        action,
+        former: Some(former),
+    } = &work
+        && let PlannedUndo::Steps(undo) = &step.undo
+        && undo.iter().any(|u| matches!(u.call, Call::Revert { .. }))
+        && let Some(why) = action.no_way_back(former)
+    {
+        return Err(format!("{why}; `undo: {{ none: REASON }}` would go on all the same"));
+    }
     let mut env = Vec::new();
     for (name, value) in &step.env {
         env.push((name.clone(), secret(value, scope)?));
@@ -145,12 +167,143 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
         }
         Call::Manual { text: task } => Ok((Work::Holds(false), text(task, scope)?)),
         // Such a plan is refused before it starts; should one come this far, nothing is done.
-        other @ (Call::Powershell { .. }
-        | Call::BuiltIn(_)
-        | Call::WaitCheck { .. }
-        | Call::Revert { .. }
-        | Call::ByOs { .. }) => Err(format!("this build cannot perform `{}`", other.word())),
+        Call::BuiltIn(BuiltIn::Edit { file, find, put, count }) => {
+            let work = Work::Edit {
+                file: text(file, scope)?,
+                find: find.clone(),
+                put: text(put, scope)?,
+                count: *count,
+                former: materials.found.cloned(),
+            };
+            let words = edit_words(&text(file, scope)?, find);
+            match materials.found.map(|_| action::work_of_edit(&work)) {
+                Some(edited) => edited.map(|_| (work, words)),
+                None => Ok((work, words)),
+            }
+        }
+        Call::BuiltIn(BuiltIn::Patch(patch)) if patch.mode == PatchMode::Scan => {
+            let scan = scan(patch, scope, materials)?;
+            let words = scan.words();
+            Ok((Work::Scan(Arc::new(scan)), words))
+        }
+        Call::BuiltIn(BuiltIn::Baseline(what)) => {
+            let kinds = materials.noted.ok_or("the plan has no step that notes it")?;
+            let words = match what {
+                Baseline::Capture(_) => format!("note {}", kinds.join(", ")),
+                Baseline::Diff(step) => format!("what changed since {step}: {}", kinds.join(", ")),
+            };
+            Ok((Work::Command(Command::Shell(baseline::script(kinds))), words))
+        }
+        Call::BuiltIn(BuiltIn::Reboot {
+            only_if_needed,
+            limits,
+            settle_ms,
+        }) => {
+            let reboot = Reboot {
+                only_if_needed: *only_if_needed,
+                limits: *limits,
+                settle: Duration::from_millis(*settle_ms),
+            };
+            let former = materials.found.map(state).transpose()?;
+            let words = reboot.words(former);
+            let former = former.map(str::to_owned);
+            Ok((Work::Reboot { reboot, former }, words))
+        }
+        Call::BuiltIn(_) | Call::Revert { .. } => {
+            let action = proven(call, scope, materials)?;
+            let former = materials.found.map(state).transpose()?;
+            let words = match former {
+                Some(former) => action.todo(former)?.words,
+                None => action.words(),
+            };
+            let former = former.map(str::to_owned);
+            Ok((Work::Prove { action, former }, words))
+        }
+        other @ (Call::Powershell { .. } | Call::WaitCheck { .. } | Call::ByOs { .. }) => {
+            Err(format!("this build cannot perform `{}`", other.word()))
+        }
     }
+}
+
+/// The action that a call is, its texts rendered; for an undo, the one that brings back what was.
+pub(super) fn proven(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<Arc<dyn Proven>, String> {
+    match call {
+        Call::BuiltIn(BuiltIn::Service { name, state, enabled }) => Ok(Arc::new(Service {
+            name: text(name, scope)?,
+            state: *state,
+            enabled: *enabled,
+        })),
+        Call::BuiltIn(BuiltIn::Package {
+            names,
+            state,
+            version,
+            hold,
+        }) => Ok(Arc::new(Package {
+            run: materials.run.to_string(),
+            names: packages::names(self::names(names, scope)?)?,
+            state: *state,
+            version: version.as_deref().map(|v| text(v, scope)).transpose()?,
+            hold: *hold,
+        })),
+        Call::BuiltIn(BuiltIn::Patch(patch)) => {
+            let conffiles = patch.conffiles.ok_or("an install says what happens to `conffiles`")?;
+            Ok(Arc::new(Install::new(
+                scan(patch, scope, materials)?,
+                conffiles,
+                patch.stash_old,
+            )))
+        }
+        Call::Revert { .. } => {
+            let of = materials.of.ok_or("the plan has no such step")?;
+            let of = proven(of, scope, materials)?;
+            match materials.former {
+                Some(former) => of.back(state(former)?),
+                None => Ok(Arc::new(Unseen(of.words()))),
+            }
+        }
+        other => Err(format!("this build cannot perform `{}`", other.word())),
+    }
+}
+
+/// Which updates a `patch` is about.
+fn scan(patch: &Patch, scope: &Scope, materials: &Materials<'_>) -> Result<Scan, String> {
+    let only = patch.only.as_ref().map(|only| names(only, scope)).transpose()?;
+    let exclude = patch
+        .exclude
+        .iter()
+        .map(|name| text(name, scope))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Scan::new(
+        materials.run.to_string(),
+        Duration::from_millis(patch.lock_wait_ms),
+        patch.classes.clone(),
+        only.map(packages::names).transpose()?,
+        packages::names(exclude)?,
+    ))
+}
+
+/// Names that were written one by one, or come as a list.
+fn names(names: &Names, scope: &Scope) -> Result<Vec<String>, String> {
+    match names {
+        Names::List(list) => list.iter().map(|name| text(name, scope)).collect(),
+        Names::Rendered(template) => match value(template, scope)? {
+            Value::Text(one) => Ok(vec![one]),
+            Value::List(items) => items
+                .into_iter()
+                .map(|item| match item {
+                    Value::Text(name) => Ok(name),
+                    other => Err(format!("`{template}` holds {}, which is no name", other.plain())),
+                })
+                .collect(),
+            _ => Err(format!("`{template}` gives no names")),
+        },
+    }
+}
+
+/// A captured state as text.
+fn state(former: &Former) -> Result<&str, String> {
+    let bytes = former.content.as_deref().ok_or("nothing was captured")?;
+    std::str::from_utf8(bytes).map_err(|_| "what was captured is no text".to_owned())
 }
 
 fn file(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, String), String> {
@@ -183,6 +336,13 @@ fn file(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
                 },
                 words,
             ))
+        }
+        Call::Restore { .. }
+            if let (None, Some(Call::BuiltIn(BuiltIn::Edit { file, find, .. }))) = (materials.former, materials.of) =>
+        {
+            let action = Arc::new(Unseen(edit_words(&text(file, scope)?, find)));
+            let words = action.words();
+            Ok((Work::Prove { action, former: None }, words))
         }
         Call::Restore { dest, .. } => {
             let former = materials.former.ok_or("nothing was captured before the upload")?;

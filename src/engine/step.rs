@@ -9,15 +9,15 @@ use super::EngineError;
 use super::drive::{Busy, Driver, Message};
 use super::judge::{self, Span};
 use super::record::Then;
-use super::render::{self, Materials, Rendered, becoming};
+use super::render::{self, Rendered, becoming};
 use super::several::Several;
-use super::task::{BROKEN, Finished, KEEP_MAX, Task, broken, not_stored, sound};
+use super::task::{BROKEN, Finished, Task, broken, not_stored, sound};
 use crate::action::{self, Done, End, Former, Job, Work};
 use crate::crash::{self, Moment};
 use crate::id::HostName;
 use crate::inventory::facts::Facts;
 use crate::journal::files;
-use crate::plan::{Call, OnUnknown, Place, PlannedStep, Stage, Value};
+use crate::plan::{Baseline, BuiltIn, Call, OnUnknown, Place, PlannedStep, Stage, Value};
 use crate::run::event::{Event, Outcome, Slot, StepKey, StepResult};
 use crate::run::line;
 use crate::run::together::behind;
@@ -98,10 +98,7 @@ impl Driver {
     /// Makes the first of these ready that can be reached; a step that is not `one_of` has but one, and one that needs no login none.
     fn prepare(&mut self, step: &PlannedStep, key: StepKey, first: HostName, hosts: Vec<HostName>) {
         self.busy.insert(Busy::Step(key.clone()));
-        let capture = match &step.call {
-            Call::Upload { dest, .. } => render::text(dest, &self.scopes().place(step, &key)).ok(),
-            _ => None,
-        };
+        let capture = self.to_capture(step, &key);
         let mut probe = self.bare_job(step, &key, first.clone());
         let (hands, send) = (self.hands.clone(), self.send.clone());
         let broken = Prepared {
@@ -129,11 +126,7 @@ impl Driver {
             }
             probe.on = on.clone();
             let former = match (&place, capture) {
-                (Ok(_), Some(dest)) => Some(
-                    action::capture(&probe, &dest, &hands)
-                        .await
-                        .map_err(super::foresee::said),
-                ),
+                (Ok(_), Some(what)) => action::capture(&probe, &what, &hands).await.transpose(),
                 _ => None,
             };
             Prepared {
@@ -245,17 +238,18 @@ impl Driver {
         if needs_session(&step.call) && !self.knows(&on, &facts) {
             events.push(self.connected(&on, &facts));
         }
-        if let Some(former) = former {
-            match former
-                .map_err(|why| why.clone())
-                .and_then(|f| self.keep_former(&key, f))
-            {
+        let found = match former.transpose() {
+            Ok(found) => found,
+            Err(why) => return self.cannot_send(step, key, &why).await,
+        };
+        if let Some(found) = &found {
+            match self.keep_former(&key, found) {
                 Ok(captured) => events.push(captured),
                 Err(why) => return self.cannot_send(step, key, &why).await,
             }
         }
         self.tell(events).await?;
-        let (intended, job) = match self.intent(step, &key, &on, &facts) {
+        let (intended, job) = match self.intent(step, &key, &on, &facts, found.as_ref()) {
             Ok(intent) => intent,
             Err(why) => return self.cannot_send(step, key, &why).await,
         };
@@ -266,7 +260,7 @@ impl Driver {
                     break;
                 };
                 // What cannot be rendered is told when its turn comes.
-                let Ok((intended, job)) = self.intent(step, &key, &on, &facts) else {
+                let Ok((intended, job)) = self.intent(step, &key, &on, &facts, None) else {
                     break;
                 };
                 intents.push(intended);
@@ -280,8 +274,15 @@ impl Driver {
     }
 
     /// A step rendered: its intent, and the job.
-    fn intent(&self, step: &PlannedStep, key: &StepKey, on: &HostName, facts: &Facts) -> Result<(Event, Job), String> {
-        let rendered = self.render(step, key)?;
+    fn intent(
+        &self,
+        step: &PlannedStep,
+        key: &StepKey,
+        on: &HostName,
+        facts: &Facts,
+        found: Option<&Former>,
+    ) -> Result<(Event, Job), String> {
+        let rendered = self.render(step, key, found)?;
         let job = self.job(
             step,
             key,
@@ -303,58 +304,17 @@ impl Driver {
         Ok((intended, job))
     }
 
-    /// The former content goes beside the journal; a secret in it must not, so then the upload needs an undo of its own.
-    fn keep_former(&self, key: &StepKey, former: Former) -> Result<Event, String> {
-        let digest = match &former.content {
-            None => None,
-            Some(bytes) => {
-                if self.setup.redactor.redact_bytes(bytes) != *bytes {
-                    return Err(
-                        "the former content holds a declared secret and cannot be kept: write an `undo`".to_owned(),
-                    );
-                }
-                Some(files::keep(&self.setup.folder.output(), bytes).map_err(|e| e.to_string())?)
-            }
-        };
-        Ok(Event::Captured {
-            key: key.clone(),
-            former: digest,
-            mode: former.mode,
-        })
-    }
-
-    pub(super) fn render(&self, step: &PlannedStep, key: &StepKey) -> Result<Rendered, String> {
+    /// `found`: what this attempt found just now; without it, what its first one found.
+    pub(super) fn render(&self, step: &PlannedStep, key: &StepKey, found: Option<&Former>) -> Result<Rendered, String> {
         let scopes = self.scopes();
         let scope = scopes.place(step, key);
-        let former = match (&step.call, &key.host) {
-            (Call::Restore { step: of, .. }, Some(host)) => self.former(key, host, of)?,
+        let former = self.former_of(step, key)?;
+        let first = match (found, &key.host) {
+            (None, Some(host)) => self.former(key, host, &key.step)?,
             _ => None,
         };
-        render::step(
-            step,
-            &scope,
-            &Materials {
-                files: &self.setup.files,
-                former: former.as_ref(),
-            },
-        )
-    }
-
-    /// What the upload found that this step puts back: at the same item and the same host of a delegated set.
-    fn former(&self, key: &StepKey, host: &HostName, step: &str) -> Result<Option<Former>, String> {
-        let place = (key.phase.clone(), host.clone(), step.to_owned(), key.nth);
-        let Some(captured) = self.run.captured.get(&place) else {
-            return Ok(None);
-        };
-        let content = captured
-            .former
-            .as_ref()
-            .map(|digest| files::load(&self.setup.folder.output(), digest, KEEP_MAX).map_err(|e| e.to_string()))
-            .transpose()?;
-        Ok(Some(Former {
-            content,
-            mode: captured.mode,
-        }))
+        let found = found.or(first.as_ref());
+        render::step(step, &scope, &self.materials(key, &step.call, former.as_ref(), found))
     }
 
     #[expect(
@@ -493,6 +453,9 @@ impl Driver {
         result.evidence = evidence.into_iter().collect();
         if let (Call::Download { src, .. }, End::Good) = (&step.call, &done.end) {
             self.keep_download(src, &mut done, &mut result);
+        }
+        if let (Call::BuiltIn(BuiltIn::Baseline(Baseline::Diff(since))), End::Exited(0)) = (&step.call, &done.end) {
+            self.tell_changes(&key, since, &mut done, &result);
         }
         // The wall clock may have been set since it began.
         let ended = self.setup.clock.now();

@@ -67,6 +67,7 @@ pub(super) fn broken(task: Task, changes: bool) {
     let done = Done {
         end,
         unchanged: false,
+        rc: None,
         more: Default::default(),
     };
     task.tell(done, Vec::new(), Duration::ZERO);

@@ -165,6 +165,11 @@ impl Call {
 
     /// True if a changing step with this call is latched on its host; `http` and `manual` cannot be: a cut leaves them unknown.
     pub fn can_latch(&self) -> bool {
-        matches!(self, Self::Run { .. } | Self::Argv { .. } | Self::Script { .. })
+        match self {
+            Self::Run { .. } | Self::Argv { .. } | Self::Script { .. } | Self::Revert { .. } => true,
+            // A file is put in place by a rename, which is its own latch.
+            Self::BuiltIn(what) => !matches!(what, BuiltIn::Edit { .. }),
+            _ => false,
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Call, Parse, Plan, PlannedHost, PlannedStep, TransportKind};
+use super::{BuiltIn, Call, Parse, Plan, PlannedHost, PlannedStep, TransportKind};
 
 /// One thing that this build cannot perform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,9 @@ pub fn of_step(step: &PlannedStep) -> Vec<String> {
 
 fn of_call(call: &Call) -> Vec<String> {
     match call {
-        Call::Powershell { .. } | Call::BuiltIn(_) | Call::Revert { .. } => vec![format!("`{}`", call.word())],
+        Call::Powershell { .. } | Call::BuiltIn(BuiltIn::Check(_) | BuiltIn::Compare { .. }) => {
+            vec![format!("`{}`", call.word())]
+        }
         Call::WaitCheck { .. } => vec!["`wait_for` with a `check`".to_owned()],
         Call::ByOs { .. } => vec!["a step for Linux and Windows hosts at once".to_owned()],
         _ => Vec::new(),

@@ -26,7 +26,7 @@ pub use self::each::{Items, PlannedEach, item_words};
 pub use self::window::{PlannedFreeze, PlannedWindow};
 use crate::id::{Digest, HostName};
 pub use crate::inventory::Winrm;
-pub use crate::runbook::builtin::{BuiltIn, Check};
+pub use crate::runbook::builtin::{Baseline, BuiltIn, Check, Names, Patch, PatchMode};
 pub use crate::runbook::{
     AfterBatch, Become, ChangeText, Kind, OnFailure, OnUnknown, Otherwise, Parse, Retry, SecretSource, Size, Stage,
     Stages, Value,

@@ -18,7 +18,7 @@ mod words;
 
 pub use difference::{Difference, diff, diff_markdown, diff_text, unified};
 pub use facts::facts;
-pub use learnt::{Found, Learnt};
+pub use learnt::{Found, Learnt, Rollback};
 pub use markdown::markdown;
 pub use terminal::{section, text};
 pub use words::{count, day, duration, moment_in, plain_call, shown};

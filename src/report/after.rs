@@ -346,7 +346,11 @@ fn troubles(r: &ChangeRecord) -> Option<Section> {
     let mut blocks = Vec::new();
     for s in r.steps.iter().filter(bad) {
         for a in &s.attempts {
-            let said = [a.stdout.text.as_str(), a.stderr.text.as_str()].join("\n");
+            let found = a.field_lines().join("\n");
+            let mut said = [a.stdout.text.as_str(), a.stderr.text.as_str()].join("\n");
+            if !found.is_empty() {
+                said = format!("{found}\n{said}");
+            }
             if !said.trim().is_empty() {
                 let host = s.host.as_ref().map_or("whole run", HostName::as_str);
                 let title = format!("{host}: {} (attempt {})", s.name, a.attempt);

@@ -215,9 +215,15 @@ impl Walker<'_> {
             let why = format!("step {step} cannot be taken back ({reason}); what began after it is undone");
             return LineNext::End(HostState::Held, why);
         }
-        match self.proof(1) {
-            Some(next) => next,
-            None => LineNext::End(HostState::RolledBack, self.turned_why()),
+        if let Some(next) = self.proof(1) {
+            return next;
+        }
+        match unwind::bad_restart(self.phase, self.line) {
+            Some((step, why)) if self.phase.stages.verify.is_empty() => {
+                let why = format!("{}; no `verify` proves that it is good", said(step, "steps", why));
+                LineNext::End(HostState::Held, why)
+            }
+            _ => LineNext::End(HostState::RolledBack, self.turned_why()),
         }
     }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use crate::control::{self, Protection};
 use crate::id::HostName;
-use crate::plan::{Call, PlannedPhase, PlannedStep, PlannedUndo, Stage};
-use crate::run::event::Outcome;
+use crate::plan::{BuiltIn, Call, PlannedPhase, PlannedStep, PlannedUndo, Stage};
+use crate::run::event::{Outcome, Slot};
 use crate::run::line::{Course, Walk, item_of};
 use crate::run::{Line, SlotRun};
 
@@ -121,7 +121,22 @@ fn runs<'l>(host: &HostName, line: &'l Line, step: &PlannedStep) -> impl Iterato
     })
 }
 
-/// Only an upload can prove that: the file was there already, byte for byte.
+/// A restart of this host that was asked for and did not come to a good end. It is not taken back: only a host that is looked at
+/// can be good after it.
+pub(super) fn bad_restart<'a>(phase: &'a PlannedPhase, line: &'a Line) -> Option<(&'a str, &'a str)> {
+    let restarts = |step: &&PlannedStep| matches!(step.call, Call::BuiltIn(BuiltIn::Reboot { .. }));
+    phase.stages.steps.iter().filter(restarts).find_map(|step| {
+        let of_step = |(slot, _): &(&Slot, &SlotRun)| slot.stage == Stage::Steps && slot.step == step.id;
+        let mut ends = line.slots.iter().filter(of_step).filter(|(_, run)| run.begun > 0);
+        ends.find_map(|(_, run)| {
+            let end = run.end.as_ref()?;
+            (end.changed && matches!(end.outcome, Outcome::Failed | Outcome::TimedOut))
+                .then_some((step.id.as_str(), end.why.as_str()))
+        })
+    })
+}
+
+/// An upload can prove that (the file was there already, byte for byte), and so can the actions that look before they change.
 fn proved_nothing(step: &PlannedStep, host: &HostName, line: &Line, item: u32) -> bool {
     let proof = |r: &SlotRun| {
         r.end
@@ -130,5 +145,6 @@ fn proved_nothing(step: &PlannedStep, host: &HostName, line: &Line, item: u32) -
     };
     // A first attempt that did not end well may have changed something that the second then found in place.
     let mut of_item = runs(host, line, step).filter(|(i, _)| *i == item);
-    matches!(step.call, Call::Upload { .. }) && of_item.all(|(_, r)| r.begun == 0 || r.begun == 1 && proof(r))
+    matches!(step.call, Call::Upload { .. } | Call::BuiltIn(_))
+        && of_item.all(|(_, r)| r.begun == 0 || r.begun == 1 && proof(r))
 }

@@ -377,7 +377,7 @@ impl std::fmt::Display for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.kind)?;
         for (name, value) in &self.fields {
-            write!(f, " {name}={}", shown(value))?;
+            write!(f, " {name}={}", value.plain())?;
         }
         for (name, range) in [("warn", &self.warn), ("crit", &self.crit)] {
             if let Some(range) = range {
@@ -385,18 +385,5 @@ impl std::fmt::Display for Check {
             }
         }
         Ok(())
-    }
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Text(text) => text.clone(),
-        Value::Bool(b) => b.to_string(),
-        Value::Int(n) => n.to_string(),
-        Value::Number(n) => n.to_string(),
-        Value::Duration { duration_ms } => super::duration::print(*duration_ms),
-        Value::List(items) => items.iter().map(shown).collect::<Vec<_>>().join(","),
-        // No field of a check is read as one of these.
-        Value::None | Value::Timestamp { .. } | Value::Map(_) => String::new(),
     }
 }

@@ -189,6 +189,26 @@ pub enum Value {
     Map(BTreeMap<String, Value>),
 }
 
+impl Value {
+    /// As one word or line of a page: a list with commas, nothing for none.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::None => String::new(),
+            Self::Text(text) => text.clone(),
+            Self::Bool(b) => b.to_string(),
+            Self::Int(n) => n.to_string(),
+            Self::Number(n) => n.to_string(),
+            Self::Duration { duration_ms } => duration::print(*duration_ms),
+            Self::Timestamp { timestamp } => timestamp.to_string(),
+            Self::List(items) => items.iter().map(Self::plain).collect::<Vec<_>>().join(","),
+            Self::Map(fields) => {
+                let each = fields.iter().map(|(name, value)| format!("{name}={}", value.plain()));
+                each.collect::<Vec<_>>().join(" ")
+            }
+        }
+    }
+}
+
 /// `targets.NAME`: named hosts or a selector; both may hold templates over `params`.
 #[derive(Clone, Debug)]
 pub struct TargetSet {

@@ -283,17 +283,7 @@ pub struct Text {
 }
 
 /// Actions that this build plans and cannot perform.
-pub const ONLY_PLANNED: &[&str] = &[
-    "powershell",
-    "edit",
-    "check",
-    "service",
-    "package",
-    "patch",
-    "reboot",
-    "compare",
-    "baseline",
-];
+pub const ONLY_PLANNED: &[&str] = &["powershell", "check", "compare"];
 
 impl Action {
     /// The word of the language.

@@ -10,7 +10,7 @@ use super::plain::Taken;
 use super::shell::few;
 use super::steps::cancelled;
 use super::{CMD, Request, Session, Sink};
-use super::{Command, ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Pending, Probe, Put};
+use super::{Command, ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Met, Pending, Probe, Put};
 use crate::id::RunId;
 use crate::inventory::facts::Facts;
 
@@ -57,6 +57,7 @@ impl Bare {
                 .to_owned(),
             transient: bare.channels.is_closed(),
             touched: false,
+            met: Met::Server,
         })
     }
 
@@ -155,6 +156,10 @@ fn text(request: &Request) -> Result<String, String> {
 const NO_FILES: &str = "the target has no POSIX shell, which files need";
 
 impl Session for Bare {
+    fn has_shell(&self) -> bool {
+        false
+    }
+
     fn facts(&self) -> &Facts {
         &self.facts
     }

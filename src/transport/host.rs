@@ -14,7 +14,7 @@ use super::lanes::{State, User};
 use super::latch::{ANSWER, About, Hello, Lane, Pulled, Runs};
 use super::shell;
 use super::steps::in_time;
-use super::{ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Pending, Privilege, Probe, Put};
+use super::{ConnectError, Endpoint, How, LatchKey, LockNote, LockOutcome, Met, Pending, Privilege, Probe, Put};
 use super::{Each, Request, Session, Sink, facts, plain};
 use crate::control::{self, Protection};
 use crate::id::RunId;
@@ -72,6 +72,7 @@ impl Host {
                 .to_owned(),
             transient: channels.is_closed(),
             touched: true,
+            met: Met::Server,
         })?;
         let mut facts = facts::read(&lane.hello);
         about(&mut facts, &lane.hello);

@@ -137,6 +137,20 @@ pub struct ConnectError {
     pub transient: bool,
     /// True if the run's directory may have been made there.
     pub touched: bool,
+    /// How far it came.
+    pub met: Met,
+}
+
+/// How far a login came that did not succeed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Met {
+    /// Nothing answered.
+    #[default]
+    Nothing,
+    /// Something answers, and does not let us in, or not yet.
+    Server,
+    /// A server with a key that is not the host's.
+    Stranger,
 }
 
 impl ConnectError {
@@ -367,6 +381,16 @@ pub trait Session: Send + Sync {
     /// A latched request is started at most once under its key, whoever asks; asking again for a key that has ended returns
     /// the recorded end.
     fn run<'a>(&'a self, request: Request, sink: &'a mut dyn Sink) -> Pending<'a, How>;
+
+    /// False for a target that takes each command as it is written: then no question of ours can be asked there.
+    fn has_shell(&self) -> bool {
+        true
+    }
+
+    /// True if answers come from a script: then there is no host behind them whose state could be looked at.
+    fn is_scripted(&self) -> bool {
+        false
+    }
 
     /// True if [`Session::run_reads`] costs one round trip for all.
     fn takes_several(&self) -> bool {

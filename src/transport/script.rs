@@ -26,7 +26,7 @@ use regex::Regex;
 pub use self::http::client;
 use self::session::Scripted;
 pub use self::world::{Said, World};
-use super::{ConnectError, Endpoint, Pending, Session, Transport};
+use super::{ConnectError, Endpoint, Met, Pending, Session, Transport};
 use crate::clock::Clock;
 
 /// What goes wrong instead of a plain end.
@@ -128,6 +128,7 @@ impl Transport for ScriptTransport {
                 help: "the test says so: look at its `answers`".to_owned(),
                 transient,
                 touched: false,
+                met: Met::Nothing,
             };
             if self.world.is_away(&to.host, self.clock.now()) {
                 return Err(refused("connection refused", true));

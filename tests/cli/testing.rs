@@ -30,13 +30,10 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
         "runbooks",
         "patch-linux",
         &[
-            (
-                "when: \"pending.value | length > 0\"",
-                "when: \"pending.value | length >= 0\"",
-            ),
-            ("warn_unless: \"stdout == 'no'\"", "warn_unless: \"stdout != 'no'\""),
-            ("on_failure: hold", "on_failure: rollback_host"),
-            ("  cutoff: 45m\n", "  cutoff: 5m\n"),
+            ("when: pending.count > 0", "when: pending.count >= 0"),
+            ("expect: rollback.possible == rollback.of", "expect: count >= 0"),
+            ("on_failure: rollback_host", "on_failure: hold"),
+            ("  duration: 4h\n", "  duration: 8h\n"),
         ],
     ),
     (
@@ -475,4 +472,34 @@ fn the_journal_of_a_real_run_is_a_test_of_its_runbook() {
             .replace("rollback_host", "hold"),
     );
     room.run(&["test"]).code(1);
+}
+
+/// A scripted host has no services, files or boots: each built-in is one question there, and so is its undo.
+#[test]
+fn actions_that_prove_themselves_are_asked_for_in_words() {
+    let room = Room::new(&["a"]);
+    room.runbook(
+        "one",
+        "    on_failure: rollback_host\n    steps:\n\
+         \x20     - { name: Edit, edit: { file: /etc/motd, find: old, put: new } }\n\
+         \x20     - { name: Restart, service: { name: nginx, state: restarted }, register: s, expect: was == 'active' }\n\
+         \x20     - { name: Reboot, reboot: { if: needed }, register: r }\n\
+         \x20     - { name: Look, read_only: true, when: r.rebooted, run: look }\n",
+    );
+    let cases = "schema: 1\nrunbook: one.yml\ncases:\n\
+        \x20 - name: it goes well\n    answers:\n      a:\n\
+        \x20       - { match: '^edit /etc/motd: /old/$' }\n\
+        \x20       - { match: '^service nginx: restarted$', stdout: '{\"was\": \"active\"}' }\n\
+        \x20       - { match: '^reboot if needed$' }\n\
+        \x20       - { match: look }\n    expect: { exit: 0, hosts: { a: ok } }\n\
+        \x20 - name: it goes back\n    answers:\n      a:\n\
+        \x20       - { match: '^edit ' }\n\
+        \x20       - { match: '^service ', stdout: '{\"was\": \"active\"}' }\n\
+        \x20       - { match: '^reboot ', rc: 1 }\n\
+        \x20       - { match: '^take back service nginx: restarted$' }\n\
+        \x20       - { match: '^take back edit /etc/motd: /old/$' }\n\
+        \x20   expect: { exit: 4, hosts: { a: rolled_back }, order: [take back service, take back edit] }\n";
+    room.file("p/one.test.yml", cases);
+    let done = room.run(&["test"]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
 }

@@ -507,11 +507,11 @@ hosts: { web1: {} }
         code: "PS0229",
         title: "this build plans it and cannot perform it",
         text: "The language has it: it is checked, planned and shown. `run` and `approve` refuse a plan that holds it before anything is contacted, because a step that is left out silently is a promise that is broken.",
-        wrong: r"- name: Restart it
-  service: { name: web, state: restarted }
+        wrong: r"- name: It listens
+  check: { port: { port: 443 } }
 ",
-        right: r"- name: Restart it
-  run: systemctl restart web
+        right: r"- name: It listens
+  wait_for: { port: 443 }
 ",
     },
     Code {

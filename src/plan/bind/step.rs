@@ -1,11 +1,13 @@
 //! Steps: defaults, undo, files by digest, and what needs the run.
 
+use std::time::Duration;
+
 use super::back::{self, Way};
 use super::phase::Site;
 use super::{Binder, millis, names};
 use crate::diag::{Diagnostic, Diagnostics, Source, Spanned};
 use crate::id::{Digest, HostName};
-use crate::plan::{Become, Call, FileRef, Items, Place, PlannedMark, PlannedStep, PlannedUndo, Retry, Stage};
+use crate::plan::{Become, BuiltIn, Call, FileRef, Items, Place, PlannedMark, PlannedStep, PlannedUndo, Retry, Stage};
 use crate::runbook::expr::Template;
 use crate::runbook::yaml::inside;
 use crate::runbook::{Action, Mark, Step, Undo};
@@ -48,7 +50,8 @@ impl Binder<'_, '_> {
         let for_each = self.for_each(step, site);
         let (call, place, for_each) = (call?, place?, for_each?);
         let defaults = &self.input.runbook.defaults;
-        let timeout = step.timeout.as_ref().map(|t| t.value).or(defaults.timeout);
+        let own = step.timeout.as_ref().map(|t| t.value);
+        let timeout = own.or(of_its_phases(&call)).or(defaults.timeout);
         let manual = matches!(call, Call::Manual { .. });
         let mut planned = PlannedStep {
             id: step.id.value.clone(),
@@ -370,4 +373,19 @@ pub(super) fn places<'p>(step: &'p PlannedStep, host: &'p HostName) -> &'p [Host
         Place::Hosts(hosts) | Place::OneOf(hosts) => hosts,
         Place::ByHost(map) => map.get(host).map_or(&[], Vec::as_slice),
     }
+}
+
+/// The limit of what has phases with limits of their own: all of them together.
+fn of_its_phases(call: &Call) -> Option<Duration> {
+    let Call::BuiltIn(BuiltIn::Reboot { limits, settle_ms, .. }) = call else {
+        return None;
+    };
+    let phases = [
+        limits.down_ms,
+        limits.port_ms,
+        limits.login_ms,
+        limits.ready_ms,
+        *settle_ms,
+    ];
+    Some(Duration::from_millis(phases.into_iter().fold(0, u64::saturating_add)))
 }

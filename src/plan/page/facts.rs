@@ -9,7 +9,7 @@ use super::super::{
     Requirement, SecretSource, Size, Stage, TransportKind,
 };
 use super::batches::who;
-use super::learnt::learnt;
+use super::learnt::{learnt, way_back};
 use super::risk::{changing, counted, risk, rollback, unknown_if_cut};
 use super::time::{former_times, freezes, open_ms, time};
 use super::words::{count, duration, each_words, plain_call, shown};
@@ -40,6 +40,7 @@ pub fn facts(plan: &Plan, digest: &Digest, outside: &Outside) -> Page {
     sections.extend(super::unbuilt::messages(plan));
     sections.extend(super::unbuilt::unbuilt(plan));
     sections.extend(left_out(plan));
+    sections.extend(way_back(plan, outside.learnt.as_ref()));
     sections.extend(outside.learnt.as_ref().map(|l| learnt(plan, l)));
     sections.push(outside_digest(plan, digest, outside));
     Page {

@@ -6,7 +6,7 @@ use super::words::{count, day, duration};
 use super::{Block, Section, code};
 use crate::id::HostName;
 use crate::inventory::facts::Facts;
-use crate::plan::Plan;
+use crate::plan::{BuiltIn, Call, PatchMode, Plan};
 
 /// More rows help nobody; the rest is counted.
 const MOST_ROWS: usize = 200;
@@ -28,6 +28,56 @@ pub struct Learnt {
     pub hosts: Vec<(HostName, Facts)>,
     /// Results of steps that change nothing.
     pub results: Vec<Found>,
+    /// Which updates could be taken back, by host.
+    pub rollback: Vec<Rollback>,
+}
+
+/// What a scan found out about the way back of one host's updates.
+#[derive(Clone, Debug)]
+pub struct Rollback {
+    /// Which host.
+    pub host: String,
+    /// So many updates can be taken back.
+    pub possible: u64,
+    /// Of so many.
+    pub of: u64,
+    /// The former versions that cannot be had any more.
+    pub missing: Vec<String>,
+}
+
+/// What is known of the way back where the plan installs updates; nothing where it installs none.
+pub(super) fn way_back(plan: &Plan, learnt: Option<&Learnt>) -> Option<Section> {
+    let installs = |call: &Call| matches!(call, Call::BuiltIn(BuiltIn::Patch(p)) if p.mode == PatchMode::Install);
+    plan.written_steps()
+        .find(|(_, step)| step.skip.is_none() && installs(&step.call))?;
+    let found = learnt.filter(|l| !l.rollback.is_empty());
+    let Some(learnt) = found else {
+        let text = format!(
+            "Not known: `pitstop run {} --dry` asks the hosts, and `plan --facts RUN` takes what it found.",
+            plan.path
+        );
+        return Some(Section::new("Can the updates be taken back?", vec![Block::Text(text)]));
+    };
+    let sum = |of: fn(&Rollback) -> u64| learnt.rollback.iter().map(of).sum::<u64>();
+    let (possible, of) = (sum(|r| r.possible), sum(|r| r.of));
+    let said = format!(
+        "{possible} of {} can be taken back, as of {} before this page was made.",
+        count(usize::try_from(of).unwrap_or(usize::MAX), "update", "updates"),
+        duration(learnt.age_ms)
+    );
+    let mut blocks = vec![match possible == of {
+        true => Block::Text(said),
+        false => Block::Warning(said),
+    }];
+    let lost = learnt.rollback.iter().filter(|r| !r.missing.is_empty());
+    let rows = lost.map(|r| vec![code(&r.host), r.missing.join(", ").into()]);
+    cut(
+        &mut blocks,
+        "Former versions that cannot be had any more",
+        &["Host", "Packages"],
+        rows.collect(),
+    );
+    Some(Section::new("Can the updates be taken back?", blocks))
 }
 
 /// The result of one step on one host.

@@ -115,6 +115,10 @@ fn printed(r: &ChangeRecord, s: &StepRecord) -> String {
                 E(&a.why)
             );
         }
+        let found = a.field_lines();
+        if !found.is_empty() {
+            let _ = write!(inner, "<p class=\"note\">found</p><pre>{}</pre>", E(&found.join("\n")));
+        }
         stream(&mut inner, "stdout", &a.stdout);
         stream(&mut inner, "stderr", &a.stderr);
     }

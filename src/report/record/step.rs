@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, HostName};
-use crate::plan::Stage;
+use crate::plan::{Stage, Value};
 use crate::run::event::{Kept, Outcome, StepKey, StepResult};
 use crate::run::moment;
 
 /// A step on a host, with its attempts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// The phase; empty: the run's steady state.
     pub phase: String,
@@ -57,7 +57,7 @@ pub struct StepRecord {
 }
 
 /// One attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// From 1.
     pub attempt: u32,
@@ -81,6 +81,21 @@ pub struct AttemptRecord {
     pub stdout: OutputRecord,
     /// Standard error.
     pub stderr: OutputRecord,
+    /// What the action found beside its output: `changes`, `was`, `rebooted`, … Not what is in its output already.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Value>,
+}
+
+impl AttemptRecord {
+    /// The fields as lines: a name, and what it is, a line for each item of a list.
+    pub fn field_lines(&self) -> Vec<String> {
+        let lines = |(name, value): (&String, &Value)| match value {
+            Value::List(items) if items.is_empty() => vec![format!("{name}: none")],
+            Value::List(items) => items.iter().map(|item| format!("{name}: {}", item.plain())).collect(),
+            value => vec![format!("{name}: {}", value.plain())],
+        };
+        self.fields.iter().flat_map(lines).collect()
+    }
 }
 
 /// Output of one stream.
@@ -165,6 +180,10 @@ pub(super) fn settle(s: &mut StepRecord, key: &StepKey, at: Timestamp, outcome: 
     a.why.clone_from(&result.why);
     a.stdout = output(&result.stdout);
     a.stderr = output(&result.stderr);
+    // An answer of HTTP is its own output.
+    let printed = |name: &str| matches!(name, "json" | "headers");
+    let more = result.more.iter().filter(|(name, _)| !printed(name));
+    a.fields = more.map(|(name, value)| (name.clone(), value.clone())).collect();
     s.outcome = Some(outcome);
     s.warned = result.warned;
     s.why.clone_from(&result.why);
@@ -185,6 +204,7 @@ pub(super) fn attempt(number: u32, started: Timestamp, limit_ms: u64) -> Attempt
         why: String::new(),
         stdout: OutputRecord::default(),
         stderr: OutputRecord::default(),
+        fields: BTreeMap::new(),
     }
 }
 

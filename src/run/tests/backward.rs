@@ -6,6 +6,7 @@ use super::told::*;
 use crate::plan::*;
 use crate::run::Run;
 use crate::run::event::*;
+use crate::runbook::builtin::RebootLimits;
 use Outcome::*;
 
 fn slot(stage: Stage, step: &str, pass: u32) -> Slot {
@@ -232,6 +233,45 @@ fn an_undo_over_a_set_is_done_only_when_all_of_it_is() {
     let (sim, _) = run(one(p), script);
     assert_eq!(sim.state("p", "h"), HostState::Broken);
     assert!(sim.owed().contains(&"undo:p/h/lb/1".to_owned()));
+}
+
+#[test]
+fn a_host_whose_restart_failed_is_rolled_back_by_a_verify_that_passes_and_else_held() {
+    let restart = || PlannedStep {
+        call: Call::BuiltIn(BuiltIn::Reboot {
+            only_if_needed: false,
+            limits: RebootLimits {
+                down_ms: 1,
+                port_ms: 1,
+                login_ms: 1,
+                ready_ms: 1,
+            },
+            settle_ms: 0,
+        }),
+        ..step("r")
+    };
+    let p = || phase("p", &["h"]).steps(vec![step("a").undo(1), restart(), step("b").undo(1)]);
+    let bad = Fate {
+        changed: true,
+        ..Failed.into()
+    };
+    let (sim, end) = run(one(p()), Script::new().on("steps/r", bad));
+    assert_eq!(sim.of("h"), "a r a/1");
+    assert_eq!((sim.state("p", "h"), end), (HostState::Held, STUCK));
+    let (sim, _) = run(one(p()), Script::new().on("steps/r", Failed));
+    assert_eq!(
+        sim.state("p", "h"),
+        HostState::RolledBack,
+        "it refused, and goes on as before"
+    );
+    let mut verified = p();
+    verified.stages.verify = vec![read("verify")];
+    let (sim, end) = run(one(verified), Script::new().on("steps/r", bad));
+    assert_eq!(sim.of("h"), "a r a/1 verify:1");
+    assert_eq!((sim.state("p", "h"), end), (HostState::RolledBack, ROLLED));
+    let (sim, end) = run(one(p()), Script::new().on("steps/b", Failed));
+    assert_eq!(sim.of("h"), "a r b b/1 a/1");
+    assert_eq!((sim.state("p", "h"), end), (HostState::RolledBack, ROLLED));
 }
 
 // --- Point of no return ---

@@ -549,7 +549,7 @@ impl Story {
         let mut sent = self
             .of_step(Stage::Steps, &step.id, 0)
             .filter(|(nth, t)| of_item(*nth) && !t.sent.is_empty());
-        matches!(step.call, Call::Upload { .. }) && sent.all(|(_, t)| proof(t))
+        matches!(step.call, Call::Upload { .. } | Call::BuiltIn(_)) && sent.all(|(_, t)| proof(t))
     }
 }
 

@@ -529,7 +529,7 @@ fn more_fields(action: &Action) -> &'static [(&'static str, FieldKind)] {
         Action::BuiltIn { what, .. } => match what {
             BuiltIn::Edit { .. } => &[("matches", FieldKind::Number)],
             BuiltIn::Check(_) => &[("status", FieldKind::Other), ("unit", FieldKind::Text)],
-            BuiltIn::Service { .. } => &[("was", FieldKind::Other)],
+            BuiltIn::Service { .. } => &[("was", FieldKind::Text), ("state", FieldKind::Text)],
             BuiltIn::Package { .. } | BuiltIn::Baseline(_) => &[("changes", FieldKind::Other)],
             BuiltIn::Patch(_) => &[
                 ("count", FieldKind::Number),
@@ -537,7 +537,11 @@ fn more_fields(action: &Action) -> &'static [(&'static str, FieldKind)] {
                 ("changes", FieldKind::Other),
                 ("rollback", FieldKind::Other),
             ],
-            BuiltIn::Reboot { .. } => &[("rebooted", FieldKind::Bool), ("down_for", FieldKind::Other)],
+            BuiltIn::Reboot { .. } => &[
+                ("rebooted", FieldKind::Bool),
+                ("down_for", FieldKind::Other),
+                ("needed", FieldKind::Text),
+            ],
             BuiltIn::Compare { .. } => &[("equal", FieldKind::Bool), ("difference", FieldKind::Other)],
         },
         Action::Run(_)

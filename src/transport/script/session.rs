@@ -228,6 +228,10 @@ impl Scripted {
 }
 
 impl Session for Scripted {
+    fn is_scripted(&self) -> bool {
+        true
+    }
+
     fn facts(&self) -> &Facts {
         &self.facts
     }

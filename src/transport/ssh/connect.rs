@@ -26,7 +26,7 @@ use super::opening::kept;
 use super::proxy;
 use crate::inventory::sshconfig::Family;
 use crate::transport::channel::ends;
-use crate::transport::{ConnectError, Endpoint};
+use crate::transport::{ConnectError, Endpoint, Met};
 
 const KEEPALIVES: u32 = 3;
 /// First wait after a refusal; it doubles up to [`LONGEST_WAIT`], and a half of it is random.
@@ -206,10 +206,10 @@ impl SshTransport {
             Ok(Err(_)) if allowance.is_spent() => return Err(error(doing, meter::too_much(), LOOK, false).into()),
             Ok(Err(refused)) => {
                 let ended = learnt.lock().unwrap_or_else(PoisonError::into_inner).ended.clone();
-                return Err(not_let_in(to, doing, ended, &refused).into());
+                return Err(answered(Met::Server, not_let_in(to, doing, ended, &refused)).into());
             }
             Err(_) if signing.load(Ordering::Relaxed) => return Err(not_signed(doing, to).into()),
-            Err(_) => return Err(late(doing, to).into()),
+            Err(_) => return Err(answered(Met::Server, late(doing, to)).into()),
         }
         Ok(Connection {
             handle,
@@ -344,7 +344,7 @@ fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) 
     );
     let key = &learnt.host_key;
     let doing_key = format!("checking the host key of {}", at(to));
-    let refuse = |cause: String| Failed::from(error(doing_key, cause, &scan, false));
+    let refuse = |cause: String| Failed::from(answered(Met::Stranger, error(doing_key, cause, &scan, false)));
     match &learnt.verdict {
         Some(Verdict::Unknown) => refuse(format!("the host is not in known_hosts; it shows {key}")),
         Some(Verdict::Changed(place)) => refuse(format!(
@@ -370,7 +370,7 @@ fn not_greeted(to: &Endpoint, doing: String, e: &russh::Error, learnt: &Learnt) 
                 _ => (printable(&e.to_string()), LOOK),
             };
             Failed {
-                error: error(doing, cause, help, early),
+                error: answered(Met::Server, error(doing, cause, help, early)),
                 refused_early: early,
             }
         }
@@ -421,7 +421,13 @@ pub(super) fn error(doing: String, cause: String, help: &str, transient: bool) -
         help: help.to_owned(),
         transient,
         touched: false,
+        met: Met::Nothing,
     }
+}
+
+/// The same, of a server that answered.
+fn answered(met: Met, error: ConnectError) -> ConnectError {
+    ConnectError { met, ..error }
 }
 
 pub(super) fn late(doing: String, to: &Endpoint) -> ConnectError {

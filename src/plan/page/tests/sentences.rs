@@ -49,6 +49,12 @@ fn the_page_with_everything_that_stands_outside_the_digest() {
                 took_ms: 850,
             })
             .to_vec(),
+        rollback: vec![Rollback {
+            host: "web1".to_owned(),
+            possible: 41,
+            of: 43,
+            missing: vec!["openssl=3.0.13".to_owned(), "curl=7.88".to_owned()],
+        }],
     };
     let outside = Outside {
         file: Some("plans/CHG0031337.json".to_owned()),
