@@ -24,6 +24,9 @@ fn each_state_is_reached_and_proven_and_what_is_so_already_is_left_alone() {
       - { id: again, name: It runs, service: { name: demo, state: running }, expect: "was == 'active' and not changed" }
       - { id: restart, name: Restart it, service: { name: demo, state: restarted }, expect: "changed and state == 'active'" }
       - { id: reload, name: It reads its settings anew, service: { name: demo, state: reloaded }, expect: changed }
+      - { id: settings, name: Other settings, run: "sed -i 's/^ExecReload=.*/Environment=SHOP=new/' /etc/systemd/system/demo.service", undo: { none: it is a test } }
+      - { id: anew, name: Restart it with them, service: { name: demo, state: restarted } }
+      - { id: has, name: It has them, read_only: true, run: "grep -qz SHOP=new /proc/$(systemctl show -P MainPID demo)/environ" }
       - { id: on, name: It starts with the host, service: { name: demo, enabled: true }, expect: changed }
       - { id: still-on, name: It does, service: { name: demo.service, enabled: true }, expect: not changed }
       - { id: asked, name: Systemd says so, read_only: true, run: systemctl is-enabled demo && systemctl is-active demo }
@@ -41,7 +44,7 @@ fn each_state_is_reached_and_proven_and_what_is_so_already_is_left_alone() {
     assert!(!ran.said.contains("warning"), "{}", ran.said);
     assert_eq!(
         machines.at("h01", "cat /var/log/demo.log"),
-        "started\nstarted\nreloaded"
+        "started\nstarted\nreloaded\nstarted"
     );
     assert_eq!(machines.at("h01", "cat /var/log/once.log"), "ran\nran");
 }
