@@ -108,6 +108,31 @@ fn hosts(r: &ChangeRecord) -> Section {
     )
 }
 
+/// More lines help nobody; the record has all.
+const MOST_CHANGES: usize = 200;
+/// So many hosts of a change are named.
+const NAMED: usize = 12;
+
+/// The first hosts, and how many more.
+pub(super) fn some_of(hosts: &[&str]) -> String {
+    let first = hosts.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    match hosts.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// The changes that are shown, and what is said of the rest.
+pub(super) fn shown_changes<'c, 'r>(found: &'c [(String, Vec<&'r str>)]) -> &'c [(String, Vec<&'r str>)] {
+    found.get(..MOST_CHANGES).unwrap_or(found)
+}
+
+/// What is said of the changes that are not shown.
+pub(super) fn left_out(found: &[(String, Vec<&str>)]) -> Option<String> {
+    let more = found.len().saturating_sub(MOST_CHANGES);
+    (more > 0).then(|| format!("And {more} more, in the record."))
+}
+
 fn changed(r: &ChangeRecord) -> Section {
     let rows: Vec<Vec<Cell>> = r
         .changes()
@@ -126,6 +151,22 @@ fn changed(r: &ChangeRecord) -> Section {
             &["Step", "Id", "Hosts", "Taken back"],
             rows,
         ));
+    }
+    let found = r.found_changes();
+    let rows = shown_changes(&found).iter().map(|(line, hosts)| {
+        vec![
+            line.as_str().into(),
+            hosts.len().to_string().into(),
+            some_of(hosts).into(),
+        ]
+    });
+    if !found.is_empty() {
+        blocks.push(Block::table(
+            "What was found to be changed",
+            &["Change", "Hosts", "Which"],
+            rows.collect(),
+        ));
+        blocks.extend(left_out(&found).map(Block::Text));
     }
     let restarted = r.hosts.iter().filter(|h| h.boots.len() > 1).count();
     if restarted > 0 {

@@ -388,4 +388,11 @@ fn the_shipped_patch_runbook_patches_restarts_and_takes_back() {
     // What was found stands in the report: the packages before and after.
     let report = machines.run(&["report", "last", "--format", "json"]);
     assert!(report.said.contains("lab-demo 1.0 -> 1.1"), "{}", report.said);
+    let page = machines.run(&["report", "last", "--format", "md"]);
+    for row in [
+        r"| lab-demo 1.0 -\> 1.1 | 2 | h01, h02 |",
+        r"| lab-demo 1.1 -\> 1.0 | 1 | h02 |",
+    ] {
+        assert!(page.said.contains(row), "{row}: {}", page.said);
+    }
 }

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use super::shell::{Column, E, facts, state, table};
 use crate::id::HostName;
 use crate::plan::page::{count, duration};
+use crate::report::after::{left_out, shown_changes, some_of};
 use crate::report::record::{ChangeRecord, HostPhase, ObjectiveResult, UndoState};
 use crate::report::{foreseen as rest, words};
 use crate::text;
@@ -271,6 +272,18 @@ pub(super) fn changed(r: &ChangeRecord) -> String {
             ("Of them taken back", "num"),
         ];
         out.push_str(&table("Steps that changed something", &columns, &rows));
+    }
+    let found = r.found_changes();
+    if !found.is_empty() {
+        let rows: Vec<Vec<String>> = shown_changes(&found)
+            .iter()
+            .map(|(line, hosts)| vec![text_of(line), hosts.len().to_string(), text_of(&some_of(hosts))])
+            .collect();
+        let columns = [("Change", "long"), ("Hosts", "num"), ("Which", "long")];
+        out.push_str(&table("What was found to be changed", &columns, &rows));
+        if let Some(rest) = left_out(&found) {
+            let _ = writeln!(out, "<p>{rest}</p>");
+        }
     }
     let restarted = r.hosts.iter().filter(|h| h.boots.len() > 1).count();
     if restarted > 0 {

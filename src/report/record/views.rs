@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{ChangeRecord, StepRecord, UndoState};
 use crate::id::HostName;
-use crate::plan::Stage;
+use crate::plan::{Stage, Value};
 
 /// A record's steps by host, in their order. Whoever asks for each host's asks here: a record of ten thousand hosts has ten
 /// thousand times as many steps as one of them.
@@ -83,6 +83,25 @@ impl ChangeRecord {
             }
         }
         out
+    }
+
+    /// What actions that prove themselves found changed by what they did, on whom: `nginx 1.24 -> 1.26`. Going back is a change too.
+    /// What is true of most hosts first.
+    pub fn found_changes(&self) -> Vec<(String, Vec<&str>)> {
+        let mut found: HashMap<String, Vec<&str>> = HashMap::new();
+        for step in self.steps.iter().filter(|s| s.changed) {
+            let (Some(attempt), Some(host)) = (step.attempts.last(), &step.host) else {
+                continue;
+            };
+            if let Some(Value::List(lines)) = attempt.fields.get("changes") {
+                for line in lines {
+                    found.entry(line.plain()).or_default().push(host.as_str());
+                }
+            }
+        }
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_unstable_by(|(a, on_a), (b, on_b)| on_b.len().cmp(&on_a.len()).then(a.cmp(b)));
+        found
     }
 
     /// Kernels that changed: before, after, hosts.
