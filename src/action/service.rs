@@ -18,11 +18,7 @@ const WATCHED: u32 = 3;
 
 /// What is asked of a unit. `Id` first: it begins each answer.
 const ASKED: &str = "Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,InvocationID,NRestarts,Type,CanReload,Result,\
-<<<<<<< HEAD
-                     ExecMainStatus";
-=======
                      ExecMainStatus,NeedDaemonReload";
->>>>>>> machines
 
 /// `service`.
 #[derive(Clone, Debug)]
@@ -198,19 +194,12 @@ impl Proven for Service {
     fn todo(&self, former: &str) -> Result<Todo, String> {
         let unit = Unit::read(former);
         let verbs = self.verbs(&unit)?;
-<<<<<<< HEAD
-        let does: Vec<String> = verbs
-            .iter()
-            .map(|verb| format!("systemctl {verb} -- {}", self.unit()))
-            .collect();
-=======
         // Else systemctl warns, says 0, and starts it with the settings that it had.
         let stale =
             unit.get("NeedDaemonReload") == "yes" && verbs.iter().any(|verb| !matches!(*verb, "stop" | "disable"));
         let reread = stale.then(|| "systemctl daemon-reload".to_owned());
         let does = verbs.iter().map(|verb| format!("systemctl {verb} -- {}", self.unit()));
         let does: Vec<String> = reread.into_iter().chain(does).collect();
->>>>>>> machines
         Ok(Todo {
             words: match does.is_empty() {
                 true => format!("{}: it is", self.words()),
@@ -297,8 +286,6 @@ mod tests {
             Some("systemctl restart -- 'x'")
         );
         assert!(service(ServiceState::Reloaded).todo(&said("active", 7, "a")).is_err());
-<<<<<<< HEAD
-=======
         let stale = said("active", 7, "a") + "NeedDaemonReload=yes\n";
         assert_eq!(todo(ServiceState::Running, &stale), None);
         assert_eq!(
@@ -309,7 +296,6 @@ mod tests {
             todo(ServiceState::Restarted, &stale).as_deref(),
             Some("systemctl daemon-reload && systemctl restart -- 'x'")
         );
->>>>>>> machines
         let missing = "LoadState=not-found\nActiveState=inactive\n";
         assert_eq!(
             service(ServiceState::Running).todo(missing).unwrap_err(),

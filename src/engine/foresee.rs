@@ -372,6 +372,8 @@ async fn look_at_hosts(hands: &Arc<Hands>, redactor: &Redactor, all: &mut Forese
                 Err(why) => Ok(format!("how it is now cannot be known: {why}")),
             };
             match (told, &mut *outlook) {
+                // What was asked for is what would be done: said once.
+                (Ok(text), Outlook::Would { words, .. }) if text == *words => {}
                 (Ok(text), Outlook::Would { difference, .. }) => *difference = text,
                 (Err(why), outlook) => *outlook = Outlook::Fails { why },
                 (Ok(_), _) => {}

@@ -116,7 +116,15 @@ fn seen(result: &StepResult) -> String {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        return format!(" (seen: {}{more})", first.join("; "));
+        let lost = match result.more.get("rollback") {
+            Some(Value::Map(found)) => found.get("missing").map(Value::plain).unwrap_or_default(),
+            _ => String::new(),
+        };
+        let lost = match lost.as_str() {
+            "" => lost,
+            lost => format!("; cannot be had any more: {lost}"),
+        };
+        return format!(" (seen: {}{more}{lost})", first.join("; "));
     }
     let value = match (&result.value, result.more.get("status")) {
         (Some(Value::Int(n)), _) => n.to_string(),

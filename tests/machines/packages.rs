@@ -173,6 +173,19 @@ fn no_trap_of_apt_is_taken_for_a_success() {
         assert_eq!(states[host], state, "{host}: {}", ran.said);
         assert!(line(&ran.said, of).contains(why), "{host}: {}", ran.said);
     }
+    // A runbook can ask for a way back before anything is drained.
+    machines.runbook(
+        "careful",
+        "    precheck:\n      - { id: scan, name: Each has a way back, patch: { mode: scan }, expect: rollback.possible == rollback.of }\n    \
+         steps:\n      - { name: Nothing, run: \"true\", undo: { none: it is nothing } }\n",
+    );
+    let careful = machines.run(&["run", "runbooks/careful.yml", "--yes", "--limit", "host=h05"]);
+    assert_eq!(careful.code, 3, "{}", careful.said);
+    assert!(
+        careful.said.contains("cannot be had any more: lab-demo=1.0"),
+        "{}",
+        careful.said
+    );
     // What is held is no update, and nothing was done about it.
     assert_eq!(states["h01"], "ok", "{}", ran.said);
     assert_eq!(version(&machines, "h01", "lab-demo"), "1.0 hi");
