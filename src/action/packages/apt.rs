@@ -16,6 +16,7 @@ command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || {{
   for m in dnf yum zypper pacman apk; do command -v $m >/dev/null && {{ echo "its packages are those of $m: this build knows only apt" >&2; exit 3; }}; done
   echo 'it has no package manager that is known here' >&2; exit 3
 }}
+echo "arch $(dpkg --print-architecture)"
 dpkg-query -W -f 'inst ${{Package}}:${{Architecture}} ${{Version}} ${{db:Status-Abbrev}}\n' || exit
 apt-mark showhold | sed 's/^/held /'
 find /etc -xdev -name '*.dpkg-dist' 2>/dev/null | sed 's/^/dist /'

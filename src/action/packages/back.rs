@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{State, apt, bare, changes, difference};
+use super::{State, apt, changes, difference};
 use crate::action::proven::{Fields, Proven, Todo};
 
 /// Back to an inventory.
@@ -28,7 +28,7 @@ impl Proven for Back {
 
     fn capture(&self) -> String {
         let was = State::read(&self.was).unwrap_or_default();
-        let names: Vec<&str> = was.installed.keys().map(|name| bare(name)).collect();
+        let names: Vec<&str> = was.installed.keys().map(String::as_str).collect();
         apt::look_at_all(&self.run, &names)
     }
 
@@ -36,7 +36,6 @@ impl Proven for Back {
         let (was, now) = (State::read(&self.was)?, State::read(former)?);
         let (mut words, mut kept) = (Vec::new(), Vec::new());
         for (name, before, _) in difference(&was, &now) {
-            let name = bare(name);
             words.push(match before {
                 None => format!("{name}-"),
                 Some(version) => match now.stash.get(&(name.to_owned(), version.to_owned())) {
@@ -92,7 +91,7 @@ impl Proven for Back {
         let (was, before, now) = (State::read(&self.was)?, State::read(former)?, State::read(after)?);
         if let Some((name, was, is)) = difference(&was, &now).first() {
             let word = |version: &Option<&str>| version.unwrap_or("not there").to_owned();
-            return Err(format!("{} was {} and is {}", bare(name), word(was), word(is)));
+            return Err(format!("{name} was {} and is {}", word(was), word(is)));
         }
         if let Some(name) = now.broken().first() {
             return Err(format!("{name} is half-configured"));

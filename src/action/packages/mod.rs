@@ -1,6 +1,7 @@
 //! What a host says of its packages, read; and what two such answers differ in.
 //!
 //! ```text
+//! arch ARCH                        the machine's own, which no name of a package says; other architectures stand behind the name
 //! inst NAME:ARCH VERSION STATE     an installed package, as `dpkg-query` abbreviates its state
 //! held NAME                        on hold
 //! have NAME VERSION                a version that the host's sources have
@@ -75,7 +76,8 @@ impl Update {
 /// All of it.
 #[derive(Clone, Debug, Default)]
 struct State {
-    /// By `NAME:ARCH`.
+    native: String,
+    /// By name; by `NAME:ARCH` where it is of another architecture than the machine.
     installed: BTreeMap<String, Installed>,
     held: BTreeSet<String>,
     have: BTreeMap<String, BTreeSet<String>>,
@@ -96,8 +98,9 @@ impl State {
             let mut words = line.split_whitespace();
             let (word, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             let (version, last) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-            let (own, version_) = (name.to_owned(), version.to_owned());
+            let (own, version_) = (state.own(name).to_owned(), version.to_owned());
             match word {
+                "arch" => state.native = own,
                 "inst" => drop(state.installed.insert(
                     own,
                     Installed {
@@ -105,11 +108,11 @@ impl State {
                         state: last.to_owned(),
                     },
                 )),
-                "held" => drop(state.held.insert(bare(name).to_owned())),
-                "have" => drop(state.have.entry(bare(name).to_owned()).or_default().insert(version_)),
-                "cand" if version != "(none)" => drop(state.candidate.insert(bare(name).to_owned(), version_)),
+                "held" => drop(state.held.insert(own)),
+                "have" => drop(state.have.entry(own).or_default().insert(version_)),
+                "cand" if version != "(none)" => drop(state.candidate.insert(own, version_)),
                 "deb" => drop(state.cached.entry(own).or_default().insert(version_)),
-                "stash" => drop(state.stash.insert((bare(name).to_owned(), version_), last.to_owned())),
+                "stash" => drop(state.stash.insert((own, version_), last.to_owned())),
                 "sim" => state.updates.extend(update(line)),
                 "dist" => drop(state.left_aside.insert(line.get(5..).unwrap_or_default().to_owned())),
                 _ => {}
@@ -121,22 +124,26 @@ impl State {
         Ok(state)
     }
 
-    /// The package of this name, on whatever architecture; where several have it, the first.
+    /// A name as the host's tools say it: without the architecture, where it is the machine's own.
+    fn own<'n>(&self, name: &'n str) -> &'n str {
+        match name.split_once(':') {
+            Some((bare, arch)) if arch == "all" || arch == self.native => bare,
+            _ => name,
+        }
+    }
+
     fn find(&self, name: &str) -> Option<&Installed> {
-        let exact = self.installed.get(name);
-        let any = || {
-            self.installed
-                .iter()
-                .find(|(n, _)| bare(n) == name)
-                .map(|(_, found)| found)
-        };
-        exact.or_else(any).filter(|found| found.is_there())
+        self.installed.get(self.own(name)).filter(|found| found.is_there())
     }
 
     /// True if this version could be installed now, from the sources or the stash.
     fn can_be_had(&self, name: &str, version: &str) -> bool {
-        let of = |all: &BTreeMap<String, BTreeSet<String>>| all.get(bare(name)).is_some_and(|v| v.contains(version));
-        of(&self.have) || self.stash.contains_key(&(bare(name).to_owned(), version.to_owned()))
+        let of =
+            |all: &BTreeMap<String, BTreeSet<String>>| all.get(self.own(name)).is_some_and(|v| v.contains(version));
+        of(&self.have)
+            || self
+                .stash
+                .contains_key(&(self.own(name).to_owned(), version.to_owned()))
     }
 
     /// True if it could be kept now for the way back: also from apt's cache.
@@ -147,7 +154,7 @@ impl State {
 
     fn broken(&self) -> Vec<&str> {
         let broken = self.installed.iter().filter(|(_, found)| found.is_broken());
-        broken.map(|(name, _)| bare(name)).collect()
+        broken.map(|(name, _)| name.as_str()).collect()
     }
 
     /// # Errors
@@ -200,7 +207,7 @@ fn update(line: &str) -> Option<Update> {
     let inner = tail.split_once(')').map_or(tail, |(inner, _)| inner);
     let (new, origin) = inner.split_once(' ').unwrap_or((inner, ""));
     Some(Update {
-        name: bare(name.trim()).to_owned(),
+        name: name.trim().to_owned(),
         old: old.to_owned(),
         new: new.to_owned(),
         origin: origin.rsplit_once(" [").map_or(origin, |(origin, _)| origin).to_owned(),
@@ -223,10 +230,10 @@ fn difference<'s>(before: &'s State, after: &'s State) -> Vec<(&'s str, Option<&
 /// The same in words, a line each.
 fn changes(before: &State, after: &State) -> Value {
     let words = |(name, was, is): (&str, Option<&str>, Option<&str>)| match (was, is) {
-        (Some(was), Some(is)) => format!("{} {was} -> {is}", bare(name)),
-        (Some(was), None) => format!("{} {was} is gone", bare(name)),
-        (None, Some(is)) => format!("{} {is} is new", bare(name)),
-        (None, None) => bare(name).to_owned(),
+        (Some(was), Some(is)) => format!("{name} {was} -> {is}"),
+        (Some(was), None) => format!("{name} {was} is gone"),
+        (None, Some(is)) => format!("{name} {is} is new"),
+        (None, None) => name.to_owned(),
     };
     let mut lines: Vec<Value> = difference(before, after)
         .into_iter()
@@ -256,7 +263,7 @@ mod tests {
                 .unwrap();
         assert_eq!(
             (found.id().as_str(), found.old.as_str(), found.class()),
-            ("libc6=2.36-9+deb12u1", "2.36-9", "security")
+            ("libc6:i386=2.36-9+deb12u1", "2.36-9", "security")
         );
         let new = update("sim Inst linux-image-7 (7.1 repo [all])").unwrap();
         assert_eq!((new.old.as_str(), new.class()), ("", "bugfix"));
@@ -265,7 +272,10 @@ mod tests {
 
     #[test]
     fn what_is_half_configured_and_what_left_only_its_settings() {
-        let state = State::read("inst a:all 1 ii\ninst b:all 1 iF\ninst c:all 1 rc\n").unwrap();
+        let state =
+            State::read("arch amd64\ninst a:amd64 1 ii\ninst a:i386 2 ii\ninst b:all 1 iF\ninst c:all 1 rc\n").unwrap();
+        assert_eq!(state.find("a:i386").unwrap().version, "2");
+        assert_eq!(state.find("a:amd64"), state.find("a"));
         assert_eq!(state.broken(), ["b"]);
         assert!(state.find("a").is_some() && state.find("c").is_none());
         assert!(State::read("E: nothing").is_err());

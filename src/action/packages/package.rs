@@ -32,7 +32,7 @@ impl Package {
     /// What is to be changed: words for apt.
     fn wanted(&self, state: &State) -> Result<Vec<String>, String> {
         let mut words = Vec::new();
-        for name in &self.names {
+        for name in self.names.iter().map(|name| state.own(name)) {
             let found = state.find(name);
             let is = found.map(|found| found.version.as_str());
             let candidate = state.candidate.get(name).map(String::as_str);
@@ -75,7 +75,10 @@ impl Package {
 
     fn is_held_wrongly(&self, state: &State) -> Option<(&str, bool)> {
         let hold = self.hold?;
-        let wrong = self.names.iter().find(|name| state.held.contains(*name) != hold)?;
+        let wrong = self
+            .names
+            .iter()
+            .find(|name| state.held.contains(state.own(name)) != hold)?;
         Some((wrong, hold))
     }
 }
@@ -148,7 +151,9 @@ impl Proven for Package {
             let right = match (self.state, &self.version) {
                 (PackageState::Absent, _) => is.is_none(),
                 (PackageState::Present, Some(version)) => is == Some(version),
-                (PackageState::Latest, None) => is.is_some() && is == before.candidate.get(name).map(String::as_str),
+                (PackageState::Latest, None) => {
+                    is.is_some() && is == before.candidate.get(before.own(name)).map(String::as_str)
+                }
                 _ => is.is_some(),
             };
             if !right {
