@@ -332,7 +332,7 @@ pub async fn capture(job: &Job, what: &Capture, hands: &Hands) -> Result<Option<
         Capture::File { edited: true, .. } | Capture::State(_) if session.is_scripted() => Ok(None),
         Capture::File { path, .. } => file::capture(job, path, hands).await.map(Some).map_err(words),
         Capture::State(script) => {
-            let state = proven::look(job, script.clone(), hands).await?;
+            let state = proven::look(job, script.clone(), proven::LOOK_LIMIT, hands).await?;
             Ok(Some(Former {
                 content: Some(state.into_bytes()),
                 mode: None,

@@ -26,7 +26,7 @@ use crate::transport::{Command, Sink};
 pub(super) const NO_SHELL: &str = "it needs a POSIX shell on the host, and the target has none";
 
 /// Limit of a look, beside what it waits for on purpose.
-const LOOK: Duration = Duration::from_secs(120);
+pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(120);
 /// What a host may say of its state: the packages of a large one take a tenth of it.
 pub(super) const STATE_MAX: usize = 8 << 20;
 
@@ -163,7 +163,7 @@ async fn proven(job: &Job, action: &dyn Proven, former: &str, end: End, hands: &
     let End::Exited(status) = end else {
         return Done::end(end);
     };
-    let after = match look(job, action.look(), hands).await {
+    let after = match look(job, action.look(), LOOK_LIMIT, hands).await {
         Ok(after) => after,
         Err(why) => {
             let why = format!("its command ended with {status}, and what came of it cannot be seen: {why}");
@@ -198,12 +198,12 @@ fn judged(end: End, verdict: Result<Fields, String>) -> Done {
 ///
 /// # Errors
 /// When the host does not answer as asked, or says more than any state has.
-pub(super) async fn look(job: &Job, script: String, hands: &Hands) -> Result<String, String> {
+pub(super) async fn look(job: &Job, script: String, limit: Duration, hands: &Hands) -> Result<String, String> {
     let mut said = Memory::of(STATE_MAX + 1);
     let asked = Job {
         latch: None,
         changes: false,
-        timeout: LOOK,
+        timeout: limit,
         env: Vec::new(),
         stdin: None,
         ..job.clone()
@@ -219,7 +219,7 @@ pub(super) async fn look(job: &Job, script: String, hands: &Hands) -> Result<Str
                 |words| words.chars().take(200).collect(),
             ))
         }
-        End::TimedOut => Err(format!("no answer within {} s", LOOK.as_secs())),
+        End::TimedOut => Err(format!("no answer within {} s", limit.as_secs())),
         End::Cancelled => Err("stopped by the second signal".to_owned()),
         End::Unreachable(why) | End::Failed(why) | End::Unknown { why, .. } => Err(why),
         End::Good | End::NeverBegan | End::PassedOver => Err("it was not asked".to_owned()),

@@ -27,6 +27,8 @@ use crate::transport::{Command, Met, Sink};
 
 /// Between two looks at first, and at last.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Limit of a look while it is waited: a host that is going down may take it and not answer.
+const GLANCE: Duration = Duration::from_secs(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// `reboot`.
@@ -234,7 +236,7 @@ impl Reboot {
         let limit = millis(self.limits.down_ms) + millis(self.limits.port_ms) + millis(self.limits.login_ms);
         let mut pause = PAUSE;
         loop {
-            match look(job, LOOK, hands).await {
+            match look(job, LOOK, GLANCE, hands).await {
                 Ok(now) if now.boot != former.boot => return self.wait(job, &former, began, hands).await,
                 Ok(_) => break,
                 Err(why) if began.elapsed() >= limit => {
@@ -265,7 +267,7 @@ impl Reboot {
         loop {
             hands.close(&job.on).await;
             let seen = match hands.session(&job.on).await {
-                Ok(_) => look(job, LOOK, hands).await.map_err(|why| (Met::Server, why)),
+                Ok(_) => look(job, LOOK, GLANCE, hands).await.map_err(|why| (Met::Server, why)),
                 Err(error) => Err((error.met, error.to_string())),
             };
             let next = match seen {
@@ -309,11 +311,7 @@ impl Reboot {
     /// It is another boot: are its services up, and is it what was installed?
     async fn settled(&self, job: &Job, former: &State, down_for: Duration, hands: &Hands) -> Done {
         let limit = Duration::from_millis(self.limits.ready_ms);
-        let asked = Job {
-            timeout: limit,
-            ..job.clone()
-        };
-        let now = match tokio::time::timeout(limit, look(&asked, &format!("{READY}{LOOK}"), hands)).await {
+        let now = match tokio::time::timeout(limit, look(job, &format!("{READY}{LOOK}"), limit, hands)).await {
             Ok(Ok(now)) => now,
             Ok(Err(why)) => return Done::end(End::Failed(format!("it restarted, and cannot be looked at: {why}"))),
             Err(_) => {
@@ -391,8 +389,8 @@ async fn rest(job: &Job, time: Duration, hands: &Hands) -> Option<End> {
     }
 }
 
-async fn look(job: &Job, script: &str, hands: &Hands) -> Result<State, String> {
-    let said = proven::look(job, script.to_owned(), hands).await?;
+async fn look(job: &Job, script: &str, limit: Duration, hands: &Hands) -> Result<State, String> {
+    let said = proven::look(job, script.to_owned(), limit, hands).await?;
     Ok(State::read(&said))
 }
 
