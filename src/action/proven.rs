@@ -23,7 +23,7 @@ use crate::plan::Value;
 use crate::transport::{Command, Sink};
 
 /// Told of a target that takes each command as it is written.
-pub(super) const NO_SHELL: &str = "it needs a POSIX shell on the host, and the target has none";
+pub(super) const NO_SHELL: &str = "it cannot be done: the target has no POSIX shell";
 
 /// Limit of a look, beside what it waits for on purpose.
 pub(super) const LOOK_LIMIT: Duration = Duration::from_secs(120);

@@ -267,7 +267,9 @@ impl Reboot {
         loop {
             hands.close(&job.on).await;
             let seen = match hands.session(&job.on).await {
-                Ok(_) => look(job, LOOK, GLANCE, hands).await.map_err(|why| (Met::Server, why)),
+                Ok(_) => look(job, LOOK, GLANCE.min(self.limit(phase)), hands)
+                    .await
+                    .map_err(|why| (Met::Server, why)),
                 Err(error) => Err((error.met, error.to_string())),
             };
             let next = match seen {
@@ -291,11 +293,7 @@ impl Reboot {
             if next != phase {
                 (phase, since, pause) = (next, Instant::now(), PAUSE);
             }
-            let limit = millis(match phase {
-                Phase::Down => self.limits.down_ms,
-                Phase::Port => self.limits.port_ms,
-                Phase::Login => self.limits.login_ms,
-            });
+            let limit = self.limit(phase);
             if since.elapsed() >= limit || began.elapsed() >= job.timeout {
                 return Done::end(End::Failed(phase.missed(since.elapsed(), &last)));
             }
@@ -306,6 +304,14 @@ impl Reboot {
         }
         let down_for = down_at.map_or(began.elapsed(), |at| at.elapsed());
         self.settled(job, former, down_for, hands).await
+    }
+
+    fn limit(&self, phase: Phase) -> Duration {
+        millis(match phase {
+            Phase::Down => self.limits.down_ms,
+            Phase::Port => self.limits.port_ms,
+            Phase::Login => self.limits.login_ms,
+        })
     }
 
     /// It is another boot: are its services up, and is it what was installed?

@@ -1,7 +1,7 @@
 //! `service`: a systemd unit in a state, and that it stays there.
 //!
 //! `systemctl start` ends with 0 as soon as a simple service was forked: one that dies a moment later was "started". So the unit is
-//! watched for [`WATCHED`] seconds: at the end of them it must be the same process that it was at their beginning.
+//! watched for a few seconds: at the end of them it must be the same process that it was at their beginning.
 //!
 //! Owns: what systemd says of a unit, and what it proves. Must not: run anything.
 
