@@ -70,7 +70,7 @@ fn what_was_scanned_is_installed_and_brought_back_though_no_source_has_it_any_mo
         "lab-demo 1.0\n0"
     );
     // Nothing of the run lies there any more, its stash neither.
-    assert_eq!(machines.at("h02", "ls -A /root/.pitstop 2>/dev/null || true"), "");
+    assert_eq!(machines.at("h02", "ls -A ~root/.pitstop 2>/dev/null || true"), "");
     // And a second time there is nothing to do.
     let again = machines.apply("patch");
     assert!(again.said.contains("h01  steps/install  ok"), "{}", again.said);
