@@ -4,6 +4,11 @@
 
 use regex::bytes::RegexBuilder;
 
+/// What it does, in one line.
+pub fn words(file: &str, find: &str) -> String {
+    format!("edit {file}: /{find}/")
+}
+
 /// What the content becomes, and how many places matched.
 ///
 /// # Errors

@@ -5,7 +5,7 @@
 
 pub mod baseline;
 mod command;
-mod edit;
+pub mod edit;
 mod file;
 pub mod hands;
 mod http;
@@ -239,7 +239,7 @@ pub async fn perform(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
             find,
             former: None,
             ..
-        } => proven::unseen_edit(job, file, find, hands, sink).await,
+        } => proven::unlooked(job, edit::words(file, find), hands, sink).await,
         Work::Edit { file, former, .. } => match work_of_edit(&job.work) {
             Ok((content, places)) => {
                 let former = former.as_ref().and_then(|f| f.content.as_deref()).map(Digest::of);
@@ -257,7 +257,10 @@ pub async fn perform(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
             }
             Err(why) => Done::end(End::Failed(why)),
         },
-        Work::Scan(scan) => proven::scan(job, scan, hands, sink).await,
+        Work::Scan(scan) => {
+            let fields = |said: &str| scan.fields(said);
+            proven::found(job, scan.words(), scan.script(), fields, hands, sink).await
+        }
         Work::Reboot { reboot, former } => reboot.perform(job, former.as_deref(), hands, sink).await,
         Work::Prove { action, former } => proven::perform(job, &**action, former.as_deref(), hands, sink).await,
         Work::Restore { former, mode, dest } => file::restore(job, former.as_ref(), *mode, dest, hands).await,

@@ -17,7 +17,6 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::packages::Scan;
 use super::{Done, End, Hands, Job, Memory, command};
 use crate::plan::Value;
 use crate::transport::{Command, Sink};
@@ -240,24 +239,26 @@ pub(super) async fn scripted(job: &Job, words: String, hands: &Hands, sink: &mut
     }
 }
 
-/// The words of an edit.
-pub fn edit_words(file: &str, find: &str) -> String {
-    format!("edit {file}: /{find}/")
-}
-
-/// An edit of a file that was not looked at: only a scripted host can be asked for that.
-pub(super) async fn unseen_edit(job: &Job, file: &str, find: &str, hands: &Hands, sink: &mut dyn Sink) -> Done {
+/// What was not looked at before: only a scripted host can be asked for it.
+pub(super) async fn unlooked(job: &Job, words: String, hands: &Hands, sink: &mut dyn Sink) -> Done {
     match hands.session(&job.on).await {
-        Ok(session) if session.is_scripted() => scripted(job, edit_words(file, find), hands, sink).await,
+        Ok(session) if session.is_scripted() => scripted(job, words, hands, sink).await,
         Ok(_) => Done::end(End::Failed(unseen())),
         Err(error) => Done::end(End::Unreachable(error.advised())),
     }
 }
 
-/// What a scan prints is what it found.
-pub(super) async fn scan(job: &Job, scan: &Scan, hands: &Hands, sink: &mut dyn Sink) -> Done {
+/// A look that changes nothing and is the whole action: what it prints is what was found.
+pub(super) async fn found(
+    job: &Job,
+    words: String,
+    script: String,
+    fields: impl FnOnce(&str) -> Result<Fields, String>,
+    hands: &Hands,
+    sink: &mut dyn Sink,
+) -> Done {
     match hands.session(&job.on).await {
-        Ok(session) if session.is_scripted() => return scripted(job, scan.words(), hands, sink).await,
+        Ok(session) if session.is_scripted() => return scripted(job, words, hands, sink).await,
         Ok(session) if !session.has_shell() => return Done::end(End::Failed(NO_SHELL.to_owned())),
         Ok(_) => {}
         Err(error) => return Done::end(End::Unreachable(error.advised())),
@@ -266,11 +267,11 @@ pub(super) async fn scan(job: &Job, scan: &Scan, hands: &Hands, sink: &mut dyn S
         sink,
         memory: Memory::of(STATE_MAX + 1),
     };
-    match command::run(job, &Command::Shell(scan.script()), hands, &mut said).await {
+    match command::run(job, &Command::Shell(script), hands, &mut said).await {
         End::Exited(0) if said.memory.out.len() > STATE_MAX => {
             Done::end(End::Failed(format!("it says more than {STATE_MAX} bytes")))
         }
-        End::Exited(0) => judged(End::Good, scan.fields(&String::from_utf8_lossy(&said.memory.out))),
+        End::Exited(0) => judged(End::Good, fields(&String::from_utf8_lossy(&said.memory.out))),
         end => Done::end(end),
     }
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::action::packages::{self, Install, Package, Scan};
-use crate::action::proven::{Proven, Unseen, edit_words};
+use crate::action::proven::{Proven, Unseen};
 use crate::action::reboot::Reboot;
 use crate::action::service::Service;
-use crate::action::{self, Former, Work, baseline};
+use crate::action::{self, Former, Work, baseline, edit};
 use crate::id::{Content, HostName, RunId};
 use crate::plan::{Baseline, BuiltIn, Call, Names, Patch, PatchMode, PlannedStep, PlannedUndo, Value};
 use crate::runbook::duration;
@@ -175,7 +175,7 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
                 count: *count,
                 former: materials.found.cloned(),
             };
-            let words = edit_words(&text(file, scope)?, find);
+            let words = edit::words(&text(file, scope)?, find);
             match materials.found.map(|_| action::work_of_edit(&work)) {
                 Some(edited) => edited.map(|_| (work, words)),
                 None => Ok((work, words)),
@@ -340,7 +340,7 @@ fn file(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
         Call::Restore { .. }
             if let (None, Some(Call::BuiltIn(BuiltIn::Edit { file, find, .. }))) = (materials.former, materials.of) =>
         {
-            let action = Arc::new(Unseen(edit_words(&text(file, scope)?, find)));
+            let action = Arc::new(Unseen(edit::words(&text(file, scope)?, find)));
             let words = action.words();
             Ok((Work::Prove { action, former: None }, words))
         }

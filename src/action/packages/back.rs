@@ -21,6 +21,22 @@ pub(super) struct Back {
     pub lock_wait: Duration,
 }
 
+impl Back {
+    /// Back to what `was`, from what the words say.
+    ///
+    /// # Errors
+    /// When that is no inventory.
+    pub(super) fn to(was: &str, run: &str, of: String, lock_wait: Duration) -> Result<Arc<dyn Proven>, String> {
+        State::read(was)?;
+        Ok(Arc::new(Self {
+            run: run.to_owned(),
+            was: was.to_owned(),
+            of,
+            lock_wait,
+        }))
+    }
+}
+
 impl Proven for Back {
     fn words(&self) -> String {
         format!("take back {}", self.of)

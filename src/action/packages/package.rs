@@ -170,12 +170,6 @@ impl Proven for Package {
     }
 
     fn back(&self, former: &str) -> Result<Arc<dyn Proven>, String> {
-        State::read(former)?;
-        Ok(Arc::new(Back {
-            run: self.run.clone(),
-            was: former.to_owned(),
-            of: self.words(),
-            lock_wait: LOCK_WAIT,
-        }))
+        Back::to(former, &self.run, self.words(), LOCK_WAIT)
     }
 }

@@ -289,13 +289,7 @@ impl Proven for Install {
     }
 
     fn back(&self, former: &str) -> Result<Arc<dyn Proven>, String> {
-        State::read(former)?;
-        Ok(Arc::new(Back {
-            run: self.run.clone(),
-            was: former.to_owned(),
-            of: self.words(),
-            lock_wait: self.lock_wait,
-        }))
+        Back::to(former, &self.run, self.words(), self.lock_wait)
     }
 }
 
