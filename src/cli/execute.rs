@@ -335,6 +335,7 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
     let name = stored.name(console);
     let (owed, next) = (stored.owed(), stored.next(&name));
     let (ended, dry, head) = (stored.run.ended, stored.run.dry, stored.read.head.clone());
+    let rehearsal = stored.plan.rehearsal;
     // The facts of a large run and what is written of them are not held at one time.
     drop(stored);
     views::write_all(folder, &record)?;
@@ -345,7 +346,7 @@ fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Resul
     }
     if let Some((verdict, exit)) = ended {
         let summary = crate::text::terminal(&record.outcome.summary);
-        let said = words::verdict_sentence(verdict, exit, dry);
+        let said = words::verdict_sentence(verdict, exit, dry, rehearsal);
         let word = screen.paint(words::verdict_tone(verdict), verdict.as_str());
         screen.say(&format!("{word}  {said} (exit {exit})"));
         if !summary.is_empty() {

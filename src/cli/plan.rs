@@ -22,7 +22,7 @@ use super::problem::Problem;
 use super::project::{self, Loaded, ProjectArgs};
 use super::prompt;
 use super::selection;
-use super::stored::{Stored, exact_plan, history, learnt};
+use super::stored::{Stored, exact_plan, learnt, past};
 use super::views;
 
 /// Make the frozen plan of a runbook or change and show it; no host is contacted
@@ -91,6 +91,9 @@ pub struct ChangeFlags {
     /// Do only this step of the work, or this phase, with the whole life cycle round it; may be given several times
     #[arg(long, value_name = "STEP|PHASE[=REASON]")]
     pub only: Vec<String>,
+    /// Do it on the first batch of each phase, and take all of it back: proves the way back and measures it
+    #[arg(long)]
+    pub rehearse: bool,
     /// Only hosts that ended an earlier run so, as last=refused
     #[arg(long, value_name = "RUN=STATE")]
     pub hosts_of: Option<String>,
@@ -143,6 +146,7 @@ impl ChangeFlags {
         args.timezone.clone_from(&self.timezone);
         args.ticket.clone_from(&self.change);
         args.reason.clone_from(&self.because);
+        args.rehearse = self.rehearse;
         Ok(args)
     }
 
@@ -150,7 +154,7 @@ impl ChangeFlags {
     pub fn is_empty(&self) -> bool {
         let one = [&self.start, &self.timezone, &self.change, &self.because, &self.hosts_of];
         let many = [&self.skip, &self.only, &self.set_file];
-        one.iter().all(|o| o.is_none()) && many.iter().all(|m| m.is_empty())
+        !self.rehearse && one.iter().all(|o| o.is_none()) && many.iter().all(|m| m.is_empty())
     }
 }
 
@@ -178,9 +182,11 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
         disk::write_atomic(out, text.as_bytes())?;
     }
     let shown = args.out.as_ref().map(|p| p.display().to_string());
+    let past = past(console, &made.plan);
     let outside = Outside {
         file: shown.clone(),
-        history: history(console, &made.plan.runbook),
+        history: past.runs,
+        undone: Some(past.undone),
         ssh: from_ssh_config(&made.plan, console),
         learnt,
         ..Outside::default()

@@ -59,6 +59,8 @@ pub struct ProjectArgs {
     pub ticket: Option<String>,
     /// `--reason`.
     pub reason: Option<String>,
+    /// `--rehearse`.
+    pub rehearse: bool,
 }
 
 /// A project: its folder and settings.
@@ -256,6 +258,7 @@ fn flags(args: &ProjectArgs, diags: &mut Diagnostics) -> Option<Change> {
         parameters: args.given.clone(),
         only: args.onlys.iter().map(|text| change::flags::only(text)).collect(),
         hosts: args.hosts.clone(),
+        rehearse: args.rehearse.then(|| change::flag("command line", "--rehearse")),
         ..Change::default()
     };
     let before = diags.0.len();

@@ -65,7 +65,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
     let screen = &console.screen;
     if let Some((Verdict::Done | Verdict::Failed | Verdict::RolledBack, exit)) = stored.run.ended
         && stored.owed().is_empty()
-        && (!args.rollback || !within_reach(&stored.plan, &stored.run))
+        && (!args.rollback || !within_reach(&stored.run))
     {
         // The journal stays as it is: what was said of a run that is over, and signed, holds.
         if let Some(why) = too_late(&stored.plan, &stored.run).filter(|_| args.rollback) {

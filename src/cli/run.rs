@@ -32,7 +32,7 @@ use super::problem::Problem;
 use super::project;
 use super::reach;
 use super::screen::Tone;
-use super::stored::{Stored, history};
+use super::stored::{Stored, past};
 
 /// Run a runbook, a change or a frozen plan
 #[derive(Debug, clap::Args)]
@@ -187,7 +187,7 @@ fn former(console: &Console, plan: &Plan, freezes: &[Freeze]) -> BTreeMap<String
     if plan.window.is_none() && freezes.is_empty() {
         return BTreeMap::new();
     }
-    slowest_hosts(&history(console, &plan.runbook))
+    slowest_hosts(&past(console, plan).runs)
 }
 
 /// A run that was refused before it touched anything leaves nothing here either, unless a host still has its lock.
@@ -353,8 +353,10 @@ fn go_on(made: &Made, yes: bool, ssh: Vec<FromConfig>, console: &Console) -> Res
         ));
     }
     let screen = &console.screen;
+    let past = past(console, &made.plan);
     let outside = Outside {
-        history: history(console, &made.plan.runbook),
+        history: past.runs,
+        undone: Some(past.undone),
         ssh,
         ..Outside::default()
     };

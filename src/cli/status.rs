@@ -88,7 +88,7 @@ fn page(stored: &Stored, console: &Console) -> String {
             let word = screen.paint_data(words::verdict_tone(verdict), verdict.as_str());
             format!(
                 "{word} (exit {exit}). {}",
-                words::verdict_sentence(verdict, exit, stored.run.dry)
+                words::verdict_sentence(verdict, exit, stored.run.dry, stored.plan.rehearsal)
             )
         }
     };

@@ -9,8 +9,8 @@ use crate::clock::{Clock as _, RealClock};
 use crate::id::{Digest, HostName, RunId};
 use crate::journal::store::{RunFolder, Store};
 use crate::journal::{self, Read};
-use crate::plan::page::{Found, Learnt, PastRun, Rollback, shown};
-use crate::plan::{Plan, Value};
+use crate::plan::page::{Found, Learnt, PastRun, Rollback, Undone, shown};
+use crate::plan::{Plan, PlannedPhase, Value};
 use crate::report::record::{ChainHead, ChangeRecord, record};
 use crate::run::event::{Event, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
@@ -154,31 +154,63 @@ impl Stored {
     }
 }
 
-/// The last runs of a runbook, newest first, for the approver's page and the window's arithmetic. What cannot be read is left out: it is no part of the plan.
-pub fn history(console: &Console, runbook: &str) -> Vec<PastRun> {
+/// What former runs of a plan's runbook tell.
+#[derive(Default)]
+pub struct Past {
+    /// The last ones, newest first, for the approver's page and the window's arithmetic; rehearsals are none of them.
+    pub runs: Vec<PastRun>,
+    /// When the way back of each phase was last proven.
+    pub undone: Vec<Undone>,
+}
+
+/// Looks through the state directory. What cannot be read is left out: it is no part of the plan.
+pub fn past(console: &Console, plan: &Plan) -> Past {
     const LOOKED_AT: usize = 50;
     const SHOWN: usize = 5;
-    let Ok(store) = console.store() else { return Vec::new() };
-    let ids = store.runs().unwrap_or_default();
-    let past = |id: &RunId| {
-        let stored = Stored::open(store.folder(id)).ok()?;
-        let (verdict, _) = stored
-            .run
-            .ended
-            .filter(|_| stored.plan.runbook == runbook && !stored.run.dry)?;
-        let took = stored.last()?.duration_since(stored.run.started?);
-        let facts: Vec<_> = stored.read.facts;
-        let times = journal::history::times(&stored.plan, &stored.run, &facts);
-        Some(PastRun {
-            run: id.to_string(),
-            verdict: verdict.as_str().to_owned(),
-            duration_ms: u64::try_from(took.as_millis()).unwrap_or(0),
-            phases: times.phases,
-            hosts: times.hosts,
-            steps: times.steps,
-        })
-    };
-    ids.iter().rev().take(LOOKED_AT).filter_map(past).take(SHOWN).collect()
+    let mut past = Past::default();
+    let Ok(store) = console.store() else { return past };
+    let proven = |p: &&PlannedPhase| p.changes && !p.stages.verify.is_empty();
+    let phases = plan.phases().filter(proven).count();
+    for id in store.runs().unwrap_or_default().iter().rev().take(LOOKED_AT) {
+        if past.runs.len() >= SHOWN && past.undone.len() >= phases {
+            break;
+        }
+        let Ok(stored) = Stored::open(store.folder(id)) else {
+            continue;
+        };
+        if stored.plan.runbook != plan.runbook || stored.run.dry {
+            continue;
+        }
+        let times = journal::history::times(&stored.plan, &stored.run, &stored.read.facts);
+        for phase in plan.phases().filter(proven) {
+            let known = past.undone.iter().any(|u| u.phase == phase.id);
+            let then = stored.plan.phase(&phase.id).filter(proven);
+            if let (false, Some(back), Some(then)) = (known, times.backs.get(&phase.id), then) {
+                past.undone.push(Undone {
+                    phase: phase.id.clone(),
+                    run: id.to_string(),
+                    at: back.at,
+                    slowest_ms: back.slowest_ms,
+                    hosts: back.hosts.clone(),
+                    rehearsal: stored.plan.rehearsal,
+                    same: Plan::works_as(phase, then),
+                });
+            }
+        }
+        let took = stored.last().zip(stored.run.started);
+        let ended = stored.run.ended.filter(|_| !stored.plan.rehearsal);
+        if let (Some((last, first)), Some((verdict, _)), true) = (took, ended, past.runs.len() < SHOWN) {
+            past.runs.push(PastRun {
+                run: id.to_string(),
+                verdict: verdict.as_str().to_owned(),
+                duration_ms: u64::try_from(last.duration_since(first).as_millis()).unwrap_or(0),
+                phases: times.phases,
+                hosts: times.hosts,
+                steps: times.steps,
+            });
+        }
+    }
+    past
 }
 
 /// What a run found out without changing anything, for the page of a plan of the same runbook.
@@ -321,7 +353,7 @@ pub fn next_commands(plan: &Plan, run: &Run, now: Timestamp, name: &str) -> Vec<
             list.push((format!("pitstop resume {name}"), goes));
         }
         let new_wish = asked || run.backwards.is_none();
-        if within_reach(plan, run) && new_wish && !run.dry && goes_on(plan, run, now, true) {
+        if within_reach(run) && new_wish && !run.dry && goes_on(plan, run, now, true) {
             list.push((
                 format!("pitstop resume {name} --rollback"),
                 "takes back what can be taken back",

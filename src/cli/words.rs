@@ -47,9 +47,12 @@ pub fn verdict_tone(verdict: Verdict) -> Tone {
 }
 
 /// A verdict as a sentence.
-pub fn verdict_sentence(verdict: Verdict, exit: u8, dry: bool) -> &'static str {
+pub fn verdict_sentence(verdict: Verdict, exit: u8, dry: bool, rehearsal: bool) -> &'static str {
     match (verdict, exit) {
         (Verdict::Done, _) if dry => "A dry run: nothing was changed.",
+        (Verdict::Done, 8) if rehearsal => "All of it was done and taken back, but an objective was missed.",
+        (Verdict::Done, _) if rehearsal => "All of it was done, taken back, and proven to be as before.",
+        (Verdict::Failed, _) if rehearsal => "Nothing was changed, so nothing is proven of the way back.",
         (Verdict::Done, 8) => "All hosts are done, but an objective or the final steady state was missed.",
         (Verdict::Done, _) => "All hosts are good.",
         (Verdict::Failed, _) => "It failed. Nothing was changed.",
@@ -222,7 +225,7 @@ fn of_run(event: &Event) -> Option<Line> {
             (Tone::Bad, format!("gate {gate} {why}"), 0)
         }
         Event::Halted { text, .. } => (Tone::Bad, format!("halted: {}", terminal_line(text)), 0),
-        Event::TurnedBack { why } => (Tone::Warn, format!("the run goes back: {}", terminal_line(why)), 0),
+        Event::TurnedBack { why, .. } => (Tone::Warn, format!("the run goes back: {}", terminal_line(why)), 0),
         Event::Signalled { count } => {
             let text = match count {
                 1 => "signal: no new step starts, running steps finish (again: stop them)",

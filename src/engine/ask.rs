@@ -67,7 +67,9 @@ impl Driver {
         chosen: Option<Chosen>,
     ) -> Result<(), EngineError> {
         let line = self.run.line(&phase, &host);
-        let may = line.map(|l| ask::choices(l, &slot)).unwrap_or_default();
+        let may = line
+            .map(|l| ask::choices(&self.setup.plan, l, &slot))
+            .unwrap_or_default();
         if self.run.signals > 0 || line.and_then(Line::asks) != Some(&slot) {
             return Ok(());
         }
@@ -92,7 +94,7 @@ impl Driver {
         let step = plan.step(phase, slot.stage, &slot.step)?;
         let line = self.run.line(phase, host)?;
         let end = line.slots.get(slot)?.end.as_ref()?;
-        let choices = ask::choices(line, slot)
+        let choices = ask::choices(plan, line, slot)
             .into_iter()
             .map(|c| (c, self.choice_words(c, planned, host, line, end)))
             .collect();

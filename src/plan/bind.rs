@@ -16,6 +16,7 @@ mod only;
 mod params;
 mod phase;
 mod place;
+mod rehearse;
 mod skip;
 mod step;
 mod targets;
@@ -159,7 +160,8 @@ impl<'a, 'd> Binder<'a, 'd> {
         let kept = self.kept(limit.as_ref());
         self.check_reads(&kept);
         let steady_state = self.steady(&runbook.steady_state);
-        let items: Vec<PlanItem> = kept.iter().filter_map(|item| self.item(item)).collect();
+        let mut items: Vec<PlanItem> = kept.iter().filter_map(|item| self.item(item)).collect();
+        self.rehearse(&mut items, &kept);
         self.check_only(&items);
         let policy = self.policy();
         let objectives = self.objectives();
@@ -198,6 +200,7 @@ impl<'a, 'd> Binder<'a, 'd> {
             skipped: std::mem::take(&mut self.skipped),
             emptied: std::mem::take(&mut self.emptied),
             limit: change.limit.as_ref().map(|l| l.value.clone()),
+            rehearsal: change.rehearse.is_some(),
             excluded: std::mem::take(&mut self.excluded),
             index: Default::default(),
             inventory: self.input.inventory.name.clone(),

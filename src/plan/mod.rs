@@ -106,6 +106,9 @@ pub struct Plan {
     pub skipped: BTreeMap<String, String>,
     /// Phases that `limit` left without hosts.
     pub emptied: Vec<String>,
+    /// It only proves that the work can be done and taken back: on the first batch of each phase, and all of it goes back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
     /// The change's selector that narrowed the hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,

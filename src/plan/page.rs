@@ -8,6 +8,7 @@ mod difference;
 mod facts;
 mod learnt;
 mod markdown;
+mod proven;
 mod risk;
 mod terminal;
 #[cfg(test)]
@@ -23,6 +24,8 @@ pub use markdown::markdown;
 pub use terminal::{section, text};
 pub use words::{count, day, duration, moment_in, plain_call, shown};
 
+use jiff::Timestamp;
+
 use crate::id::HostName;
 
 /// What the page says beside the plan: none of it is in the digest.
@@ -34,6 +37,8 @@ pub struct Outside {
     pub commit: Option<(String, bool)>,
     /// Former runs of this runbook, newest first.
     pub history: Vec<PastRun>,
+    /// When the undo of a phase was last proven, each phase once; `None`: nobody looked.
+    pub undone: Option<Vec<Undone>>,
     /// What the operator's ssh config adds to hosts.
     pub ssh: Vec<FromConfig>,
     /// What a former run found, where that is asked for.
@@ -70,6 +75,25 @@ pub struct PastRun {
     pub hosts: std::collections::BTreeMap<String, u64>,
     /// How long each step took at most, as `PHASE/STEP`.
     pub steps: std::collections::BTreeMap<String, u64>,
+}
+
+/// When hosts of a phase were last taken back by its undo and proven good again: by a rehearsal, or because something failed.
+#[derive(Clone, Debug)]
+pub struct Undone {
+    /// The phase.
+    pub phase: String,
+    /// The run.
+    pub run: String,
+    /// When the last host was back.
+    pub at: Timestamp,
+    /// How long the slowest host took.
+    pub slowest_ms: u64,
+    /// Which hosts.
+    pub hosts: Vec<HostName>,
+    /// True: a rehearsal.
+    pub rehearsal: bool,
+    /// True if the phase's steps and their undo are still those.
+    pub same: bool,
 }
 
 /// A page: facts in sections.

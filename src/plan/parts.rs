@@ -5,7 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
-use super::{OnFailure, Otherwise, Plan, PlanItem, PlannedHost, PlannedPhase, PlannedStep, PlannedUndo, Stage, Stages};
+use super::{
+    OnFailure, Otherwise, Place, Plan, PlanItem, PlannedHost, PlannedPhase, PlannedStep, PlannedUndo, Stage, Stages,
+};
 use crate::canon;
 use crate::id::{Digest, HostName};
 
@@ -78,16 +80,32 @@ impl Plan {
 
     /// True if a phase or gate can take the whole run back: then no host is closed before the end.
     pub fn can_roll_back_run(&self) -> bool {
-        self.items.iter().any(|i| match i {
-            PlanItem::Phase(p) => {
-                p.on_failure == OnFailure::RollbackRun
-                    || p.rollout
-                        .gate
-                        .as_ref()
-                        .is_some_and(|g| g.otherwise == Otherwise::RollbackRun)
+        self.rehearsal
+            || self.items.iter().any(|i| match i {
+                PlanItem::Phase(p) => {
+                    p.on_failure == OnFailure::RollbackRun
+                        || p.rollout
+                            .gate
+                            .as_ref()
+                            .is_some_and(|g| g.otherwise == Otherwise::RollbackRun)
+                }
+                PlanItem::Gate(g) => g.otherwise == Otherwise::RollbackRun,
+            })
+    }
+
+    /// True if this phase and that one do and take back the same: their steps with their undo, wherever they are done.
+    pub fn works_as(here: &PlannedPhase, there: &PlannedPhase) -> bool {
+        let work = |phase: &PlannedPhase| {
+            let mut steps = phase.stages.get(Stage::Steps).to_vec();
+            for step in &mut steps {
+                step.place = Place::Own;
+                if let PlannedUndo::Steps(undo) = &mut step.undo {
+                    undo.iter_mut().for_each(|u| u.place = Place::Own);
+                }
             }
-            PlanItem::Gate(g) => g.otherwise == Otherwise::RollbackRun,
-        })
+            steps
+        };
+        work(here) == work(there)
     }
 
     /// The steps of a stage; `phase` is empty for the run's own steady state.

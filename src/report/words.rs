@@ -95,6 +95,11 @@ pub fn gate(state: GateState) -> (Tone, &'static str) {
 pub fn verdict(r: &ChangeRecord) -> (Tone, &'static str) {
     match r.outcome.verdict {
         Some(Verdict::Done) if r.dry => (Tone::None, "A dry run: nothing was changed"),
+        Some(Verdict::Done) if r.rehearsal => match r.outcome.exit {
+            Some(0) => (Tone::Ok, "Rehearsed: all of it was done, taken back, and is as before"),
+            _ => (Tone::Warn, "Rehearsed and taken back, but an objective was missed"),
+        },
+        Some(Verdict::Failed) if r.rehearsal => (Tone::Warn, "Not rehearsed: nothing was changed"),
         Some(Verdict::Done) if r.outcome.exit == Some(0) => (Tone::Ok, "Done"),
         Some(Verdict::Done) => (Tone::Warn, "Done, but an objective or the steady state was missed"),
         Some(Verdict::Failed) => (Tone::Warn, "Failed before anything was changed"),
@@ -155,7 +160,11 @@ pub fn day(r: &ChangeRecord, at: Timestamp) -> String {
 
 /// Above the title.
 pub fn kicker(r: &ChangeRecord) -> String {
-    let first = if r.dry { "Dry run" } else { "Change record" };
+    let first = match (r.dry, r.rehearsal) {
+        (true, _) => "Dry run",
+        (_, true) => "Rehearsal",
+        _ => "Change record",
+    };
     let mut parts = vec![first.to_owned(), kind(r.kind).to_owned()];
     parts.extend(r.mode.as_ref().map(|m| format!("mode {m}")));
     parts.extend(r.ticket.clone());
@@ -176,7 +185,15 @@ pub fn figures(r: &ChangeRecord) -> Vec<Figure> {
     } else {
         format!("in {}", count(batches, "batch", "batches"))
     };
-    let mut out = vec![Figure::new("Hosts good", format!("{good} of {}", r.hosts.len()), note)];
+    let back = r
+        .hosts
+        .iter()
+        .filter(|h| h.state == Some(HostState::RolledBack))
+        .count();
+    let mut out = vec![match r.rehearsal && !r.dry {
+        true => Figure::new("Hosts there and back", format!("{back} of {}", r.hosts.len()), note),
+        false => Figure::new("Hosts good", format!("{good} of {}", r.hosts.len()), note),
+    }];
     if let Some(a) = r.window.actual {
         let minutes = |ms: u64| if ms < 60_000 { ms } else { ms / 60_000 * 60_000 };
         let planned = r.window.planned.map(|p| format!("window of {}", duration(p.ms())));

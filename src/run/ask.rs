@@ -105,8 +105,8 @@ fn why(wish: LineNext) -> String {
 }
 
 /// What may be answered about a step of a host: `skip` only where a step's absence leaves neither work under live traffic nor an
-/// unproven host in service, and `rollback` only on the way forward.
-pub fn choices(line: &Line, slot: &Slot) -> Vec<Choice> {
+/// unproven host in service, `rollback` only on the way forward, and `hold` nowhere in a rehearsal: there nothing stays as it is.
+pub fn choices(plan: &Plan, line: &Line, slot: &Slot) -> Vec<Choice> {
     let end = line.slots.get(slot).and_then(|r| r.end.as_ref());
     let unknown = end.is_some_and(|e| e.outcome == Outcome::Unknown);
     let forward = line.turned.is_none() && line.reopened.is_none();
@@ -118,7 +118,10 @@ pub fn choices(line: &Line, slot: &Slot) -> Vec<Choice> {
         list.push(Choice::Skip);
     }
     if forward {
-        list.extend([Choice::Rollback, Choice::Hold]);
+        list.push(Choice::Rollback);
+    }
+    if forward && !plan.rehearsal {
+        list.push(Choice::Hold);
     }
     list.push(Choice::Policy);
     list

@@ -149,6 +149,7 @@ impl<'a> Decider<'a> {
             OnFailure::RollbackRun => {
                 return Self::record(Event::TurnedBack {
                     why: "the steady state is false after a batch".to_owned(),
+                    rehearsed: false,
                 });
             }
             OnFailure::RollbackHost => {
@@ -182,11 +183,9 @@ pub fn beyond_reach(plan: &crate::plan::Plan, run: &super::Run) -> Vec<HostName>
 }
 
 /// True if a rollback would find something that was changed, is not closed and not yet back.
-pub fn within_reach(plan: &crate::plan::Plan, run: &super::Run) -> bool {
-    !hosts_where(plan, run, |l| {
-        l.changed() && !l.is_closed() && l.ended != Some(HostState::RolledBack)
-    })
-    .is_empty()
+pub fn within_reach(run: &super::Run) -> bool {
+    let stays = |l: &Line| l.changed() && !l.is_closed() && l.ended != Some(HostState::RolledBack);
+    run.phases.values().flat_map(|p| p.lines.values()).any(stays)
 }
 
 fn hosts_where(plan: &crate::plan::Plan, run: &super::Run, fits: impl Fn(&Line) -> bool) -> Vec<HostName> {
@@ -210,7 +209,7 @@ pub fn too_late(plan: &crate::plan::Plan, run: &super::Run) -> Option<String> {
         0 => first.join(", "),
         more => format!("{} and {more} more", first.join(", ")),
     };
-    let what = if within_reach(plan, run) {
+    let what = if within_reach(run) {
         "what was closed before cannot be taken back any more"
     } else {
         "nothing can be taken back any more: every host that was changed is closed"

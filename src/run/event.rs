@@ -422,6 +422,9 @@ pub enum Event {
     TurnedBack {
         /// Why.
         why: String,
+        /// It was a rehearsal, and all of it was good: this is its other half.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        rehearsed: bool,
     },
     /// A signal came.
     Signalled {

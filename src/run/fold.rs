@@ -96,7 +96,10 @@ impl Run {
             Event::Halted { why, text } => {
                 self.halted.get_or_insert((*why, text.clone()));
             }
-            Event::TurnedBack { why } => self.turn_back(why),
+            Event::TurnedBack { why, rehearsed } => {
+                self.rehearsed |= rehearsed;
+                self.turn_back(why);
+            }
             Event::Signalled { count } => self.signals = *count,
             Event::Forgiven { obligation, .. } => {
                 self.forgiven.insert(obligation.clone());

@@ -36,6 +36,7 @@ impl Decider<'_> {
             GateState::Open => Part::Do(vec![Next::AskGate { gate: id.to_owned() }]),
             GateState::Closed(_) if gate.otherwise == Otherwise::RollbackRun => Self::record(Event::TurnedBack {
                 why: format!("gate {id} did not pass"),
+                rehearsed: false,
             }),
             GateState::Closed(why) => {
                 let word = match why {

@@ -76,6 +76,8 @@ pub struct Run {
     pub marks: BTreeMap<String, BTreeMap<Option<HostName>, Timestamp>>,
     /// Why the whole run goes back, if it does.
     pub backwards: Option<String>,
+    /// A rehearsal whose work was all good, and that goes back because of that.
+    pub rehearsed: bool,
     /// Counts the decisions to go back, so that `resume --rollback` tries again what failed before.
     pub back_session: u32,
     /// Why nothing further starts (cleared by `resume`; what still holds is found again).

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 pub use super::back::{reopenings, too_late, within_reach};
 use super::event::{Event, Halt, Occasion, Slot, Stamped, StepKey};
 use super::line::{LineNext, Walker};
+use super::verdict::states;
 use super::{Line, PhaseRun, Run};
 use crate::id::HostName;
 use crate::plan::{Plan, PlanItem, PlannedPhase, Stage};
@@ -197,10 +198,29 @@ impl<'a> Decider<'a> {
         if matches!(&self.run.halted, Some((Halt::Gate | Halt::Window, _))) {
             return Part::Over;
         }
+        if let Some(back) = self.rehearsal_turns() {
+            return Self::record(back);
+        }
         if let Part::Do(list) = self.clean_all() {
             return Part::Do(list);
         }
         self.steady("", Occasion::End, !self.run.dry && self.anything_touched())
+    }
+
+    /// A rehearsal leaves nothing as it made it: from its end it goes back, and if all was good it has proven what it is for.
+    fn rehearsal_turns(&self) -> Option<Event> {
+        if !self.plan.rehearsal || self.run.dry || !within_reach(self.run) {
+            return None;
+        }
+        let rehearsed = self.run.halted.is_none() && states(self.plan, self.run).iter().all(|s| s.state.is_good());
+        let why = match rehearsed {
+            true => "the rehearsal's other half: all of it is taken back",
+            false => "a rehearsal leaves nothing changed",
+        };
+        Some(Event::TurnedBack {
+            why: why.to_owned(),
+            rehearsed,
+        })
     }
 
     pub(super) fn anything_touched(&self) -> bool {

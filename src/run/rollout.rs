@@ -296,6 +296,7 @@ impl<'a> Decider<'a> {
         let left = pr.lines.values().any(Line::held_by_word);
         (phase.on_failure == OnFailure::RollbackRun && !left && self.anything_touched()).then(|| Event::TurnedBack {
             why: format!("too many hosts of phase {} failed", phase.id),
+            rehearsed: false,
         })
     }
 

@@ -51,6 +51,10 @@ pub fn verdict(plan: &Plan, run: &Run, also: Also) -> (Verdict, u8) {
     if left || halfway || (changed_good && bad) || (rolled_back && end_is_false) {
         return (Verdict::Stuck, 1);
     }
+    // What a rehearsal is for: all was good, and all of it was taken back and is good again.
+    if rolled_back && run.rehearsed {
+        return (Verdict::Done, if also.objective_missed { 8 } else { 0 });
+    }
     if rolled_back {
         return (Verdict::RolledBack, 4);
     }
@@ -63,6 +67,14 @@ pub fn verdict(plan: &Plan, run: &Run, also: Also) -> (Verdict, u8) {
             .any(|p| run.phases.get(&p.id).is_some_and(|pr| opened(p, pr)));
         return if bracketed {
             (Verdict::RolledBack, 4)
+        } else {
+            (Verdict::Failed, 3)
+        };
+    }
+    // Nothing was done, so nothing is proven: where a rehearsal is asked for, that is no success.
+    if plan.rehearsal && !run.dry {
+        return if touched {
+            (Verdict::Stuck, 1)
         } else {
             (Verdict::Failed, 3)
         };

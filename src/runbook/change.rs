@@ -43,6 +43,8 @@ pub struct Change {
     pub only: Vec<Skip>,
     /// Only these hosts, by name, beside `limit`; flags only.
     pub hosts: Option<Vec<Spanned<String>>>,
+    /// It is only rehearsed; flags only.
+    pub rehearse: Option<Spanned<String>>,
 }
 
 /// The value of a parameter as it was given; its type is the runbook's business.
@@ -75,6 +77,7 @@ impl Change {
         self.skip.extend(flags.skip);
         self.only.extend(flags.only);
         win(&mut self.hosts, flags.hosts);
+        win(&mut self.rehearse, flags.rehearse);
         win(&mut self.ticket, flags.ticket);
         win(&mut self.start, flags.start);
         win(&mut self.timezone, flags.timezone);

@@ -231,4 +231,60 @@ phases:
 port: 80
 ",
     },
+    Code {
+        code: "PS0696",
+        title: "there is nothing to rehearse",
+        text: "A rehearsal does the work on the first batch and takes it back. A plan that changes nothing has no way back to prove.",
+        wrong: r"# $ pitstop plan example.yml --rehearse
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+",
+        right: r"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+",
+    },
+    Code {
+        code: "PS0697",
+        title: "this step cannot be rehearsed",
+        text: "A rehearsal takes everything back. A step without a way back, or with `undo: { none: REASON }`, would stay on a host that nobody meant to change yet: write its undo, or rehearse the other steps with `--skip`.",
+        wrong: r#"# $ pitstop plan example.yml --rehearse
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    steps:
+      - { id: flag, name: Set a flag, run: touch /var/tmp/flag, undo: { none: "nobody looks at it" } }
+"#,
+        right: r"# $ pitstop plan example.yml --rehearse
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    steps:
+      - id: flag
+        name: Set a flag
+        run: touch /var/tmp/flag
+        undo: [{ name: Take the flag away, run: rm /var/tmp/flag }]
+    verify: [{ name: Wait, wait_for: { time: 1s } }]
+",
+    },
 ];

@@ -188,7 +188,7 @@ impl<'a> Binder<'a, '_> {
                 return None;
             }
         }
-        Some(hosts)
+        Some(self.rehearsed_on(phase, hosts))
     }
 
     /// Notes that the plan can touch these hosts.

@@ -10,6 +10,7 @@ use super::super::{
 };
 use super::batches::who;
 use super::learnt::{learnt, way_back};
+use super::proven::last_proven;
 use super::risk::{changing, counted, risk, rollback, unknown_if_cut};
 use super::time::{former_times, freezes, open_ms, time};
 use super::words::{count, duration, each_words, plain_call, shown};
@@ -36,7 +37,12 @@ pub fn facts(plan: &Plan, digest: &Digest, outside: &Outside) -> Page {
             PlanItem::Gate(g) => Section::new(&format!("Gate {}", g.id), vec![Block::Facts(gate(plan, g))]),
         });
     }
-    sections.extend([rollback(plan), people(plan), power(plan), risk(plan, outside)]);
+    sections.extend([
+        rollback(plan, outside.undone.as_deref()),
+        people(plan),
+        power(plan),
+        risk(plan, outside),
+    ]);
     sections.extend(super::unbuilt::messages(plan));
     sections.extend(super::unbuilt::unbuilt(plan));
     sections.extend(left_out(plan));
@@ -60,7 +66,8 @@ fn kicker(plan: &Plan) -> String {
         .and_then(|k| k.as_str())
         .unwrap_or("change")
         .replace('_', " ");
-    let parts = ["Plan".to_owned(), kind].into_iter();
+    let first = if plan.rehearsal { "Plan of a rehearsal" } else { "Plan" };
+    let parts = [first.to_owned(), kind].into_iter();
     let mode = plan.mode.as_ref().map(|m| format!("mode {m}"));
     parts
         .chain(mode)
@@ -90,6 +97,9 @@ fn lede(plan: &Plan) -> Vec<String> {
         )
     };
     let mut out = vec![what];
+    if plan.rehearsal {
+        out.push("A rehearsal: when all of it is done, or at the first failure, all of it is taken back and proven to be as before.".to_owned());
+    }
     out.extend(plan.reason.as_ref().map(|r| format!("Why: {r}")));
     out
 }
@@ -107,10 +117,10 @@ fn figures(plan: &Plan, outside: &Outside) -> Vec<Figure> {
         let can = changing(plan)
             .filter(|(_, s)| !matches!(s.undo, PlannedUndo::None(_)))
             .count();
-        let note = if can == all {
-            "no point of no return"
-        } else {
-            "with a point of no return"
+        let note = match (can == all, last_proven(plan, outside.undone.as_deref())) {
+            (true, Some(at)) => format!("undo last proven on {at}"),
+            (true, None) => "no point of no return".to_owned(),
+            (false, _) => "with a point of no return".to_owned(),
         };
         out.push(Figure::new("Can be taken back", format!("{can} of {all}"), note));
     }

@@ -3,8 +3,9 @@
 //! Owns: the points of the risk, each with its reason. Must not: hide a step that cannot be taken back.
 
 use super::super::{BuiltIn, Call, Plan, PlannedPhase, PlannedStep, PlannedUndo, Stage};
+use super::proven::proven;
 use super::words::{count, plain_call};
-use super::{Block, Outside, Section, code};
+use super::{Block, Outside, Section, Undone, code};
 
 /// Changing steps with the phase they are in.
 pub(super) fn changing(plan: &Plan) -> impl Iterator<Item = (&PlannedPhase, &PlannedStep)> {
@@ -14,7 +15,7 @@ pub(super) fn changing(plan: &Plan) -> impl Iterator<Item = (&PlannedPhase, &Pla
 }
 
 /// How each changing step is taken back.
-pub(super) fn rollback(plan: &Plan) -> Section {
+pub(super) fn rollback(plan: &Plan, undone: Option<&[Undone]>) -> Section {
     let (mut rows, mut can, mut all) = (Vec::new(), 0, 0);
     let mut line = None;
     for (p, s) in changing(plan) {
@@ -89,6 +90,7 @@ pub(super) fn rollback(plan: &Plan) -> Section {
             p.id
         )));
     }
+    blocks.extend(proven(plan, undone));
     blocks.push(Block::table(
         "Undo by step",
         &["Step", "What", "How it is taken back"],

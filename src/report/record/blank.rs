@@ -18,6 +18,7 @@ pub(super) fn record(plan: &Plan, plan_digest: &Digest, head: &ChainHead) -> Cha
         kind: plan.kind,
         mode: plan.mode.clone(),
         dry: false,
+        rehearsal: plan.rehearsal,
         title: plan.title.clone(),
         description: plan.description.clone(),
         reason: plan.reason.clone(),

@@ -184,7 +184,7 @@ impl<'p> Gather<'p> {
                     s.ok = Some(*ok);
                 }
             }
-            Event::Halted { text, .. } | Event::TurnedBack { why: text } => {
+            Event::Halted { text, .. } | Event::TurnedBack { why: text, .. } => {
                 self.record.halts.push(Note { at, text: text.clone() });
             }
             Event::Signalled { count } => self.record.signals.push(SignalRecord { count: *count, at }),

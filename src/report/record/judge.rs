@@ -170,15 +170,20 @@ fn deviations(plan: &Plan, events: &[Stamped], r: &mut ChangeRecord) {
             found.push(d);
         }
     }
+    let rehearsed = |e: &Stamped| matches!(e.event, Event::TurnedBack { rehearsed: true, .. });
+    let half = events.iter().find(|e| rehearsed(e)).map(|e| e.seq);
     for e in events {
         match &e.event {
+            // The second half of a rehearsal is what was planned.
+            Event::Turned { own_failure: false, .. } | Event::TurnedBack { .. }
+                if half.is_some_and(|half| e.seq >= half) => {}
             Event::Turned { phase, host, why, .. } => {
                 let mut d = plain(DeviationCode::RollbackUsed, true, Some(e.at), "", why.clone());
                 d.phase.clone_from(phase);
                 d.host = Some(host.clone());
                 found.push(d);
             }
-            Event::TurnedBack { why } => {
+            Event::TurnedBack { why, .. } => {
                 found.push(plain(DeviationCode::RollbackUsed, true, Some(e.at), "", why.clone()));
             }
             Event::Forgiven { obligation, reason, by } => {
@@ -302,6 +307,11 @@ fn summary(plan: &Plan, r: &ChangeRecord) -> String {
         .iter()
         .filter(|h| h.state.is_some_and(HostState::is_good))
         .count();
+    let back = |h: &&HostRecord| h.state == Some(HostState::RolledBack);
+    if r.rehearsal && r.outcome.verdict == Some(Verdict::Done) && !r.dry {
+        let hosts = crate::plan::page::count(r.hosts.iter().filter(back).count(), "host", "hosts");
+        return format!("{hosts} went forward and back, each proven good both times.");
+    }
     parts.push(if r.dry {
         dry_summary(plan, r)
     } else if total == 1 && good == 1 {

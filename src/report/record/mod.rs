@@ -73,6 +73,9 @@ pub struct ChangeRecord {
     pub mode: Option<String>,
     /// True: a dry run.
     pub dry: bool,
+    /// True: a rehearsal, whose work was to be taken back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rehearsal: bool,
     /// A sentence.
     pub title: String,
     /// Longer text.

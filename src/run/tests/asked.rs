@@ -333,7 +333,7 @@ fn a_drain_or_verify_is_never_left_out_at_the_terminal() {
         });
         let asked = asked.unwrap_or_else(|| panic!("{step}\n{}", sim.story()));
         let line = sim.run.line("p", &host("a")).unwrap();
-        let may = crate::run::ask::choices(line, &asked);
+        let may = crate::run::ask::choices(&sim.plan, line, &asked);
         assert!(!may.contains(&Choice::Skip), "{step}: {may:?}");
     }
 }

@@ -564,7 +564,9 @@ impl Checker {
             0 => {
                 for p in plan.phases() {
                     for h in &p.hosts {
-                        let good = self.trace(&p.id, h).state.is_some_and(HostState::is_good);
+                        let state = self.trace(&p.id, h).state;
+                        let back = plan.rehearsal && state == Some(HostState::RolledBack);
+                        let good = back || state.is_some_and(HostState::is_good);
                         self.must(good, "done only when every host is good", h);
                     }
                 }

@@ -16,6 +16,7 @@ mod moved;
 mod objectives;
 mod oracle;
 mod properties;
+mod rehearse;
 mod sample;
 mod sim;
 mod standing;

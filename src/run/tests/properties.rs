@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::check::Checker;
 use super::figures;
 use super::oracle::Order;
+use super::rehearse;
 use super::sample::*;
 use super::sim::*;
 use crate::control::{self, Protection};
@@ -312,6 +313,9 @@ pub fn life(seed: u64) -> Result<Sim<impl World>, String> {
 fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World>, String> {
     let mut d = Dice::new(seed);
     let plan = random_plan(&mut d);
+    // Dice of their own: other seeds keep their stories.
+    let rehearsed = Dice::new(seed ^ 0x0E4E_A25E_0000).one_in(6);
+    let plan = if rehearsed { rehearse::rehearsed(plan) } else { plan };
     let bad = d.of(&[6, 12, 40, 1000]);
     let world = Chance {
         dice: Dice::new(seed ^ 0xABCD_EF01),
@@ -390,6 +394,14 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
                     sim.story()
                 ));
             }
+        }
+    }
+    // Of a rehearsal nothing stays, if it says that it is done.
+    if sim.plan.rehearsal && matches!(end, End::Ended(Verdict::Done, _)) {
+        let mut lines = sim.run.phases.values().flat_map(|p| &p.lines);
+        let stays = lines.find(|(_, l)| l.changed() && l.ended != Some(HostState::RolledBack));
+        if let Some((host, _)) = stays {
+            return Err(format!("a rehearsal left {host} changed\n{}", sim.story()));
         }
     }
     let Checker { violations, .. } = &sim.checker;

@@ -302,6 +302,7 @@ pub fn plan(items: Vec<PlanItem>) -> Plan {
         emptied: Vec::new(),
         limit: None,
         excluded: BTreeMap::new(),
+        rehearsal: false,
         index: Default::default(),
         inventory: "inventory.yml".to_owned(),
     }

@@ -635,7 +635,7 @@ impl<W: World> Sim<W> {
             },
             Next::AskPerson { phase, host, slot, .. } => {
                 let line = self.run.line(&phase, &host).unwrap();
-                let may = choices(line, &slot);
+                let may = choices(&self.plan, line, &slot);
                 match self.world.choice(&host, &slot, &may) {
                     Some(choice) => self.decide(&phase, &host, slot, choice.verdict()),
                     None => self.now += SignedDuration::from_mins(7),

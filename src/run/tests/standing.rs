@@ -38,13 +38,13 @@ fn a_step_that_never_began_has_touched_nothing_and_nothing_is_owed_for_it() {
     assert_eq!(sim.start(), End::Crashed);
     let line = |sim: &Sim<Script>| sim.run.line("p", &host("h")).unwrap().clone();
     let before = line(&sim);
-    assert!(before.touched() && before.changed() && before.is_out() && within_reach(&sim.plan, &sim.run));
+    assert!(before.touched() && before.changed() && before.is_out() && within_reach(&sim.run));
     assert_eq!(sim.owed(), ["step:p/h/drain", "undrain:p/h", "cleanup:p/h/clean"]);
     sim.begin_resume(false);
     sim.emit(Event::Signalled { count: 1 });
     assert_eq!(sim.process(), STOPPED);
     let after = line(&sim);
-    assert!(!after.touched() && !after.changed() && !after.is_out() && !within_reach(&sim.plan, &sim.run));
+    assert!(!after.touched() && !after.changed() && !after.is_out() && !within_reach(&sim.run));
     assert_eq!(sim.owed(), [""; 0]);
     assert_eq!(sim.state("p", "h"), HostState::NotStarted);
     clean(&sim);
@@ -263,7 +263,7 @@ fn who_is_asked_about_the_way_back_is_told_that_the_host_would_be_stuck() {
 fn what_may_be_answered_depends_on_the_step_and_on_the_way() {
     let may = |script: Script, of: &Slot| {
         let (sim, _) = run(one(full("p", &["a"])), script);
-        let list = choices(sim.run.line("p", &host("a")).unwrap(), of);
+        let list = choices(&sim.plan, sim.run.line("p", &host("a")).unwrap(), of);
         list.iter().map(|c| c.verdict()).collect::<Vec<_>>().join(" ")
     };
     let steps = slot(Stage::Steps, "b", 0);
@@ -275,6 +275,7 @@ fn what_may_be_answered_depends_on_the_step_and_on_the_way() {
     let (mut sim, _) = run(one(p), Script::new().on("verify/0/a", Failed));
     sim.begin_resume(false);
     let list = choices(
+        &sim.plan,
         sim.run.line("p", &host("a")).unwrap(),
         &slot(Stage::Verify, "verify", 2),
     );

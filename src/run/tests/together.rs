@@ -130,7 +130,10 @@ fn what_is_judged_by_more_than_exit_0_ends_the_row_behind_it() {
 fn after_a_decision_against_going_on_nothing_goes_behind_another() {
     let abc = || vec![read("a"), read("b"), read("c")];
     assert_eq!(row_after(abc(), &[Event::Signalled { count: 1 }]), [""; 0]);
-    let back = Event::TurnedBack { why: "so".to_owned() };
+    let back = Event::TurnedBack {
+        why: "so".to_owned(),
+        rehearsed: false,
+    };
     assert_eq!(row_after(abc(), &[back]), [""; 0]);
     let ended = Event::HostEnded {
         phase: "p".to_owned(),

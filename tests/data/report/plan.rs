@@ -311,6 +311,7 @@ pub fn plan(t: &Texts) -> Plan {
         skipped: BTreeMap::new(),
         emptied: Vec::new(),
         limit: None,
+        rehearsal: false,
         excluded: BTreeMap::new(),
         index: Default::default(),
         inventory: "inventory.yml".to_owned(),

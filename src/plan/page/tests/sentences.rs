@@ -60,6 +60,7 @@ fn the_page_with_everything_that_stands_outside_the_digest() {
         file: Some("plans/CHG0031337.json".to_owned()),
         commit: Some(("abc123".to_owned(), true)),
         history: vec![past("r2", "done", 2_400_000), past("r1", "failed", 600_000)],
+        undone: None,
         ssh: vec![FromConfig {
             keyword: "ProxyJump".to_owned(),
             value: "gate".to_owned(),
