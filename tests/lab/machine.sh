@@ -7,8 +7,9 @@
 # use a name that another lab could have (all come from DIR, so that labs can be up beside each other); or leave anything behind
 # after `down`, whatever became of `up`.
 #
-#   machine.sh base BASE           makes the tree that all machines begin with, if BASE has none of this recipe, and prints its path
-#   machine.sh up DIR N [BASE]     boots N machines (user root, ops, deploy; port 22) and writes into DIR, which must be new or empty:
+#   machine.sh base BASE [managers]   makes the tree that all machines begin with, if BASE has none of this recipe, and prints its path;
+#                                  and with `managers` a layer over it with dnf, zypper and pacman, before it with a `:`
+#   machine.sh up DIR N [BASE [managers]]   boots N machines (user root, ops, deploy; port 22) and writes into DIR, which must be new or empty:
 #                                  hosts.txt (NAME ADDRESS a line), id, known_hosts, netns (the controller's); BASE: target/machines
 #   machine.sh guard DIR           takes the lab down as soon as its own standard input ends; may be started before `up`
 #   machine.sh in DIR COMMAND...   runs a command where the controller is: only there can the machines be reached
@@ -27,7 +28,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 limit=90
 
 die() { echo "machine: $*" >&2; exit 1; }
-usage() { sed -n '10,21s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '10,22s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 needs() { # COMMAND PACKAGE
   command -v "$1" >/dev/null || die "needs $1 (Debian: $2)"
@@ -56,36 +57,47 @@ until_so() { # SECONDS WHAT COMMAND...
 
 # ---- the base tree
 
-base() {
-  local base version
+base() { # BASE [managers]
+  local base version tree
   [ "$(id -u)" = 0 ] || die "needs root"
   mkdir -p "$1"
   base=$(cd "$1" && pwd)
   version=$(sha256sum <"$here/machine-base.sh" | cut -c1-12)
+  tree=$base/$version
   exec 9>"$base/lock"
   flock 9
-  if [ ! -d "$base/$version" ]; then
+  if [ ! -d "$tree" ]; then
     needs debootstrap debootstrap
-    rm -rf --one-file-system "$base"/new
-    # In namespaces of its own, which end with this shell: whatever ends it, no mount and no process of it is left.
-    setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
-      bash "$here/machine-base.sh" "$base/new" "$base/packages" </dev/null >"$base/log" 2>&1 || {
-      tail -n 25 "$base/log" >&2
-      die "the base tree could not be made: see $base/log"
-    }
-    mv "$base/new" "$base/$version"
-    old_trees
+    made "$base" "$tree" machine-base.sh
+  fi
+  if [ "${2:-}" = managers ]; then
+    version=$(cat "$here/machine-base.sh" "$here/machine-managers.sh" | sha256sum | cut -c1-12)
+    [ -d "$base/$version" ] || made "$base" "$base/$version" machine-managers.sh "$tree"
+    tree=$base/$version:$tree
   fi
   exec 9>&-
-  echo "$base/$version"
+  echo "$tree"
+}
+
+# In namespaces of its own, which end with this shell: whatever ends it, no mount and no process of it is left.
+made() { # BASE TREE RECIPE [ARGUMENT]
+  rm -rf --one-file-system "$1"/new "$1"/new.*
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
+    bash "$here/$3" "$1/new" "$1/packages" "${@:4}" </dev/null >"$1/log" 2>&1 || {
+    tail -n 25 "$1/log" >&2
+    die "the tree could not be made: see $1/log"
+  }
+  mv "$1/new" "$2"
+  old_trees "$1"
 }
 
 # Trees of other recipes go, unless a machine runs on one.
-old_trees() {
-  local tree
-  for tree in "$base"/????????????; do
-    [ "$tree" != "$base/$version" ] || continue
-    cat /proc/[0-9]*/mounts 2>/dev/null | grep -qF "lowerdir=$tree," || rm -rf --one-file-system "$tree"
+old_trees() { # BASE
+  local tree versions
+  versions=" $(sha256sum <"$here/machine-base.sh" | cut -c1-12) $(cat "$here/machine-base.sh" "$here/machine-managers.sh" | sha256sum | cut -c1-12) "
+  for tree in "$1"/????????????; do
+    [[ $versions != *" ${tree##*/} "* ]] || continue
+    grep -qE "lowerdir=([^,]*:)?$tree[:,]" /proc/[0-9]*/mounts 2>/dev/null || rm -rf --one-file-system "$tree"
   done
 }
 
@@ -98,7 +110,7 @@ up() {
     needs $tool # two words
   done
   [ ! -e "$dir" ] || [ -z "$(ls -A "$dir")" ] || die "$dir is not empty"
-  tree=$("$here/machine.sh" base "${3:-$here/../../target/machines}")
+  tree=$("$here/machine.sh" base "${3:-$here/../../target/machines}" "${@:4}")
   mkdir -p "$dir"
   echo "$group" >"$dir/cgroup"
   mkdir "$group"
@@ -262,8 +274,8 @@ guard() {
 }
 
 case ${1:-} in
-  base) [ $# = 2 ] || usage; base "$2" ;;
-  up) [ $# = 3 ] || [ $# = 4 ] || usage; shift; up "$@" ;;
+  base) [ $# = 2 ] || [ $# = 3 ] || usage; base "$2" "${@:3}" ;;
+  up) [ $# -ge 3 ] && [ $# -le 5 ] || usage; shift; up "$@" ;;
   guard) [ $# = 2 ] || usage; guard "$2" ;;
   in) [ $# -ge 3 ] || usage; lab "$2"; shift 2; exec nsenter --net="/run/netns/$id-c" -- "$@" ;;
   at) [ $# -ge 4 ] || usage; lab "$2"; machine "$3"; shift 3; exec nsenter --target "$pid" --all -- "$@" ;;
