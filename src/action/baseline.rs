@@ -9,15 +9,20 @@
 
 use std::collections::BTreeMap;
 
+use super::packages::WHOSE;
+
 /// The look at one kind of thing; it ends with another status than 0 where the host cannot tell.
 fn look(kind: &str) -> &'static str {
     match kind {
         "packages" => {
-            r#"if command -v dpkg-query >/dev/null; then dpkg-query -W -f '${Package}:${Architecture} ${Version} ${db:Status-Abbrev}\n'
-elif command -v rpm >/dev/null; then rpm -qa --qf '%{NAME}.%{ARCH} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\n'
-elif command -v pacman >/dev/null; then pacman -Q
-elif command -v apk >/dev/null; then apk list -I 2>/dev/null | cut -d' ' -f1
-else no 'it has no package manager that is known here (dpkg, rpm, pacman, apk)'; fi"#
+            r#"case $manager in
+apt) dpkg-query -W -f '${Package}:${Architecture} ${Version} ${db:Status-Abbrev}\n' ;;
+dnf | dnf5 | zypper) rpm -qa --qf '%{NAME}.%{ARCH} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\n' ;;
+pacman) pacman -Q ;;
+apk) apk list -I 2>/dev/null | cut -d' ' -f1 | sed 's/-\([^-]*-r[0-9]*\)$/ \1/' ;;
+*) if command -v rpm >/dev/null; then rpm -qa --qf '%{NAME}.%{ARCH} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}\n'
+  else no 'it has no package manager that is known here (dpkg, rpm, pacman, apk)'; fi ;;
+esac"#
         }
         "services" => {
             r#"command -v systemctl >/dev/null || no 'it has no systemd'
@@ -50,6 +55,9 @@ pub fn script(kinds: &[String]) -> String {
         ": pitstop looks at baseline {}\nLC_ALL=C; export LC_ALL\nno() {{ echo \"$1\" >&2; exit 3; }}\n",
         kinds.join(" ")
     );
+    if kinds.iter().any(|kind| kind == "packages") {
+        text.push_str(WHOSE);
+    }
     for kind in kinds {
         text.push_str(&format!(
             "x=$(\n{}\n) || exit 3\necho '== {kind}'; echo \"$x\" | sort\n",

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::packages::WHOSE;
 use super::proven::{self, Fields};
 use super::{Done, End, Hands, Job, command};
 use crate::plan::Value;
@@ -44,8 +45,13 @@ pub struct Reboot {
 
 /// Prints the state: one `word rest` a line. `boot` is the identity of this boot: of the kernel, and of the first process, because
 /// a container keeps the kernel's.
-pub const LOOK: &str = r#": pitstop looks at reboot
+pub fn look_text() -> String {
+    LOOK.replacen("WHOSE\n", WHOSE, 1)
+}
+
+const LOOK: &str = r#": pitstop looks at reboot
 LC_ALL=C; export LC_ALL
+WHOSE
 read -r b </proc/sys/kernel/random/boot_id
 read -r s </proc/1/stat && s=${s##*) } && set -- $s && echo "boot $b/${20}"
 echo "kernel $(uname -r)"
@@ -60,16 +66,26 @@ if [ -e "/boot/vmlinuz-$k" ]; then
 elif [ ! -e /run/systemd/container ] && [ ! -d "/lib/modules/$k" ] && [ -d /lib/modules ] && [ "$(ls /lib/modules)" ]; then
   echo "yes the modules of the kernel that runs are gone"
 fi
-if command -v needs-restarting >/dev/null; then
-  needs-restarting -r >/dev/null 2>&1; case $? in 1) echo "yes needs-restarting says so" ;; 0) echo "no needs-restarting" ;; esac
-elif command -v zypper >/dev/null; then
-  zypper -q needs-rebooting >/dev/null 2>&1; case $? in 102) echo "yes zypper says so" ;; 0) echo "no zypper" ;; esac
-elif command -v needrestart >/dev/null; then
+# The tool of its own family: another's may lie beside it, even under the same name, and knows nothing of this one's packages.
+case $manager in apt) w=needrestart ;; zypper) w=zypper ;; dnf*) w=dnf ;; pacman | apk) w= ;; *) w='zypper needrestart' ;; esac
+for w in $w none; do command -v $w >/dev/null && break; done
+if [ $w = dnf ]; then
+  # Its 1 is a yes, and the end of any mistake of its own too: only its words tell them apart.
+  w=$(dnf -q needs-restarting -r 2>&1); case $?/$w in
+    1/*'eboot is required'*) echo "yes needs-restarting says so" ;;
+    0/*) echo "no needs-restarting" ;;
+    *) echo "unclear dnf needs-restarting (of dnf-plugins-core) ends with an error: $(echo "$w" | tail -n 1)" ;;
+  esac
+elif [ $w = zypper ]; then
+  zypper -q needs-rebooting >/dev/null 2>&1; s=$?; case $s in 102) echo "yes zypper says so" ;; 0) echo "no zypper" ;; *) echo "unclear zypper needs-rebooting ends with $s" ;; esac
+elif [ $w = needrestart ]; then
   k=$(needrestart -b -k 2>/dev/null | sed -n 's/^NEEDRESTART-KSTA: *//p')
   case $k in 1) echo "no needrestart" ;; 2 | 3) echo "yes needrestart: another kernel is installed" ;; esac
 elif [ -e /etc/kernel/postinst.d/unattended-upgrades ] || [ -e /usr/share/update-notifier/notify-reboot-required ]; then
   echo "no the hook that would write /run/reboot-required is installed"
-fi
+else case $manager in
+  pacman | apk) echo "unclear $manager does not tell" ;;
+esac; fi
 [ -r /proc/1/maps ] && grep -q ' /.*\.so.* (deleted)$' /proc/1/maps && echo "yes the first process uses files that were replaced"
 if command -v systemctl >/dev/null && [ -d /run/systemd/system ]; then
   echo "system $(systemctl is-system-running)"
@@ -102,6 +118,7 @@ struct State {
     system: String,
     yes: Vec<String>,
     no: Vec<String>,
+    unclear: Vec<String>,
     failed: Vec<String>,
 }
 
@@ -118,6 +135,7 @@ impl State {
                 "system" => state.system = rest,
                 "yes" => state.yes.push(rest),
                 "no" => state.no.push(rest),
+                "unclear" => state.unclear.push(rest),
                 "failed" => state.failed.push(rest),
                 _ => {}
             }
@@ -139,7 +157,7 @@ impl State {
         match (self.yes.is_empty(), self.no.is_empty()) {
             (false, _) => Needed::Yes(self.yes.join("; ")),
             (true, false) => Needed::No(self.no.join("; ")),
-            (true, true) => Needed::Unknown,
+            (true, true) => Needed::Unknown(self.unclear.join("; ")),
         }
     }
 }
@@ -149,7 +167,8 @@ impl State {
 enum Needed {
     Yes(String),
     No(String),
-    Unknown,
+    /// And why, as far as that is known.
+    Unknown(String),
 }
 
 impl Needed {
@@ -157,7 +176,8 @@ impl Needed {
         match self {
             Self::Yes(why) => format!("needed: {why}"),
             Self::No(by) => format!("not needed: {by}"),
-            Self::Unknown => "whether it is needed is not known".to_owned(),
+            Self::Unknown(why) if why.is_empty() => "whether it is needed is not known".to_owned(),
+            Self::Unknown(why) => format!("whether it is needed is not known: {why}"),
         }
     }
 }
@@ -236,7 +256,7 @@ impl Reboot {
         let limit = millis(self.limits.down_ms) + millis(self.limits.port_ms) + millis(self.limits.login_ms);
         let mut pause = PAUSE;
         loop {
-            match look(job, LOOK, GLANCE, hands).await {
+            match look(job, &look_text(), GLANCE, hands).await {
                 Ok(now) if now.boot != former.boot => return self.wait(job, &former, began, hands).await,
                 Ok(_) => break,
                 Err(why) if began.elapsed() >= limit => {
@@ -267,7 +287,7 @@ impl Reboot {
         loop {
             hands.close(&job.on).await;
             let seen = match hands.session(&job.on).await {
-                Ok(_) => look(job, LOOK, GLANCE.min(self.limit(phase)), hands)
+                Ok(_) => look(job, &look_text(), GLANCE.min(self.limit(phase)), hands)
                     .await
                     .map_err(|why| (Met::Server, why)),
                 Err(error) => Err((error.met, error.to_string())),
@@ -317,7 +337,7 @@ impl Reboot {
     /// It is another boot: are its services up, and is it what was installed?
     async fn settled(&self, job: &Job, former: &State, down_for: Duration, hands: &Hands) -> Done {
         let limit = Duration::from_millis(self.limits.ready_ms);
-        let now = match tokio::time::timeout(limit, look(job, &format!("{READY}{LOOK}"), limit, hands)).await {
+        let now = match tokio::time::timeout(limit, look(job, &format!("{READY}{}", look_text()), limit, hands)).await {
             Ok(Ok(now)) => now,
             Ok(Err(why)) => return Done::end(End::Failed(format!("it restarted, and cannot be looked at: {why}"))),
             Err(_) => {
@@ -424,7 +444,11 @@ mod tests {
     #[test]
     fn that_nothing_says_so_does_not_prove_that_it_is_not_needed() {
         let needed = |said: &str| State::read(said).needed();
-        assert_eq!(needed("boot a/1\nkernel 6.1\n"), Needed::Unknown);
+        assert_eq!(needed("boot a/1\nkernel 6.1\n"), Needed::Unknown(String::new()));
+        assert_eq!(
+            needed("kernel 6.1\nunclear zypper needs-rebooting ends with 1\n"),
+            Needed::Unknown("zypper needs-rebooting ends with 1".to_owned())
+        );
         assert_eq!(
             needed("kernel 6.1\nno needrestart\n"),
             Needed::No("needrestart".to_owned())

@@ -341,7 +341,7 @@ fn looked_at(work: Work) -> Option<(Capture, Then)> {
             Some((what, Then::Edit(work)))
         }
         Work::Prove { action, .. } => Some((Capture::State(action.capture()), Then::Do(action))),
-        Work::Reboot { reboot, .. } => Some((Capture::State(reboot::LOOK.to_owned()), Then::Reboot(reboot))),
+        Work::Reboot { reboot, .. } => Some((Capture::State(reboot::look_text()), Then::Reboot(reboot))),
         _ => None,
     }
 }

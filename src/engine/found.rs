@@ -24,7 +24,7 @@ impl Driver {
                 path: render::text(file, &scope).ok()?,
                 edited: matches!(step.call, Call::BuiltIn(_)),
             }),
-            Call::BuiltIn(BuiltIn::Reboot { .. }) => Some(Capture::State(reboot::LOOK.to_owned())),
+            Call::BuiltIn(BuiltIn::Reboot { .. }) => Some(Capture::State(reboot::look_text())),
             Call::BuiltIn(_) | Call::Revert { .. } => {
                 let former = self.former_of(step, key).ok()?;
                 let materials = self.materials(key, &step.call, former.as_ref(), None);

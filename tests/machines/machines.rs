@@ -35,6 +35,15 @@ pub struct Ran {
 impl Machines {
     /// Boots `n` machines.
     pub fn start(n: usize) -> Self {
+        Self::start_with(n, &[])
+    }
+
+    /// The same with dnf, zypper and pacman beside apt, none of which has a package yet.
+    pub fn start_managers(n: usize) -> Self {
+        Self::start_with(n, &["managers"])
+    }
+
+    fn start_with(n: usize, layer: &[&str]) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "this test boots machines, which only root can: run tests/run as root, best in a container, or leave the tests of \
@@ -54,7 +63,8 @@ impl Machines {
             dir,
             guard,
         };
-        let up = lab_command(&["up", lab.to_str().unwrap(), &n.to_string(), base().to_str().unwrap()]);
+        let mut up = lab_command(&["up", lab.to_str().unwrap(), &n.to_string(), base().to_str().unwrap()]);
+        up.args(layer);
         let up = ran(up);
         assert_eq!(up.code, 0, "no machines: {}", up.said);
         let hosts = std::fs::read_to_string(lab.join("hosts.txt")).unwrap();
@@ -80,6 +90,26 @@ impl Machines {
                 known = lab.join("known_hosts").display(),
                 names = names.join(", ")
             ),
+        );
+    }
+
+    /// Gives the project a policy: berta, whose key is `berta`, approves.
+    pub fn with_an_approver(&self) {
+        let key = self.path("berta");
+        let keygen = ["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()];
+        assert!(Command::new("ssh-keygen").args(keygen).status().unwrap().success());
+        let public = std::fs::read_to_string(self.path("berta.pub")).unwrap();
+        self.file(
+            "allowed_signers",
+            &format!("berta namespaces=\"pitstop-approval\" {public}"),
+        );
+        self.file(
+            "policy.yml",
+            "schema: 1\napprovers: { change-managers: [berta] }\nallowed_signers: allowed_signers\n",
+        );
+        self.file(
+            "pitstop.yml",
+            "schema: 1\ninventory: inventory.yml\npolicy: policy.yml\n",
         );
     }
 

@@ -8,6 +8,7 @@ mod edit;
 mod figures;
 mod lab;
 mod machines;
+mod managers;
 mod packages;
 mod people;
 mod reboot;

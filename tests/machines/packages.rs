@@ -1,8 +1,6 @@
 //! `patch` and `package` on a real apt: what is scanned is installed and nothing else, what was is brought back, and what apt calls a
 //! success is not believed.
 
-use std::process::Command;
-
 use crate::machines::Machines;
 
 /// `deb NAME VERSION POSTINST [ROOT]` puts a package into the archive; ROOT holds its files. `index` tells apt of all that are there.
@@ -342,22 +340,7 @@ fn the_shipped_patch_runbook_patches_restarts_and_takes_back() {
         .unwrap()
         .replace("delay: 15s", "delay: 1s");
     machines.file("runbooks/patch-linux.yml", &text);
-    let key = machines.path("berta");
-    let keygen = ["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()];
-    assert!(Command::new("ssh-keygen").args(keygen).status().unwrap().success());
-    let public = std::fs::read_to_string(machines.path("berta.pub")).unwrap();
-    machines.file(
-        "allowed_signers",
-        &format!("berta namespaces=\"pitstop-approval\" {public}"),
-    );
-    machines.file(
-        "policy.yml",
-        "schema: 1\napprovers: { change-managers: [berta] }\nallowed_signers: allowed_signers\n",
-    );
-    machines.file(
-        "pitstop.yml",
-        "schema: 1\ninventory: inventory.yml\npolicy: policy.yml\n",
-    );
+    machines.with_an_approver();
     machines.at("h02", "touch /root/bad");
     let waits = machines.run(&[
         "run",

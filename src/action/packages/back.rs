@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{State, apt, changes, difference};
+use super::family::{self, How, Look, Want, listed};
+use super::{State, changes, difference};
 use crate::action::proven::{Fields, Proven, Todo};
+use crate::runbook::expr::quote::sh_word as quote;
 
 /// Back to an inventory.
 #[derive(Debug)]
@@ -45,26 +47,14 @@ impl Proven for Back {
     fn capture(&self) -> String {
         let was = State::read(&self.was).unwrap_or_default();
         let names: Vec<&str> = was.installed.keys().map(String::as_str).collect();
-        apt::look_at_all(&self.run, &names)
+        family::look(&self.run, &Look::All(&names))
     }
 
     fn todo(&self, former: &str) -> Result<Todo, String> {
         let (was, now) = (State::read(&self.was)?, State::read(former)?);
-        let (mut words, mut kept) = (Vec::new(), Vec::new());
-        for (name, before, _) in difference(&was, &now) {
-            words.push(match before {
-                None => format!("{name}-"),
-                Some(version) => match now.stash.get(&(name.to_owned(), version.to_owned())) {
-                    Some(path) => {
-                        kept.push(path.clone());
-                        path.clone()
-                    }
-                    None if now.have.get(name).is_some_and(|have| have.contains(version)) => {
-                        format!("{name}={version}")
-                    }
-                    None => return Err(format!("{name} {version} cannot be had any more")),
-                },
-            });
+        let mut wants = Vec::new();
+        for (name, _, _) in difference(&was, &now) {
+            wants.extend(there_again(name, &was, &now)?);
         }
         let mut scripts = Vec::new();
         let holds = |names: BTreeSet<&String>| names.into_iter().cloned().collect::<Vec<_>>();
@@ -73,40 +63,45 @@ impl Proven for Back {
             holds(was.held.difference(&now.held).collect()),
         );
         if !unhold.is_empty() {
-            scripts.push(apt::hold(false, &unhold));
+            scripts.push(now.hold(false, &unhold)?);
         }
         // A package whose configuration failed is mended by the same transaction, or by its own.
-        if !words.is_empty() {
-            let how = apt::How {
+        if !wants.is_empty() || !now.broken().is_empty() {
+            let how = How {
+                run: &self.run,
                 conffiles: None,
                 lock_wait: self.lock_wait,
                 older: true,
                 may_remove: true,
+                exact: true,
             };
-            if !kept.is_empty() {
-                scripts.push(apt::into_cache(&kept));
+            scripts.push(now.manager.install(&how, &wants)?);
+        }
+        for aside in now.left_aside.difference(&was.left_aside) {
+            if now.manager.took_settings(aside) {
+                scripts.push(format!(
+                    "mv -f -- {} {}",
+                    quote(aside),
+                    quote(aside.trim_end_matches(".rpmsave"))
+                ));
             }
-            scripts.push(apt::install(&how, &words));
-        } else if !now.broken().is_empty() {
-            scripts.push("DEBIAN_FRONTEND=noninteractive dpkg --configure -a".to_owned());
         }
         if !hold.is_empty() {
-            scripts.push(apt::hold(true, &hold));
+            scripts.push(now.hold(true, &hold)?);
         }
-        let count = words.len();
         Ok(Todo {
-            words: match count {
-                0 => format!("{}: they are as they were", self.words()),
-                _ => format!("{}: {}", self.words(), words.join(" ")),
+            words: match wants.is_empty() {
+                true => format!("{}: they are as they were", self.words()),
+                false => format!("{}: {}{}", self.words(), listed(&wants), now.manager.unproven()),
             },
-            script: (!scripts.is_empty()).then(|| scripts.join(" && ")),
+            script: family::one_after_another(scripts),
         })
     }
 
     fn verify(&self, former: &str, after: &str) -> Result<Fields, String> {
         let (was, before, now) = (State::read(&self.was)?, State::read(former)?, State::read(after)?);
         if let Some((name, was, is)) = difference(&was, &now).first() {
-            let word = |version: &Option<&str>| version.unwrap_or("not there").to_owned();
+            let word = |version: &Option<String>| version.as_deref().unwrap_or("not there").to_owned();
             return Err(format!("{name} was {} and is {}", word(was), word(is)));
         }
         if let Some(name) = now.broken().first() {
@@ -118,4 +113,44 @@ impl Proven for Back {
     fn back(&self, _: &str) -> Result<Arc<dyn Proven>, String> {
         Err("an undo is not taken back".to_owned())
     }
+}
+
+/// What brings the versions of one package back: first of all the copy that the run kept.
+///
+/// # Errors
+/// When one can be had from nowhere.
+fn there_again(name: &str, was: &State, now: &State) -> Result<Vec<Want>, String> {
+    let versions = |of: &State| of.find(name).map(|found| found.versions.clone()).unwrap_or_default();
+    let (before, after) = (versions(was), versions(now));
+    let mut wants = Vec::new();
+    for version in before.difference(&after) {
+        let copy = now.stash.get(&(name.to_owned(), version.clone()));
+        if !now.can_be_had(name, version) {
+            return Err(format!("{name} {version} cannot be had any more"));
+        }
+        wants.push(match (now.put(name, version), copy) {
+            (
+                Want::Put {
+                    name,
+                    full,
+                    version,
+                    fresh,
+                    ..
+                },
+                Some(copy),
+            ) => Want::Put {
+                name,
+                full,
+                version,
+                fresh,
+                path: Some(copy.clone()),
+            },
+            (want, _) => want,
+        });
+    }
+    // One that is alone makes room for its other version by itself.
+    if before.is_empty() || before.len() > 1 || after.len() > 1 {
+        wants.extend(after.difference(&before).map(|version| now.gone(name, version)));
+    }
+    Ok(wants)
 }

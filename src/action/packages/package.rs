@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::back::Back;
-use super::{State, apt, changes};
+use super::family::{self, How, Look, Want, listed};
+use super::{Installed, State, changes};
 use crate::action::proven::{Fields, Proven, Todo};
 use crate::runbook::builtin::PackageState;
 
@@ -29,22 +30,24 @@ pub struct Package {
 }
 
 impl Package {
-    /// What is to be changed: words for apt.
-    fn wanted(&self, state: &State) -> Result<Vec<String>, String> {
+    /// What is to be changed.
+    fn wanted(&self, state: &State) -> Result<Vec<Want>, String> {
         let mut words = Vec::new();
         for name in self.names.iter().map(|name| state.own(name)) {
             let found = state.find(name);
-            let is = found.map(|found| found.version.as_str());
+            let is = |version: &str| found.is_some_and(|found| found.has(version));
             let candidate = state.candidate.get(name).map(String::as_str);
             let word = match (self.state, &self.version) {
-                (PackageState::Absent, _) => is.map(|_| format!("{name}-")),
-                (_, Some(version)) if is == Some(version) => None,
-                (_, Some(version)) if state.can_be_had(name, version) => Some(format!("{name}={version}")),
+                (PackageState::Absent, _) => found
+                    .and_then(|found| found.versions.first())
+                    .map(|is| state.gone(name, is)),
+                (_, Some(version)) if is(version) => None,
+                (_, Some(version)) if state.can_be_had(name, version) => Some(state.put(name, version)),
                 (_, Some(version)) => return Err(self.not_there(state, name, version)),
-                (PackageState::Latest, None) if candidate.is_some() && candidate == is => None,
-                (PackageState::Present, None) if is.is_some() => None,
+                (PackageState::Latest, None) if candidate.is_some_and(is) => None,
+                (PackageState::Present, None) if found.is_some() => None,
                 (_, None) => match candidate {
-                    Some(version) => Some(format!("{name}={version}")),
+                    Some(version) => Some(state.put(name, version)),
                     None => {
                         return Err(format!(
                             "no source of the host has a package {name}: is its list up to date?"
@@ -52,11 +55,11 @@ impl Package {
                     }
                 },
             };
-            if let Some(word) = word {
+            if let Some(want) = word {
                 if state.held.contains(name) && self.hold != Some(false) {
                     return Err(format!("{name} is held: write `hold: false` to change it all the same"));
                 }
-                words.push(word);
+                words.push(want);
             }
         }
         Ok(words)
@@ -96,47 +99,49 @@ impl Proven for Package {
     }
 
     fn capture(&self) -> String {
-        apt::look(&self.run, &self.names)
+        family::look(&self.run, &Look::Of(&self.names))
     }
 
     fn todo(&self, former: &str) -> Result<Todo, String> {
         let state = State::read(former)?;
         state.sound()?;
-        let words = self.wanted(&state)?;
+        let wants = self.wanted(&state)?;
         let mut scripts = Vec::new();
         if self.hold == Some(false) && self.is_held_wrongly(&state).is_some() {
-            scripts.push(apt::hold(false, &self.names));
+            scripts.push(state.hold(false, &self.names)?);
         }
-        if !words.is_empty() {
-            let how = apt::How {
+        if !wants.is_empty() {
+            let how = How {
+                run: &self.run,
                 conffiles: None,
                 lock_wait: LOCK_WAIT,
                 older: self.version.is_some(),
                 may_remove: self.state == PackageState::Absent,
+                exact: false,
             };
-            scripts.push(apt::install(&how, &words));
+            scripts.push(state.manager.install(&how, &wants)?);
         }
         if self.hold == Some(true) && self.is_held_wrongly(&state).is_some() {
-            scripts.push(apt::hold(true, &self.names));
+            scripts.push(state.hold(true, &self.names)?);
         }
         Ok(Todo {
             words: match scripts.is_empty() {
                 true => format!("{}: they are", self.words()),
-                false => format!("{} ({})", self.words(), words.join(" ")).replace(" ()", ""),
+                false => {
+                    let what = format!("{} ({})", self.words(), listed(&wants)).replace(" ()", "");
+                    what + state.manager.unproven()
+                }
             },
-            script: (!scripts.is_empty()).then(|| scripts.join(" && ")),
+            script: family::one_after_another(scripts),
         })
     }
 
     fn no_way_back(&self, former: &str) -> Option<String> {
         let state = State::read(former).ok()?;
-        let lost = self.wanted(&state).ok()?.into_iter().find_map(|word| {
-            let name = word
-                .split_once('=')
-                .map_or(word.trim_end_matches('-'), |(name, _)| name)
-                .to_owned();
-            let was = state.find(&name)?.version.clone();
-            (!state.can_be_had(&name, &was)).then_some((name, was))
+        let lost = self.wanted(&state).ok()?.into_iter().find_map(|want| {
+            let found = state.find(want.name())?;
+            let was = found.versions.iter().find(|was| !state.can_be_had(want.name(), was))?;
+            Some((want.name().to_owned(), was.clone()))
         });
         lost.map(|(name, was)| {
             format!("{name} {was}, which is installed, cannot be had any more: there is no way back")
@@ -147,17 +152,18 @@ impl Proven for Package {
         let (before, now) = (State::read(former)?, State::read(after)?);
         for name in &self.names {
             let found = now.find(name);
-            let is = found.map(|found| found.version.as_str());
+            let is = |version: &String| found.is_some_and(|found| found.has(version));
             let right = match (self.state, &self.version) {
-                (PackageState::Absent, _) => is.is_none(),
-                (PackageState::Present, Some(version)) => is == Some(version),
-                (PackageState::Latest, None) => {
-                    is.is_some() && is == before.candidate.get(before.own(name)).map(String::as_str)
-                }
-                _ => is.is_some(),
+                (PackageState::Absent, _) => found.is_none(),
+                (PackageState::Present, Some(version)) => is(version),
+                (PackageState::Latest, None) => before.candidate.get(before.own(name)).is_some_and(is),
+                _ => found.is_some(),
             };
             if !right {
-                return Err(format!("{name} is {}", is.unwrap_or("not installed")));
+                return Err(format!(
+                    "{name} is {}",
+                    found.map_or("not installed".to_owned(), Installed::version)
+                ));
             }
         }
         if let Some(name) = now.broken().first() {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::back::Back;
-use super::{State, Update, apt, changes};
+use super::family::{self, How, Look, listed};
+use super::{Installed, State, Update, changes};
 use crate::action::proven::{Fields, Proven, Todo};
 use crate::plan::Value;
 use crate::runbook::builtin::Conffiles;
@@ -36,13 +37,14 @@ impl Meant {
     /// # Errors
     /// What was asked for by name and is not there in that version, or is held.
     fn of(&self, state: &State) -> Result<Vec<Update>, String> {
+        self.told_by(state)?;
         let found: Vec<Update> = state.updates.iter().filter(|u| self.is(u)).cloned().collect();
         for id in self.only.iter().flatten() {
             let (name, version) = id
                 .split_once('=')
                 .map_or((id.as_str(), None), |(name, version)| (name, Some(version)));
-            let is = state.find(name).map(|found| found.version.as_str());
-            let there = found.iter().any(|u| u.name == name) || version.is_some() && is == version;
+            let is = |version: &str| state.find(name).is_some_and(|found| found.has(version));
+            let there = found.iter().any(|u| u.name == name) || version.is_some_and(is);
             if there || self.exclude.iter().any(|out| out == name || out == id) {
                 continue;
             }
@@ -54,6 +56,22 @@ impl Meant {
             });
         }
         Ok(found)
+    }
+
+    /// # Errors
+    /// When updates are asked for by classes of which the host's sources tell none: that it lists none then would say nothing.
+    fn told_by(&self, state: &State) -> Result<(), String> {
+        let told = |class: &String| state.classes.contains(class);
+        match &state.unclassed {
+            _ if self.classes.is_empty() || self.classes.iter().any(told) => Ok(()),
+            Some(why) => Err(format!("`classes` cannot be honoured on this host: {why}")),
+            // A look of an older release did not say it.
+            None if state.classes.is_empty() => Ok(()),
+            None => Err(format!(
+                "`classes` cannot be honoured on this host: its sources tell {}, and no other",
+                state.classes.join(", ")
+            )),
+        }
     }
 }
 
@@ -94,7 +112,13 @@ impl Scan {
 
     /// The look.
     pub fn script(&self) -> String {
-        apt::look_for_updates(&self.run, self.lock_wait, true)
+        family::look(
+            &self.run,
+            &Look::Updates {
+                lock_wait: self.lock_wait,
+                refresh: true,
+            },
+        )
     }
 
     /// What was found.
@@ -116,7 +140,7 @@ impl Scan {
         let mut fields = of_updates(&state, &wanted);
         let held = state.held.iter().filter_map(|name| {
             let (is, candidate) = (state.find(name)?, state.candidate.get(name)?);
-            (is.version != *candidate).then(|| Value::Text(format!("{name} {} -> {candidate}", is.version)))
+            (!is.has(candidate)).then(|| Value::Text(format!("{name} {} -> {candidate}", is.version())))
         });
         fields.insert("held".to_owned(), Value::List(held.collect()));
         Ok(fields)
@@ -175,9 +199,11 @@ impl Install {
         }
     }
 
-    fn replaced(updates: &[Update]) -> Vec<(String, String)> {
+    /// What of it is not there any more afterwards; also what would make room for all updates.
+    fn replaced(state: &State, updates: &[Update]) -> Vec<(String, String)> {
         let old = updates.iter().filter(|u| !u.old.is_empty());
-        old.map(|u| (u.name.clone(), u.old.clone())).collect()
+        let old = old.map(|u| (u.name.clone(), u.old.clone()));
+        old.chain(state.gone.iter().cloned()).collect()
     }
 }
 
@@ -195,7 +221,14 @@ impl Proven for Install {
     }
 
     fn capture(&self) -> String {
-        apt::look_for_updates(&self.run, self.lock_wait.min(LOOK_WAIT), false)
+        family::look(
+            &self.run,
+            &Look::Updates {
+                lock_wait: self.lock_wait.min(LOOK_WAIT),
+                // What was not scanned before is asked for now.
+                refresh: self.meant.only.is_none(),
+            },
+        )
     }
 
     fn todo(&self, former: &str) -> Result<Todo, String> {
@@ -208,32 +241,35 @@ impl Proven for Install {
                 words: format!("{}: there is none", self.words()),
             });
         }
-        let ids: Vec<String> = updates.iter().map(Update::id).collect();
-        let how = apt::How {
+        let wants: Vec<_> = updates.iter().map(|u| state.put(&u.name, &u.new)).collect();
+        let how = How {
+            run: &self.run,
             conffiles: Some(self.conffiles),
             lock_wait: self.lock_wait,
             older: false,
             may_remove: false,
+            exact: true,
         };
-        let install = apt::install(&how, &ids);
-        let kept: Vec<(String, String)> = Self::replaced(&updates)
+        let install = state.manager.install(&how, &wants)?;
+        let kept: Vec<(String, String)> = Self::replaced(&state, &updates)
             .into_iter()
             .filter(|(name, version)| state.can_be_kept(name, version))
+            .map(|(name, version)| (state.full(&name, &version), version))
             .collect();
         let script = match self.stash_old && !kept.is_empty() {
-            true => format!("(\n{}) || exit\n{install}", apt::stash(&self.run, &kept)),
+            true => format!("(\n{}) || exit\n{install}", state.manager.stash(&self.run, &kept)),
             false => install,
         };
         Ok(Todo {
             script: Some(script),
-            words: format!("install {}", ids.join(" ")),
+            words: format!("install {}{}", listed(&wants), state.manager.unproven()),
         })
     }
 
     fn no_way_back(&self, former: &str) -> Option<String> {
         let state = State::read(former).ok()?;
         let updates = self.meant.of(&state).ok()?;
-        let lost: Vec<String> = Self::replaced(&updates)
+        let lost: Vec<String> = Self::replaced(&state, &updates)
             .into_iter()
             .filter(|(name, version)| match self.stash_old {
                 true => !state.can_be_kept(name, version),
@@ -252,21 +288,17 @@ impl Proven for Install {
     }
 
     fn look(&self) -> String {
-        apt::look(&self.run, &[])
+        family::look(&self.run, &Look::Of(&[]))
     }
 
     fn verify(&self, former: &str, after: &str) -> Result<Fields, String> {
         let (before, now) = (State::read(former)?, State::read(after)?);
         let updates = self.meant.of(&before)?;
         for update in &updates {
-            let is = now.find(&update.name).map(|found| found.version.as_str());
-            if is != Some(&update.new) {
-                return Err(format!(
-                    "{} is {}, not {}",
-                    update.name,
-                    is.unwrap_or("gone"),
-                    update.new
-                ));
+            let found = now.find(&update.name);
+            if !found.is_some_and(|found| found.has(&update.new)) {
+                let is = found.map_or("not there".to_owned(), Installed::version);
+                return Err(format!("{} is {is}, not {}", update.name, update.new));
             }
         }
         if let Some(name) = now.broken().first() {
@@ -277,6 +309,17 @@ impl Proven for Install {
             .difference(&before.left_aside)
             .map(String::as_str)
             .collect();
+        let taken: Vec<&str> = aside
+            .iter()
+            .copied()
+            .filter(|aside| now.manager.took_settings(aside))
+            .collect();
+        if self.conffiles == Conffiles::Keep && !taken.is_empty() {
+            return Err(format!(
+                "settings that were changed by hand were replaced, which their package wants: {}",
+                taken.join(", ")
+            ));
+        }
         if self.conffiles == Conffiles::Fail && !aside.is_empty() {
             return Err(format!(
                 "settings that were changed by hand have a new version: {}",
@@ -345,6 +388,48 @@ mod tests {
                 .unwrap()
                 .contains("b 1")
         );
+    }
+
+    #[test]
+    fn a_manager_that_no_test_has_seen_is_said_to_be_unproven_and_a_class_that_nobody_tells_is_an_error() {
+        let former = format!(
+            "manager apk\nunclassed nobody says so\n{}",
+            FORMER.replace("sim Inst", "x")
+        );
+        let former = former + "up a 1 2 bugfix\n";
+        let todo = install(scan(&[], None), Conffiles::Keep).todo(&former).unwrap();
+        assert_eq!(todo.words, "install a=2 (with apk, which is unproven in this build)");
+        let none = scan(&["security"], None).fields(&former).unwrap_err();
+        assert!(none.contains("nobody says so"), "{none}");
+        let none = scan(&["critical"], None)
+            .fields(&format!("{FORMER}classes security bugfix\n"))
+            .unwrap_err();
+        assert!(
+            none.contains("its sources tell security, bugfix, and no other"),
+            "{none}"
+        );
+        assert!(
+            scan(&["critical", "security"], None)
+                .fields(&format!("{FORMER}classes security bugfix\n"))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_package_that_is_there_several_times_goes_back_to_the_versions_that_were() {
+        let was = "manager dnf\narch x86_64\ninst k:x86_64 1-1 ii\ninst k:x86_64 2-1 ii\ninst a:noarch 1-1 ii\n";
+        let now = "manager dnf\narch x86_64\ninst k:x86_64 2-1 ii\ninst k:x86_64 3-1 ii\ninst a:noarch 2-1 ii\n\
+                   stash k:x86_64 1-1 /s/k-1-1.rpm\nhave a:noarch 1-1\n";
+        let back = Back::to(was, "r", "it".to_owned(), Duration::ZERO).unwrap();
+        let todo = back.todo(now).unwrap();
+        assert_eq!(todo.words, "take back it: a=1-1 /s/k-1-1.rpm k-");
+        let script = todo.script.unwrap();
+        assert!(
+            script
+                .contains("do_it install --allowerasing 'a-1-1.noarch' '/s/k-1-1.rpm' && do_it remove 'k-3-1.x86_64'"),
+            "{script}"
+        );
+        assert!(back.verify(now, was).is_ok() && back.verify(now, now).is_err());
     }
 
     #[test]
