@@ -7,10 +7,12 @@
 # use a name that another lab could have (all come from DIR, so that labs can be up beside each other); or leave anything behind
 # after `down`, whatever became of `up`.
 #
-#   machine.sh base BASE [managers]   makes the tree that all machines begin with, if BASE has none of this recipe, and prints its path;
-#                                  and with `managers` a layer over it with dnf, zypper and pacman, before it with a `:`
-#   machine.sh up DIR N [BASE [managers]]   boots N machines (user root, ops, deploy; port 22) and writes into DIR, which must be new or empty:
-#                                  hosts.txt (NAME ADDRESS a line), id, known_hosts, netns (the controller's); BASE: target/machines
+#   machine.sh base BASE [LAYER]   makes the tree that all machines begin with, if BASE has none of this recipe, and prints its path;
+#                                  and a layer over it, before it with a `:`: `managers` has dnf, zypper and pacman, `more` what the
+#                                  shipped runbooks work on
+#   machine.sh up DIR N [BASE [LAYER]]   boots N machines (user root, ops, deploy; port 22) and writes into DIR, which must be new or
+#                                  empty: hosts.txt (NAME ADDRESS a line), id, known_hosts, netns (the controller's); BASE:
+#                                  target/machines
 #   machine.sh guard DIR           takes the lab down as soon as its own standard input ends; may be started before `up`
 #   machine.sh in DIR COMMAND...   runs a command where the controller is: only there can the machines be reached
 #   machine.sh at DIR NAME COMMAND...     runs a command on a machine as root, past its sshd and its network
@@ -28,7 +30,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 limit=90
 
 die() { echo "machine: $*" >&2; exit 1; }
-usage() { sed -n '10,22s/^# \{0,1\}//p' "$0" >&2; exit 64; }
+usage() { sed -n '10,24s/^# \{0,1\}//p' "$0" >&2; exit 64; }
 
 needs() { # COMMAND PACKAGE
   command -v "$1" >/dev/null || die "needs $1 (Debian: $2)"
@@ -57,23 +59,30 @@ until_so() { # SECONDS WHAT COMMAND...
 
 # ---- the base tree
 
-base() { # BASE [managers]
-  local base version tree
+layers=(managers more)
+
+# The version of a tree is the digest of its recipe, of a layer that of both.
+version() { # [LAYER]
+  cat "$here/machine-base.sh" ${1:+"$here/machine-$1.sh"} | sha256sum | cut -c1-12
+}
+
+base() { # BASE [LAYER]
+  local base tree layer
   [ "$(id -u)" = 0 ] || die "needs root"
+  [ -z "${2:-}" ] || [[ " ${layers[*]} " == *" $2 "* ]] || die "no layer $2: there are ${layers[*]}"
   mkdir -p "$1"
   base=$(cd "$1" && pwd)
-  version=$(sha256sum <"$here/machine-base.sh" | cut -c1-12)
-  tree=$base/$version
+  tree=$base/$(version)
   exec 9>"$base/lock"
   flock 9
   if [ ! -d "$tree" ]; then
     needs debootstrap debootstrap
     made "$base" "$tree" machine-base.sh
   fi
-  if [ "${2:-}" = managers ]; then
-    version=$(cat "$here/machine-base.sh" "$here/machine-managers.sh" | sha256sum | cut -c1-12)
-    [ -d "$base/$version" ] || made "$base" "$base/$version" machine-managers.sh "$tree"
-    tree=$base/$version:$tree
+  if [ -n "${2:-}" ]; then
+    layer=$base/$(version "$2")
+    [ -d "$layer" ] || made "$base" "$layer" "machine-$2.sh" "$tree"
+    tree=$layer:$tree
   fi
   exec 9>&-
   echo "$tree"
@@ -93,8 +102,9 @@ made() { # BASE TREE RECIPE [ARGUMENT]
 
 # Trees of other recipes go, unless a machine runs on one.
 old_trees() { # BASE
-  local tree versions
-  versions=" $(sha256sum <"$here/machine-base.sh" | cut -c1-12) $(cat "$here/machine-base.sh" "$here/machine-managers.sh" | sha256sum | cut -c1-12) "
+  local tree layer versions
+  versions=" $(version) "
+  for layer in "${layers[@]}"; do versions+="$(version "$layer") "; done
   for tree in "$1"/????????????; do
     [[ $versions != *" ${tree##*/} "* ]] || continue
     grep -qE "lowerdir=([^,]*:)?$tree[:,]" /proc/[0-9]*/mounts 2>/dev/null || rm -rf --one-file-system "$tree"
