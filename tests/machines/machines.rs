@@ -43,6 +43,11 @@ impl Machines {
         Self::start_with(n, &["managers"])
     }
 
+    /// The same with what the shipped runbooks work on: HAProxy, nginx, etcd, …
+    pub fn start_with_more(n: usize) -> Self {
+        Self::start_with(n, &["more"])
+    }
+
     fn start_with(n: usize, layer: &[&str]) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
@@ -113,7 +118,7 @@ impl Machines {
         );
     }
 
-    fn lab(&self) -> PathBuf {
+    pub fn lab(&self) -> PathBuf {
         self.path("lab")
     }
 
@@ -147,11 +152,17 @@ impl Machines {
 
     /// The real binary in a hermetic room where the machines can be reached. What is spawned is the binary itself.
     pub fn pitstop(&self, args: &[&str]) -> Command {
+        let mut command = self.there(env!("CARGO_BIN_EXE_pitstop"));
+        command.args(args);
+        command
+    }
+
+    /// A program in that room.
+    pub fn there(&self, program: &str) -> Command {
         let home = self.path("operator");
         std::fs::create_dir_all(&home).unwrap();
-        let mut command = lab_command(&["in", self.lab().to_str().unwrap(), env!("CARGO_BIN_EXE_pitstop")]);
+        let mut command = lab_command(&["in", self.lab().to_str().unwrap(), program]);
         command
-            .args(args)
             .current_dir(self.dir.path())
             .env_clear()
             .env("HOME", home)

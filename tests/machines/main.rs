@@ -1,7 +1,9 @@
-//! The built-in actions on whole machines: services of a real systemd, files of several owners, and restarts that are other boots.
+//! Whole machines: the built-in actions on services of a real systemd, files of several owners, restarts that are other boots; and the
+//! shipped runbooks on HAProxy, etcd, nginx and full disks.
 
 #![cfg(test)]
 
+mod cluster;
 mod dry;
 mod edit;
 #[path = "../common/figures.rs"]
@@ -13,3 +15,4 @@ mod packages;
 mod people;
 mod reboot;
 mod service;
+mod shipped;
