@@ -8,11 +8,13 @@ mod dry;
 mod edit;
 #[path = "../common/figures.rs"]
 mod figures;
+mod haproxy;
 mod lab;
 mod machines;
 mod managers;
 mod packages;
 mod people;
 mod reboot;
+mod restarts;
 mod service;
 mod shipped;
