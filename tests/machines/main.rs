@@ -14,6 +14,7 @@ mod machines;
 mod managers;
 mod packages;
 mod people;
+mod pins;
 mod reboot;
 mod restarts;
 mod service;
