@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod certificate;
 mod cluster;
 mod dry;
 mod edit;
