@@ -5,6 +5,7 @@
 
 mod certificate;
 mod cluster;
+mod disk;
 mod dry;
 mod edit;
 #[path = "../common/figures.rs"]

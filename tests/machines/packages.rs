@@ -4,7 +4,7 @@
 use crate::machines::Machines;
 
 /// `deb NAME VERSION POSTINST [ROOT]` puts a package into the archive; ROOT holds its files. `index` tells apt of all that are there.
-const TOOLS: &str = r#"
+pub const TOOLS: &str = r#"
 deb() {
   r=${4:-$(mktemp -d)}; mkdir -p "$r/DEBIAN"
   printf 'Package: %s\nVersion: %s\nArchitecture: all\nMaintainer: Test <test@localhost>\nDescription: for a test\n' "$1" "$2" >"$r/DEBIAN/control"
