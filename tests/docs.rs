@@ -43,7 +43,73 @@ fn every_shipped_runbook_passes_check_without_a_warning() {
             }
         }
     }
-    assert!(seen >= 7, "only {seen} runbooks were found");
+    assert!(seen >= 15, "only {seen} runbooks were found");
+}
+
+#[test]
+fn every_shipped_runbook_passes_its_test_and_stands_in_the_index() {
+    let typed = |words: &[&str]| {
+        let mut pitstop = std::process::Command::new(env!("CARGO_BIN_EXE_pitstop"));
+        pitstop.current_dir(root()).args(words).env_clear().output().unwrap()
+    };
+    let laid_out = typed(&["fmt", "--check", "runbooks"]);
+    assert!(
+        laid_out.status.success(),
+        "{}",
+        String::from_utf8_lossy(&laid_out.stdout)
+    );
+    let tested = typed(&["test", "runbooks"]);
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&tested.stdout),
+        String::from_utf8_lossy(&tested.stderr)
+    );
+    assert!(tested.status.success(), "{said}");
+    let index = read("docs/runbooks.md");
+    let mut files = 0;
+    for entry in fs::read_dir(root().join("runbooks")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let Some(name) = name.strip_suffix(".yml").filter(|n| !n.ends_with(".test")) else {
+            continue;
+        };
+        assert!(
+            root().join(format!("runbooks/{name}.test.yml")).exists(),
+            "{name} has no test"
+        );
+        files += 1;
+        assert!(
+            index.contains(&format!("](../runbooks/{name}.yml)")),
+            "{name} does not stand in docs/runbooks.md"
+        );
+        let text = read(&format!("runbooks/{name}.yml"));
+        for parameter in must_be_given(&text) {
+            let row = index
+                .lines()
+                .find(|l| l.contains(&format!("](../runbooks/{name}.yml)")))
+                .unwrap();
+            assert!(
+                row.contains(&format!("`{parameter}`")),
+                "the row of {name} does not name {parameter}"
+            );
+        }
+    }
+    assert!(said.contains(&format!(" cases of {files} files")), "{said}");
+}
+
+/// The parameters of a runbook that have no default.
+fn must_be_given(text: &str) -> Vec<String> {
+    let lines = text.lines().skip_while(|l| *l != "parameters:").skip(1);
+    let mut all: Vec<(String, String)> = Vec::new();
+    for line in lines.take_while(|l| l.is_empty() || l.starts_with(' ')) {
+        let inner = line.strip_prefix("  ").unwrap_or_default();
+        match (inner.starts_with([' ', '#']), inner.split_once(':'), all.last_mut()) {
+            (false, Some((name, rest)), _) => all.push((name.to_owned(), rest.to_owned())),
+            (true, _, Some((_, rest))) => rest.push_str(line),
+            _ => {}
+        }
+    }
+    let without = all.into_iter().filter(|(_, rest)| !rest.contains("default:"));
+    without.map(|(name, _)| name).collect()
 }
 
 #[test]
