@@ -636,7 +636,7 @@ fn files_are_0600_and_directories_0700_under_any_umask() {
         journal::files::keep(&run.files(), b"x").unwrap();
         let mut spool = journal::output::Spool::new(&run.output(), &pitstop::secret::Redactor::default(), 1 << 20);
         spool.take(&[b'x'; 100_000]);
-        assert!(spool.finish(true).fault.is_none());
+        assert!(spool.finish().fault.is_none());
         store.once("key", &id).unwrap();
         drop(store.lock("lock", now()).unwrap());
         return;

@@ -33,11 +33,14 @@ fn redactor() -> Redactor {
 }
 
 fn spool(run: &RunFolder, max: u64, pieces: &[&[u8]], show: bool) -> Kept {
-    let mut spool = Spool::new(&run.output(), &redactor(), max);
+    let mut spool = match show {
+        true => Spool::new(&run.output(), &redactor(), max),
+        false => Spool::withheld(&redactor(), max),
+    };
     for piece in pieces {
         spool.take(piece);
     }
-    let done = spool.finish(show);
+    let done = spool.finish();
     assert!(done.fault.is_none(), "{:?}", done.fault);
     done.kept
 }
@@ -62,6 +65,7 @@ fn short_text_is_in_the_event_alone_redacted_with_an_exact_count() {
             bytes: 25,
             digest: None,
             truncated: false,
+            withheld: false,
             text: "pw=[secret db]\n".to_owned()
         }
     );
@@ -71,7 +75,7 @@ fn short_text_is_in_the_event_alone_redacted_with_an_exact_count() {
 }
 
 #[test]
-fn long_or_sensitive_or_binary_output_is_a_file_named_by_the_hash_of_its_redacted_bytes() {
+fn long_or_binary_output_is_a_file_named_by_the_hash_of_its_redacted_bytes_and_sensitive_output_none() {
     let (_dir, store) = room();
     let run = store.create_run(&id("r1"), b"{}").unwrap();
     let long = format!("{}{CANARY}{}", "ä".repeat(100_000), "é".repeat(SHORT));
@@ -88,14 +92,15 @@ fn long_or_sensitive_or_binary_output_is_a_file_named_by_the_hash_of_its_redacte
     // The same again is the same file.
     assert_eq!(spool(&run, 1 << 20, &[long.as_bytes()], true), kept);
 
-    let sensitive = spool(&run, 1 << 20, &[b"short"], false);
+    let sensitive = spool(&run, 3, &[b"sho", b"rt"], false);
+    assert!(output::load(&run.output(), &sensitive, 10).is_err());
     assert_eq!(
-        (sensitive.digest, sensitive.text.as_str()),
-        (Some(Digest::of(b"short")), "")
+        (sensitive.digest, sensitive.text.as_str(), sensitive.withheld),
+        (Some(Digest::of(b"short")), "", true)
     );
     let binary = spool(&run, 1 << 20, &[&[0xff, 0]], true);
     assert_eq!(output::load(&run.output(), &binary, 10).unwrap(), [0xff, 0]);
-    assert_eq!(names(&run.output()).len(), 3);
+    assert_eq!(names(&run.output()).len(), 2);
 }
 
 #[test]
@@ -123,7 +128,7 @@ fn a_spool_that_cannot_be_written_goes_on_counting_and_says_so() {
     for _ in 0..200 {
         spool.take(&[b'y'; 1000]);
     }
-    let done = spool.finish(true);
+    let done = spool.finish();
     assert_eq!(
         (done.kept.bytes, done.kept.digest, done.kept.truncated),
         (200_000, None, true)

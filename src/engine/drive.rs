@@ -140,6 +140,7 @@ impl Driver {
             run: &self.run,
             secrets: &self.setup.secrets,
             output: self.setup.folder.output(),
+            withheld: BTreeMap::new(),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::action::{Done, End};
 use crate::plan::{Call, Parse, PlannedMark, PlannedStep, Value};
 use crate::run::event::{Outcome, StepKey, StepResult};
 use crate::runbook::expr::Scope;
+use crate::text::HostText;
 
 /// When the step began and ended on the wall clock.
 pub(super) struct Span {
@@ -57,13 +58,20 @@ pub(super) fn outcome(
         End::Unknown { why, .. } => Err((Outcome::Unknown, why)),
     };
     let ended = ended.and_then(|()| conditions(step, key, &mut result, scopes));
-    match ended {
+    let (outcome, mut result) = match ended {
         Ok(()) => match marks(step, key, &mut result, scopes, span) {
             Ok(()) => (Outcome::Ok, result),
             Err(why) => failed(step, Outcome::Failed, why, result),
         },
         Err((outcome, why)) => failed(step, outcome, why, result),
+    };
+    if step.sensitive {
+        result.value = None;
+        result
+            .more
+            .retain(|name, _| !matches!(name.as_str(), "json" | "headers"));
     }
+    (outcome, result)
 }
 
 fn failed(step: &PlannedStep, outcome: Outcome, why: String, mut result: StepResult) -> (Outcome, StepResult) {
@@ -80,7 +88,12 @@ fn conditions(
 ) -> Result<(), (Outcome, String)> {
     let no = |why: String| (Outcome::Failed, why);
     if let Some(parse) = step.parse {
-        result.value = Some(parsed(parse, scopes.text(&result.stdout).data()).map_err(no)?);
+        let text = scopes.text(&result.stdout).unwrap_or_else(|| HostText::new(""));
+        let wrong = |why: String| match step.sensitive {
+            true => no("the output, which is not shown, is not what `as` says".to_owned()),
+            false => no(why),
+        };
+        result.value = Some(parsed(parse, text.data()).map_err(wrong)?);
     }
     let bare = matches!(step.call, Call::Http { .. });
     if step.expect.is_none() && step.warn_unless.is_none() {
@@ -90,13 +103,13 @@ fn conditions(
     if let Some(expect) = &step.expect
         && !render::truth(expect, &scope).map_err(no)?
     {
-        return Err(no(format!("not as expected: {expect}{}", seen(result))));
+        return Err(no(format!("not as expected: {expect}{}", seen(step, result))));
     }
     if let Some(unless) = &step.warn_unless
         && !render::truth(unless, &scope).map_err(no)?
     {
         result.warned = true;
-        result.why = format!("warning: not {unless}{}", seen(result));
+        result.why = format!("warning: not {unless}{}", seen(step, result));
     }
     Ok(())
 }
@@ -109,7 +122,10 @@ fn own<'a>(step: &'a PlannedStep, key: &'a StepKey, result: &StepResult, scopes:
 }
 
 /// What was seen instead, in a few words.
-fn seen(result: &StepResult) -> String {
+fn seen(step: &PlannedStep, result: &StepResult) -> String {
+    if step.sensitive {
+        return String::new();
+    }
     if let Some(Value::List(changes)) = result.more.get("changes") {
         let first: Vec<String> = changes.iter().take(3).map(Value::plain).collect();
         let more = match changes.len().saturating_sub(first.len()) {

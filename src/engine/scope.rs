@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::render;
-use crate::id::HostName;
+use crate::id::{Digest, HostName};
 use crate::journal::output;
 use crate::plan::{Plan, PlannedStep, Stage, Value};
 use crate::run::event::{HostState, Kept, Outcome, StepKey, StepResult};
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::text::HostText;
 
 /// Largest output that an expression may look at.
-const LOOK_MAX: u64 = 1024 * 1024;
+pub(super) const LOOK_MAX: u64 = 1024 * 1024;
 
 /// Where scopes are made.
 pub(super) struct Scopes<'a> {
@@ -27,6 +27,8 @@ pub(super) struct Scopes<'a> {
     pub secrets: &'a BTreeMap<String, Secret>,
     /// The run's `output/`.
     pub output: PathBuf,
+    /// What a `sensitive` step said, while it is judged; by its hash.
+    pub withheld: BTreeMap<Digest, Secret>,
 }
 
 impl<'a> Scopes<'a> {
@@ -289,7 +291,10 @@ impl<'a> Scopes<'a> {
             result.rc.map_or(Val::None, |rc| Val::Int(i64::from(rc))),
         );
         for (name, stream) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
-            fields.insert(name.to_owned(), Val::Text(Words::Host(self.text(stream))));
+            // What was not kept is not empty: who reads it is told that it is not there.
+            if let Some(text) = self.text(stream) {
+                fields.insert(name.to_owned(), Val::Text(Words::Host(text)));
+            }
         }
         fields.insert(
             "duration".to_owned(),
@@ -302,8 +307,10 @@ impl<'a> Scopes<'a> {
     }
 
     /// A stream's text without its trailing ends of lines, of Windows too: from the event if it is whole there, else from its file.
-    pub fn text(&self, kept: &Kept) -> HostText {
+    /// `None`: it was withheld, and this is not the judging of the step that said it.
+    pub fn text(&self, kept: &Kept) -> Option<HostText> {
         let whole = match &kept.digest {
+            Some(digest) if kept.withheld => self.withheld.get(digest)?.expose().to_owned(),
             None => kept.text.clone(),
             Some(_) => output::load(&self.output, kept, LOOK_MAX).map_or_else(
                 |_| kept.text.clone(),
@@ -314,7 +321,7 @@ impl<'a> Scopes<'a> {
         while let Some(rest) = text.strip_suffix('\n') {
             text = rest.strip_suffix('\r').unwrap_or(rest);
         }
-        HostText::new(text)
+        Some(HostText::new(text))
     }
 }
 

@@ -462,7 +462,14 @@ impl Driver {
         let took = Duration::from_millis(result.duration_ms);
         let began = ended.saturating_sub(took).unwrap_or(ended);
         let span = Span { began, ended };
-        let (outcome, mut result) = judge::outcome(step, &key, done, result, &self.scopes(), &span);
+        let mut scopes = self.scopes();
+        let said = [(&result.stdout, stdout.said), (&result.stderr, stderr.said)];
+        scopes.withheld = said
+            .into_iter()
+            .filter_map(|(kept, said)| Some((kept.digest.clone()?, said?)))
+            .collect();
+        let (outcome, mut result) = judge::outcome(step, &key, done, result, &scopes, &span);
+        drop(scopes);
         self.redact(&mut result);
         let on_unknown = (outcome == Outcome::Unknown && stopped).then_some(step.on_unknown);
         let outcome = if on_unknown == Some(OnUnknown::Fail) {
@@ -493,6 +500,9 @@ impl Driver {
 
     /// A downloaded file is evidence whatever its size: short output has no file of its own, so it gets one here.
     fn keep_download(&self, src: &str, done: &mut Done, result: &mut StepResult) {
+        if result.stdout.withheld {
+            return;
+        }
         let text = result.stdout.text.as_bytes();
         let digest = match &result.stdout.digest {
             Some(digest) => digest.clone(),

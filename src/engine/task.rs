@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::drive::Message;
+use super::scope::LOOK_MAX;
 use crate::action::{self, Done, End, Hands, Job};
 use crate::journal::files;
 use crate::journal::output::{Finished as Stored, Spool};
@@ -89,16 +90,21 @@ struct Streams {
     err: Spool,
     output: PathBuf,
     redactor: Redactor,
+    sensitive: bool,
 }
 
 impl Streams {
-    fn new(output: PathBuf, redactor: Redactor) -> Self {
-        let spool = || Spool::new(&output, &redactor, KEEP_MAX);
+    fn new(output: PathBuf, redactor: Redactor, sensitive: bool) -> Self {
+        let spool = || match sensitive {
+            true => Spool::withheld(&redactor, LOOK_MAX),
+            false => Spool::new(&output, &redactor, KEEP_MAX),
+        };
         Self {
             out: spool(),
             err: spool(),
             output,
             redactor,
+            sensitive,
         }
     }
 }
@@ -119,7 +125,7 @@ impl Sink for Streams {
     }
 
     fn restart(&mut self) {
-        *self = Self::new(self.output.clone(), self.redactor.clone());
+        *self = Self::new(self.output.clone(), self.redactor.clone(), self.sensitive);
     }
 }
 
@@ -127,7 +133,6 @@ impl Sink for Streams {
 pub(super) struct Task {
     key: StepKey,
     streams: Streams,
-    show: bool,
     evidence: Vec<String>,
     output: PathBuf,
     redactor: Redactor,
@@ -145,8 +150,7 @@ impl Task {
     ) -> Self {
         Self {
             key,
-            streams: Streams::new(output.clone(), redactor.clone()),
-            show: !step.sensitive,
+            streams: Streams::new(output.clone(), redactor.clone(), step.sensitive),
             evidence: step.evidence.clone(),
             output,
             redactor,
@@ -176,8 +180,8 @@ impl Task {
         let finished = Finished {
             key: self.key,
             done,
-            stdout: self.streams.out.finish(self.show),
-            stderr: self.streams.err.finish(self.show),
+            stdout: self.streams.out.finish(),
+            stderr: self.streams.err.finish(),
             evidence,
             took,
         };
@@ -190,13 +194,13 @@ impl Task {
             let Ok(session) = hands.session(&job.on).await else {
                 break;
             };
-            let mut streams = Streams::new(self.output.clone(), self.redactor.clone());
+            let mut streams = Streams::new(self.output.clone(), self.redactor.clone(), false);
             let reading = session.get(path, KEEP_MAX, job.become_user.as_deref(), &mut streams);
             if tokio::time::timeout(job.timeout, reading)
                 .await
                 .is_ok_and(|read| read.is_ok())
             {
-                let stored = streams.out.finish(true);
+                let stored = streams.out.finish();
                 let digest = stored
                     .kept
                     .digest

@@ -14,7 +14,7 @@ use super::files;
 use crate::disk::{self, Fault};
 use crate::id::Digest;
 use crate::run::event::Kept;
-use crate::secret::{RedactStream, Redactor};
+use crate::secret::{RedactStream, Redactor, Secret};
 
 /// Output up to this length is in the event itself and needs no file.
 pub const SHORT: usize = 4 * 1024;
@@ -28,6 +28,7 @@ const BUFFER: usize = 64 * 1024;
 pub struct Spool {
     dir: PathBuf,
     max: u64,
+    withheld: bool,
     redact: RedactStream,
     hash: Sha256,
     /// Bytes the host sent.
@@ -55,14 +56,34 @@ pub struct Finished {
     pub kept: Kept,
     /// Why nothing could be stored, if so; `kept` says `truncated` then.
     pub fault: Option<Fault>,
+    /// What a `sensitive` step said: for its own conditions, and for nothing that is stored.
+    pub said: Option<Secret>,
+}
+
+impl Finished {
+    fn of(kept: Kept) -> Self {
+        Self {
+            kept,
+            fault: None,
+            said: None,
+        }
+    }
 }
 
 impl Spool {
+    /// Of a `sensitive` step: hashes what comes, and holds the first `max` bytes until the step is judged. Nothing is stored.
+    pub fn withheld(redactor: &Redactor, max: u64) -> Self {
+        let mut spool = Self::new(Path::new(""), redactor, max);
+        spool.withheld = true;
+        spool
+    }
+
     /// Stores at most `max` bytes in `dir` (a run's `output/`).
     pub fn new(dir: &Path, redactor: &Redactor, max: u64) -> Self {
         Self {
             dir: dir.to_owned(),
             max,
+            withheld: false,
             redact: redactor.stream(),
             hash: Sha256::new(),
             sent: 0,
@@ -92,8 +113,8 @@ impl Spool {
         self.truncated |= bytes > 0;
     }
 
-    /// The stream has ended. With `show` the event carries its text (not for `sensitive` steps). What is stored is durable.
-    pub fn finish(mut self, show: bool) -> Finished {
+    /// The stream has ended. What is stored is durable.
+    pub fn finish(mut self) -> Finished {
         let mut rest = Vec::new();
         self.redact.finish(&mut rest);
         self.store(&rest);
@@ -102,24 +123,28 @@ impl Spool {
             ..Kept::default()
         };
         if self.sent == 0 {
-            return Finished { kept, fault: None };
+            return Finished::of(kept);
+        }
+        if self.withheld {
+            kept.digest = Some(Digest::from_hash(&std::mem::take(&mut self.hash).finalize()));
+            kept.withheld = true;
+            let said = std::mem::take(&mut self.buffer);
+            return Finished {
+                said: Some(Secret::new(String::from_utf8_lossy(&said).into_owned())),
+                ..Finished::of(kept)
+            };
         }
         let whole = self.failed.is_none() && self.file.is_none() && !self.truncated && self.buffer.len() <= SHORT;
-        if show
-            && whole
-            && let Ok(text) = std::str::from_utf8(&self.buffer)
-        {
+        if whole && let Ok(text) = std::str::from_utf8(&self.buffer) {
             text.clone_into(&mut kept.text);
-            return Finished { kept, fault: None };
+            return Finished::of(kept);
         }
         kept.digest = self.settle();
         kept.truncated = self.truncated;
-        if show {
-            kept.text = tail_text(&self.tail);
-        }
+        kept.text = tail_text(&self.tail);
         Finished {
-            kept,
             fault: self.failed.take(),
+            ..Finished::of(kept)
         }
     }
 
@@ -135,9 +160,10 @@ impl Spool {
             return;
         }
         self.stored += part.len() as u64;
-        self.hash.update(part);
+        // Of what is withheld the hash is all that there is: it is of the whole.
+        self.hash.update(if self.withheld { clean } else { part });
         self.buffer.extend_from_slice(part);
-        if self.buffer.len() > BUFFER {
+        if self.buffer.len() > BUFFER && !self.withheld {
             self.flush();
         }
     }
@@ -243,6 +269,12 @@ fn tail_text(tail: &[u8]) -> String {
 /// When the file is missing, longer, or changed.
 pub fn load(dir: &Path, kept: &Kept, max: u64) -> Result<Vec<u8>, Fault> {
     match &kept.digest {
+        Some(_) if kept.withheld => Err(Fault::refused(
+            "read output in",
+            dir,
+            "the step is sensitive: only the length and the hash of what it said were kept",
+            "run its command by hand, if you must see it",
+        )),
         Some(digest) => files::load(dir, digest, max),
         None => Ok(kept.text.clone().into_bytes()),
     }

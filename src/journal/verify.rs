@@ -74,7 +74,7 @@ fn digests(event: &Event) -> Vec<Digest> {
         Event::Settled { result, .. } => {
             let streams = [&result.stdout, &result.stderr]
                 .into_iter()
-                .filter_map(|kept| kept.digest.as_ref());
+                .filter_map(|kept| kept.digest.as_ref().filter(|_| !kept.withheld));
             streams.chain(result.evidence.values()).cloned().collect()
         }
         Event::Captured { former, .. } => former.iter().cloned().collect(),

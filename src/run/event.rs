@@ -32,12 +32,15 @@ pub struct Kept {
     /// Bytes the host sent, also those past the limit.
     pub bytes: u64,
     /// The stored part, under `output/`; `None`: there is no file, `text` is all of it (or nothing could be stored:
-    /// `truncated`).
+    /// `truncated`). Where it is `withheld`, of what was said, and there is no file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
     /// True if only a part is stored.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// The step is `sensitive`: its length and hash are all that is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
     /// The text if it is short, else its last 2 KiB (empty for `sensitive` steps).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,

@@ -18,6 +18,7 @@ mod select;
 mod terminal;
 mod testing;
 mod window;
+mod withheld;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;

@@ -143,7 +143,11 @@ fn stream(out: &mut String, name: &str, o: &OutputRecord) {
         return;
     }
     let digest = o.digest.as_ref().map(ToString::to_string).unwrap_or_default();
-    let cut = if o.truncated { ", only a part is kept" } else { "" };
+    let cut = match (o.withheld, o.truncated) {
+        (true, _) => ", not kept: the step is sensitive",
+        (_, true) => ", only a part is kept",
+        _ => "",
+    };
     let _ = write!(
         out,
         "<p class=\"note\">{name}, {} bytes{cut} <code>{}</code></p>",

@@ -109,6 +109,9 @@ pub struct OutputRecord {
     pub truncated: bool,
     /// The text if short, else its end.
     pub text: String,
+    /// The step is `sensitive`: there is no text, and no file has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
 }
 
 /// A person's word on a step.
@@ -214,5 +217,6 @@ fn output(k: &Kept) -> OutputRecord {
         digest: k.digest.clone(),
         truncated: k.truncated,
         text: k.text.clone(),
+        withheld: k.withheld,
     }
 }

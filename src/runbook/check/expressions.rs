@@ -486,6 +486,10 @@ fn fields(step: &Step) -> Fields {
     if step.for_each.is_some() || step.delegate_to.is_some() {
         all.insert("items".to_owned(), FieldKind::Other);
     }
+    if step.sensitive {
+        // Of what it said only length and hash are kept: its own conditions saw it, and nobody does later.
+        all.retain(|name, _| !matches!(name.as_str(), "stdout" | "stderr" | "value" | "json" | "headers"));
+    }
     fields
 }
 

@@ -211,6 +211,13 @@ impl Known {
         if second.iter().any(|s| s == field) {
             return Ok(());
         }
+        let withheld = |fields: &Fields| fields.0.contains_key("rc") && !fields.0.contains_key("stdout");
+        let output = matches!(field, "stdout" | "stderr" | "value");
+        if output && self.registered.get(name).is_some_and(withheld) {
+            let message = format!("`{path}` is not kept: the step that gives it is `sensitive`");
+            return Err(ExprError::new(ErrorKind::Unknown, message, range.clone())
+                .help("ask it in that step's own `expect`; elsewhere there are `rc`, `ok` and `changed`"));
+        }
         if field == "value" && self.registered.contains_key(name) {
             return Err(no_value(path, range));
         }

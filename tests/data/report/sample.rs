@@ -102,6 +102,7 @@ impl Night<'_> {
             bytes: text.len() as u64,
             digest: Some(Digest::of(text.as_bytes())),
             truncated: false,
+            withheld: false,
             text,
         };
         let mut marks = BTreeMap::new();
