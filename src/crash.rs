@@ -29,6 +29,10 @@ pub enum Moment {
     Entered,
     /// Hosts are locked, and the journal does not know.
     Locked,
+    /// Monitoring is about to be asked to keep quiet, nothing was sent.
+    Silencing,
+    /// It was asked and has answered, and the journal does not know.
+    Silenced,
     /// Hosts are given back, and the journal does not know.
     GivenBack,
     /// The run has ended, and no report was written.
@@ -37,7 +41,7 @@ pub enum Moment {
 
 impl Moment {
     /// All of them, by name.
-    pub const ALL: [(&str, Self); 12] = [
+    pub const ALL: [(&str, Self); 14] = [
         ("intended", Self::Intended),
         ("intended-back", Self::IntendedBack),
         ("ended", Self::Ended),
@@ -48,6 +52,8 @@ impl Moment {
         ("synced", Self::Synced),
         ("entered", Self::Entered),
         ("locked", Self::Locked),
+        ("silencing", Self::Silencing),
+        ("silenced", Self::Silenced),
         ("given-back", Self::GivenBack),
         ("reporting", Self::Reporting),
     ];

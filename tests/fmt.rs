@@ -222,7 +222,7 @@ fn digest(base: &Base, text: &str) -> String {
         change: &change,
         policy: Some((&policy, &signers)),
         providers: &BTreeMap::new(),
-        notifiers: &BTreeMap::new(),
+        outside: &Default::default(),
         files: &files,
     };
     let plan = bind(&input, &mut diags).unwrap_or_else(|| panic!("{:?}", codes(&diags)));

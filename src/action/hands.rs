@@ -4,6 +4,7 @@
 //! Owns: which session belongs to which host, and how many are open. Must not: run anything.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
@@ -36,11 +37,22 @@ pub struct Hands {
     pub clock: Arc<dyn Clock>,
     /// Who answers HTTP requests from the control machine.
     pub http: Client,
+    /// Whether monitoring and people are really told.
+    pub outside: Outside,
     /// A permit for each descriptor that sessions may hold.
     places: Arc<Semaphore>,
     /// How many there are.
     all: u32,
     uses: Lock<Uses>,
+}
+
+/// Monitoring and people, as far as this process may reach them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// They are told; commands run in this folder.
+    Told(PathBuf),
+    /// Nobody is: a test of a runbook, in which every silence counts as set and every message as sent.
+    Nobody,
 }
 
 /// When open sessions were last used, by a number that counts uses.
@@ -91,16 +103,20 @@ impl Hand {
 impl Hands {
     /// No host yet.
     pub fn new(clock: Arc<dyn Clock>, tls: Tls) -> Self {
-        Self::answered_by(clock, Client::network(tls))
+        Self {
+            outside: Outside::Told(PathBuf::from(".")),
+            ..Self::answered_by(clock, Client::network(tls))
+        }
     }
 
-    /// No host yet, and HTTP requests are answered by `http`.
+    /// No host yet, HTTP requests are answered by `http`, and nobody else is told of anything.
     pub fn answered_by(clock: Arc<dyn Clock>, http: Client) -> Self {
         let all = places();
         Self {
             hosts: BTreeMap::new(),
             clock,
             http,
+            outside: Outside::Nobody,
             places: Arc::new(Semaphore::new(all as usize)),
             all,
             uses: Lock::default(),

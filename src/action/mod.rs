@@ -9,10 +9,14 @@ pub mod edit;
 mod file;
 pub mod hands;
 mod http;
+mod letter;
+pub mod notice;
+pub mod notify;
 pub mod packages;
 pub mod proven;
 pub mod reboot;
 pub mod service;
+pub mod silence;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -21,7 +25,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use self::hands::{FEWEST_DESCRIPTORS, Hands, KEPT_OPEN};
+pub use self::hands::{FEWEST_DESCRIPTORS, Hands, KEPT_OPEN, Outside};
 use crate::id::{Content, Digest, HostName};
 use crate::plan::Value;
 use crate::secret::Secret;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::action::{FEWEST_DESCRIPTORS, Hands};
+use crate::action::{FEWEST_DESCRIPTORS, Hands, Outside};
 use crate::approval;
 use crate::clock::{Clock, RealClock};
 use crate::crash::{self, Moment};
@@ -202,6 +202,7 @@ pub fn execute(job: Job, journal: Journal, how: How, console: &Console, runtime:
     };
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let mut hands = Hands::new(Arc::clone(&clock), Tls::platform());
+    hands.outside = Outside::Told(job.root.clone());
     let files = load_files(&plan, &job.folder)?;
     let dry = matches!(how, How::Start { dry: true, .. });
     let options = SshOptions {

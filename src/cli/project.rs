@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cores;
 use crate::diag::{Diagnostic, Diagnostics, Source, Span, Spanned};
+use crate::http::Url;
 use crate::inventory::{Inventory, hosts};
 use crate::plan::Plan;
 use crate::plan::bind::{BindInput, bind};
@@ -105,7 +106,7 @@ impl Loaded {
             change: &self.change,
             policy: self.policy.as_ref().map(|(p, signers)| (p, signers.as_str())),
             providers: &self.room.settings.providers,
-            notifiers: &self.room.settings.notifiers,
+            outside: &self.room.settings.outside,
             files: &self.room.folder,
         }
     }
@@ -293,7 +294,9 @@ fn find_room(args: &ProjectArgs, near: Option<&Path>, diags: &mut Diagnostics) -
     let settings = if found {
         let at = Span::new(&Source::new(SETTINGS, ""), 0, 0);
         let source = read(&folder, SETTINGS, &at, diags)?;
-        project::read(&source, diags)?
+        let settings = project::read(&source, diags)?;
+        diags.0.extend(settings.outside.urls().filter_map(not_asked));
+        settings
     } else {
         Project::default()
     };
@@ -396,6 +399,15 @@ fn relative(root: &Path, whole: &Path) -> Option<String> {
         })
         .collect();
     names.map(|n| n.join("/"))
+}
+
+/// A URL of `pitstop.yml` that the HTTP client would refuse, or that holds what is no part of an address.
+fn not_asked(url: &Spanned<String>) -> Option<Diagnostic> {
+    let error = Url::parse(url).err()?;
+    Some(
+        Diagnostic::error("PS0533", "this URL cannot be asked", url.span.clone(), error.why)
+            .help("write `https://HOST[:PORT]/PATH`; a token has a key of its own, where it says what it comes from"),
+    )
 }
 
 fn no_project(why: &str, typed: &Spanned<String>) -> Diagnostic {

@@ -105,7 +105,11 @@ impl Stored {
 
     /// What it owes.
     pub fn owed(&self) -> Vec<Obligation> {
-        ledger::obligations(&self.plan, &self.run)
+        let now = Timestamp::now();
+        let mut owed = ledger::obligations(&self.plan, &self.run);
+        // What ends by itself may have ended since the last event.
+        owed.retain(|o| o.until.is_none_or(|until| until > now));
+        owed
     }
 
     /// The moment of the last event.

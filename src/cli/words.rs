@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use crate::id::HostName;
 use crate::plan::page::{duration, moment_in};
 use crate::plan::{Plan, Stage, item_words};
-use crate::run::event::{Event, GateEnd, HostState, Outcome, Stamped, StepKey, StepResult, Verdict};
-use crate::run::moved;
+use crate::run::event::{Event, GateEnd, HostState, Outcome, SilenceKey, Stamped, StepKey, StepResult, Verdict};
+use crate::run::{moved, quiet};
 use crate::text::terminal_line;
 
 use super::screen::Tone;
@@ -166,6 +166,11 @@ pub fn line(plan: &Plan, stamped: &Stamped) -> Option<Line> {
                 0,
             )
         }
+        Event::Silenced { .. }
+        | Event::NotSilenced { .. }
+        | Event::Unsilenced { .. }
+        | Event::StillSilenced { .. }
+        | Event::Notified { .. } => of_outside(plan, &stamped.event),
         Event::Reopened { host, .. } => at(host, Tone::Plain, "is looked at again".to_owned(), 0),
         Event::HostEnded {
             host,
@@ -187,6 +192,38 @@ pub fn line(plan: &Plan, stamped: &Stamped) -> Option<Line> {
         }
         other => of_run(other),
     }
+}
+
+/// What monitoring and people were told. That all went well is news for nobody.
+fn of_outside(plan: &Plan, event: &Event) -> Option<Line> {
+    let about = |key: &SilenceKey| key.host.as_ref().map_or("run", |h| h.as_str()).to_owned();
+    let (tone, who, what, level) = match event {
+        Event::Silenced { silence, until, .. } => {
+            let what = format!("{} keeps quiet until {}", silence.name, clock(plan, *until));
+            (Tone::Dim, about(silence), what, 1)
+        }
+        Event::NotSilenced { silence, why, .. } => {
+            let what = format!("{} is not set: {}", quiet::words(silence), terminal_line(why));
+            (Tone::Warn, about(silence), what, 0)
+        }
+        Event::Unsilenced { silence } => {
+            let what = format!("{} may speak again", silence.name);
+            (Tone::Dim, about(silence), what, 1)
+        }
+        Event::StillSilenced { silence, why } => {
+            let what = format!("{} is not taken off: {}", quiet::words(silence), terminal_line(why));
+            (Tone::Warn, about(silence), what, 0)
+        }
+        Event::Notified { event, via, why, .. } if why.is_empty() => {
+            (Tone::Dim, "run".to_owned(), format!("told {via}: {event}"), 1)
+        }
+        Event::Notified { event, via, why, .. } => {
+            let what = format!("warning: {via} was not told `{event}`: {}", terminal_line(why));
+            (Tone::Warn, "run".to_owned(), what, 0)
+        }
+        _ => return None,
+    };
+    Some(line_of(tone, who, what, level))
 }
 
 /// Lines that belong to no host.

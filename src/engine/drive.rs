@@ -14,11 +14,13 @@ use super::record::Unsynced;
 use super::scope::Scopes;
 use super::step::Prepared;
 use super::task::{BROKEN, Finished, sound};
+use super::tell::Tellers;
 use super::{EngineError, Outcome, Setup, render};
+use crate::action::silence::NotSet;
 use crate::id::{Digest, HostName};
 use crate::inventory::facts::Facts;
 use crate::run::Run;
-use crate::run::event::{Event, HostState, Slot, Stamped, StepKey};
+use crate::run::event::{Event, HostState, SilenceKey, Slot, Stamped, StepKey};
 use crate::run::next::{Next, next};
 use crate::run::verdict::{Also, verdict};
 use crate::run::{ledger, moved, objective};
@@ -48,6 +50,20 @@ pub(super) enum Message {
     Finished(Box<Finished>),
     /// Somebody typed an answer to a gate.
     Typed { gate: String, yes: bool },
+    /// Monitoring was asked to keep quiet.
+    Hushed {
+        key: SilenceKey,
+        until: Timestamp,
+        came: Result<String, NotSet>,
+    },
+    /// It was asked not to any more.
+    Unhushed { key: SilenceKey, came: Result<(), String> },
+    /// A message was sent, or not.
+    Notified {
+        of: u64,
+        via: String,
+        came: Result<(), String>,
+    },
     /// Somebody decided on a step that did not end well, or nobody can.
     Decided {
         phase: String,
@@ -69,6 +85,7 @@ pub(super) struct Reached {
 pub(super) enum Busy {
     Reach(String, HostName),
     Step(StepKey),
+    Silence(SilenceKey),
 }
 
 pub(super) struct Driver {
@@ -79,7 +96,9 @@ pub(super) struct Driver {
     pub openings: BTreeMap<String, Digest>,
     pub busy: BTreeSet<Busy>,
     pub send: mpsc::UnboundedSender<Message>,
-    receive: mpsc::UnboundedReceiver<Message>,
+    pub receive: mpsc::UnboundedReceiver<Message>,
+    /// Messages to people that are on their way.
+    pub tellers: Tellers,
     pub cancel: watch::Sender<bool>,
     /// Turns true when nothing new is to begin: what was sent behind other steps and has not begun will not.
     pub hold: watch::Sender<bool>,
@@ -119,6 +138,7 @@ impl Driver {
             busy: BTreeSet::new(),
             send,
             receive,
+            tellers: Tellers::default(),
             cancel: watch::Sender::new(false),
             hold: watch::Sender::new(false),
             shown: BTreeSet::new(),
@@ -172,6 +192,7 @@ impl Driver {
             let mut until: Option<Timestamp> = None;
             let mut again = false;
             let (mut reach, mut begin) = (Vec::new(), Vec::new());
+            let (mut hush, mut unhush) = (Vec::new(), Vec::new());
             let mut ask = None;
             let mut decisions = Vec::new();
             for one in todo {
@@ -190,6 +211,8 @@ impl Driver {
                         again = true;
                     }
                     Next::Perform(key) => begin.push(key),
+                    Next::Silence(key) => hush.push(key),
+                    Next::Unsilence(key) => unhush.push(key),
                     Next::AskGate { gate } => ask = Some(gate),
                     Next::AskPerson {
                         phase,
@@ -204,6 +227,8 @@ impl Driver {
             }
             again |= !decisions.is_empty();
             self.record_all(decisions).await?;
+            again |= self.hush(hush).await?;
+            self.unhush(unhush);
             self.reach(reach).await?;
             for key in begin {
                 again |= self.begin(key).await?;
@@ -281,7 +306,10 @@ impl Driver {
             Message::Reached { phase, host, .. } => self.busy.remove(&Busy::Reach(phase.clone(), host.clone())),
             Message::Prepared(p) => self.busy.remove(&Busy::Step(p.key.clone())),
             Message::Finished(f) => self.busy.remove(&Busy::Step(f.key.clone())),
-            Message::Typed { .. } | Message::Decided { .. } => false,
+            Message::Hushed { key, .. } | Message::Unhushed { key, .. } => {
+                self.busy.remove(&Busy::Silence(key.clone()))
+            }
+            Message::Typed { .. } | Message::Decided { .. } | Message::Notified { .. } => false,
         };
     }
 
@@ -292,6 +320,12 @@ impl Driver {
             Message::Prepared(prepared) => self.prepared(*prepared).await,
             Message::Finished(finished) => self.finished(*finished).await,
             Message::Typed { gate, yes } => self.typed(&gate, yes).await,
+            Message::Hushed { key, until, came } => self.hushed(key, until, came).await,
+            Message::Unhushed { key, came } => self.unhushed(key, came).await,
+            Message::Notified { of, via, came } => {
+                let events = self.notified(of, via, came).into_iter().collect();
+                self.tell(events).await
+            }
             Message::Decided {
                 phase,
                 host,
@@ -422,7 +456,9 @@ impl Driver {
     async fn finish(mut self) -> Result<Outcome, EngineError> {
         if self.run.dry && self.run.signals == 0 {
             self.foresee().await?;
+            self.record_all(self.silences_foreseen()).await?;
         }
+        self.all_speak_again().await?;
         let missed = self.objective_missed();
         let also = Also {
             objective_missed: missed,
@@ -444,6 +480,7 @@ impl Driver {
             left_behind: left,
         })
         .await?;
+        self.farewell().await;
         Ok(Outcome { verdict, exit })
     }
 

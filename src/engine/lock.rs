@@ -442,9 +442,7 @@ impl Driver {
     }
 
     fn owing(&self) -> BTreeSet<HostName> {
-        ledger::obligations(&self.setup.plan, &self.run)
-            .into_iter()
-            .filter(|o| !o.kind.is_ours())
+        ledger::of_the_work(&self.setup.plan, &self.run)
             .filter_map(|o| o.host)
             .collect()
     }

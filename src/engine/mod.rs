@@ -11,7 +11,9 @@ mod found;
 pub mod gate;
 mod judge;
 mod lock;
+mod notice;
 mod people;
+mod quiet;
 mod record;
 mod recover;
 mod render;
@@ -19,6 +21,7 @@ mod scope;
 mod several;
 mod step;
 mod task;
+mod tell;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -196,9 +199,12 @@ pub async fn resume(setup: Setup, records: Vec<Record>, how: Resume) -> Result<O
         attended: setup.approver.decides(),
     };
     let cut_off = run.ended.is_none();
+    let facts: Vec<Stamped> = records.into_iter().map(|r| r.fact).collect();
     let mut driver = Driver::new(setup, run, openings);
     driver.after_a_crash = cut_off;
     driver.record(resumed).await?;
+    driver.tell_what_was_left(&facts);
+    drop(facts);
     if let Some(text) = too_late(&driver.setup.plan, &driver.run).filter(|_| how.back) {
         driver.record(Event::Noted { text }).await?;
     }

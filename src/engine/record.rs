@@ -96,6 +96,7 @@ impl Driver {
         let stamped = Stamped { seq, at, event };
         self.run.apply(&stamped);
         (self.setup.observer)(&stamped, &self.run);
+        self.heard(&stamped);
     }
 
     /// Writes events down that something follows from once they are durable: see [`Driver::sync`].
@@ -157,6 +158,7 @@ impl Driver {
                 return Err(EngineError::Bug);
             }
             (self.setup.observer)(&stamped, &self.run);
+            self.heard(&stamped);
         }
         Ok(())
     }

@@ -28,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::canon;
-use crate::diag::{Diagnostic, Diagnostics, Spanned, nearest};
+use crate::diag::{Diagnostic, Diagnostics, Span, Spanned, nearest};
 use crate::id::{Digest, HostName};
 use crate::inventory::{Host, Inventory, Transport};
 use crate::plan::{
@@ -37,6 +37,7 @@ use crate::plan::{
 };
 use crate::runbook::change::Change;
 use crate::runbook::files::Files;
+use crate::runbook::outside::Outside;
 use crate::runbook::policyfile::PolicyFile;
 use crate::runbook::{Fragment, Gate, Item, Phase, Runbook, SecretSource, Step, Undo};
 
@@ -59,8 +60,8 @@ pub struct BindInput<'a> {
     pub policy: Option<(&'a PolicyFile, &'a str)>,
     /// Secret providers of `pitstop.yml`.
     pub providers: &'a BTreeMap<String, Vec<String>>,
-    /// Commands of `pitstop.yml` that send messages.
-    pub notifiers: &'a BTreeMap<String, Vec<String>>,
+    /// Monitoring, and what sends messages, of `pitstop.yml`.
+    pub outside: &'a Outside,
     /// The project, for the files that steps use.
     pub files: &'a dyn Files,
 }
@@ -165,8 +166,11 @@ impl<'a, 'd> Binder<'a, 'd> {
         self.check_only(&items);
         let policy = self.policy();
         let objectives = self.objectives();
-        let (secrets, providers) = self.secrets();
-        let (notices, notifiers) = self.notices();
+        let (mut secrets, mut providers) = self.secrets();
+        let silences = self.silences();
+        let silencers = self.silencers(&mut secrets, &mut providers);
+        let notices = self.notices();
+        let notifiers = self.notifiers(&mut secrets, &mut providers);
         let mut plan = Plan {
             schema: SCHEMA.to_owned(),
             language: 1,
@@ -185,7 +189,8 @@ impl<'a, 'd> Binder<'a, 'd> {
             providers,
             notifiers,
             inventory_command: self.input.inventory.printed_by.clone(),
-            silences: self.silences(),
+            silencers,
+            silences,
             notices,
             hosts: Vec::new(),
             targets: std::mem::take(&mut self.targets),
@@ -315,31 +320,37 @@ impl<'a, 'd> Binder<'a, 'd> {
     fn secrets(&mut self) -> (BTreeMap<String, SecretSource>, BTreeMap<String, Vec<String>>) {
         let (mut secrets, mut providers) = (BTreeMap::new(), BTreeMap::new());
         for decl in &self.input.runbook.secrets {
-            if let SecretSource::Provider { provider, .. } = &decl.from {
-                match self.input.providers.get(provider) {
-                    Some(argv) => {
-                        providers.insert(provider.clone(), argv.clone());
-                    }
-                    None => {
-                        let d = Diagnostic::error(
-                            "PS0650",
-                            format!("pitstop.yml has no provider `{provider}`"),
-                            decl.name.span.clone(),
-                            "this secret comes from it",
-                        );
-                        let names = self.input.providers.keys().map(String::as_str);
-                        self.diags.push(match nearest(provider, names) {
-                            Some(near) => d.help(format!("did you mean `{near}`?")),
-                            None => d.help(format!(
-                                "write `providers: {{ {provider}: [PROGRAM, ARGUMENT] }}` in pitstop.yml"
-                            )),
-                        });
-                    }
-                }
-            }
+            self.provider(&decl.from, &decl.name.span, &mut providers);
             secrets.insert(decl.name.value.clone(), decl.from.clone());
         }
         (secrets, providers)
+    }
+
+    /// The command that a secret comes from. `at`: what asks for the secret.
+    fn provider(&mut self, from: &SecretSource, at: &Span, providers: &mut BTreeMap<String, Vec<String>>) {
+        let SecretSource::Provider { provider, .. } = from else {
+            return;
+        };
+        match self.input.providers.get(provider) {
+            Some(argv) => {
+                providers.insert(provider.clone(), argv.clone());
+            }
+            None => {
+                let d = Diagnostic::error(
+                    "PS0650",
+                    format!("pitstop.yml has no provider `{provider}`"),
+                    at.clone(),
+                    "this secret comes from it",
+                );
+                let names = self.input.providers.keys().map(String::as_str);
+                self.diags.push(match nearest(provider, names) {
+                    Some(near) => d.help(format!("did you mean `{near}`?")),
+                    None => d.help(format!(
+                        "write `providers: {{ {provider}: [PROGRAM, ARGUMENT] }}` in pitstop.yml"
+                    )),
+                });
+            }
+        }
     }
 
     fn objectives(&mut self) -> Vec<PlannedObjective> {

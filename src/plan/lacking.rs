@@ -45,12 +45,6 @@ pub fn lacking(plan: &Plan) -> Vec<Lack> {
             add(what, Some(host.name.to_string()));
         }
     }
-    if !plan.silences.is_empty() {
-        add("`silence`".to_owned(), None);
-    }
-    if !plan.notices.is_empty() {
-        add("`notify`".to_owned(), None);
-    }
     found.into_iter().map(|(what, places)| Lack { what, places }).collect()
 }
 

@@ -27,6 +27,7 @@ pub use self::window::{PlannedFreeze, PlannedWindow};
 use crate::id::{Digest, HostName};
 pub use crate::inventory::Winrm;
 pub use crate::runbook::builtin::{Baseline, BuiltIn, Check, Names, Patch, PatchMode};
+pub use crate::runbook::outside::Hook;
 pub use crate::runbook::{
     AfterBatch, Become, ChangeText, Kind, OnFailure, OnUnknown, Otherwise, Parse, Retry, SecretSource, Size, Stage,
     Stages, Value,
@@ -69,9 +70,12 @@ pub struct Plan {
     pub secrets: BTreeMap<String, SecretSource>,
     /// Commands of secret providers, as `pitstop.yml` has them.
     pub providers: BTreeMap<String, Vec<String>>,
-    /// Commands that send messages, as `pitstop.yml` has them.
+    /// What sends messages, as `pitstop.yml` has it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub notifiers: BTreeMap<String, Vec<String>>,
+    pub notifiers: BTreeMap<String, PlannedNotifier>,
+    /// Monitoring in which silences are set, as `pitstop.yml` has it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub silencers: BTreeMap<String, PlannedSilencer>,
     /// The command of `pitstop.yml` that printed the inventory; none: it was read from files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory_command: Option<Vec<String>>,
@@ -197,7 +201,7 @@ pub enum TransportKind {
 /// An item of `silence`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedSilence {
-    /// Name of the monitoring.
+    /// A name of [`Plan::silencers`].
     pub via: String,
     /// What is kept quiet (templates).
     pub matchers: BTreeMap<String, String>,
@@ -210,8 +214,45 @@ pub struct PlannedSilence {
 pub struct PlannedNotice {
     /// On which events.
     pub events: Vec<String>,
-    /// A command of [`Plan::notifiers`].
+    /// A name of [`Plan::notifiers`].
     pub via: String,
+}
+
+/// Monitoring in which silences are set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedSilencer {
+    /// The URL of Alertmanager.
+    pub alertmanager: String,
+    /// Name of the secret with its token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// How long a silence is set; it is renewed when half of that is over.
+    pub for_ms: u64,
+}
+
+/// What sends a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PlannedNotifier {
+    /// An argument list, run without a shell.
+    Command(Vec<String>),
+    /// A web address.
+    Hook(PlannedHook),
+}
+
+/// A web address for messages. It has a URL or a secret that is one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedHook {
+    /// Who reads it.
+    pub hook: Hook,
+    /// The URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Name of the secret that is the URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
 }
 
 /// What the plan needs of the policy, and its digest.

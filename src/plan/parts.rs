@@ -6,7 +6,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use super::{
-    OnFailure, Otherwise, Place, Plan, PlanItem, PlannedHost, PlannedPhase, PlannedStep, PlannedUndo, Stage, Stages,
+    OnFailure, Otherwise, Place, Plan, PlanItem, PlannedHost, PlannedPhase, PlannedSilence, PlannedStep, PlannedUndo,
+    Stage, Stages,
 };
 use crate::canon;
 use crate::id::{Digest, HostName};
@@ -23,6 +24,24 @@ impl PlannedPhase {
 }
 
 impl Plan {
+    /// The silences, each by the name that the journal calls it: what it goes through, with a number from the second on.
+    pub fn named_silences(&self) -> impl Iterator<Item = (String, &PlannedSilence)> {
+        self.silences.iter().enumerate().map(|(at, silence)| {
+            let before = self.silences.iter().take(at).filter(|s| s.via == silence.via).count();
+            let name = match before {
+                0 => silence.via.clone(),
+                n => format!("{}#{}", silence.via, n + 1),
+            };
+            (name, silence)
+        })
+    }
+
+    /// How long a silence of this name is set, ms.
+    pub fn silenced_for(&self, name: &str) -> u64 {
+        let via = self.named_silences().find(|(n, _)| n == name).map(|(_, s)| &s.via);
+        via.and_then(|via| self.silencers.get(via)).map_or(0, |s| s.for_ms)
+    }
+
     /// The digest that approvals and runs refer to.
     ///
     /// # Errors

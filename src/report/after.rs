@@ -3,7 +3,7 @@
 //! Owns: the order of Markdown and terminal reports. Must not: escape (the page's formats do), compute facts.
 
 use super::record::{ChangeRecord, Outcome, StepRecord};
-use super::{foreseen, words};
+use super::{foreseen, quiet, words};
 use crate::id::HostName;
 use crate::plan::page::{Block, Cell, Page, Section, code, count, duration};
 
@@ -31,6 +31,7 @@ pub fn page(r: &ChangeRecord) -> Page {
     sections.push(deviations(r));
     sections.extend(rollback(r));
     sections.push(left_behind(r));
+    sections.extend(silences(r));
     sections.push(decisions(r));
     sections.push(verify(r));
     sections.extend(notes(r));
@@ -285,6 +286,15 @@ fn left_behind(r: &ChangeRecord) -> Section {
         )));
     }
     Section::new("Left behind", blocks)
+}
+
+fn silences(r: &ChangeRecord) -> Option<Section> {
+    let rows: Vec<Vec<Cell>> = quiet::rows(r)
+        .into_iter()
+        .map(|row| row.map(Cell::from).into())
+        .collect();
+    let table = |rows| Block::table("Silences", &quiet::HEAD, rows);
+    (!rows.is_empty()).then(|| Section::new(quiet::TITLE, vec![table(rows)]))
 }
 
 fn decisions(r: &ChangeRecord) -> Section {

@@ -9,5 +9,6 @@ pub mod csv;
 pub mod foreseen;
 pub mod html;
 pub mod junit;
+pub mod quiet;
 pub mod record;
 pub mod words;

@@ -105,7 +105,7 @@ impl<'a> Decider<'a> {
         let walk = || match self.walker(phase, pr, host, line).next() {
             LineNext::Over | LineNext::Ready => Part::Over,
             LineNext::Busy => Part::Do(Vec::new()),
-            wish => Part::Do(Self::line_act(phase, host, wish).into_iter().collect()),
+            wish => Part::Do(self.line_works(phase, host, line, wish)),
         };
         // A held host that `resume` looks at again, and that has nothing to be taken back.
         let looked_at = line.reopened.is_some() && (line.is_closed() || !line.touched()) && !self.run.unsure(host);

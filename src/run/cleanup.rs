@@ -5,6 +5,7 @@
 use super::event::{Event, Halt, HostState};
 use super::line::{Course, LineNext, Walk};
 use super::next::{Decider, Next, Part, with_lines};
+use super::quiet::Hush;
 use super::{Line, PhaseRun};
 use crate::id::HostName;
 use crate::plan::{PlannedPhase, PlannedStep, Stage};
@@ -78,7 +79,11 @@ impl<'a> Decider<'a> {
         for step in bracket_steps(phase, stage) {
             let how = match Course::of_phase(phase, pr, self.now).walk(stage, step, 0) {
                 Walk::Done => continue,
-                Walk::Next(LineNext::Perform(key)) => return Part::Do(vec![Next::Perform(key)]),
+                Walk::Next(LineNext::Perform(key)) => match self.quiet_before_bracket(stage) {
+                    Hush::Kept => return Part::Do(vec![Next::Perform(key)]),
+                    Hush::Ask(list) => return Part::Do(list),
+                    Hush::Refused(why) => format!("waits for monitoring to keep quiet: {why}"),
+                },
                 Walk::Next(LineNext::Wait(until)) => return Part::Do(vec![Next::Sleep { until }]),
                 Walk::Next(_) => return Part::Do(Vec::new()),
                 // A closing that does not close stays in the ledger.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::key::{Slot, StepKey};
 pub use super::outlook::Outlook;
+pub use super::quiet::SilenceKey;
 pub use super::state::{HostState, Outcome, Verdict};
 use crate::id::{Digest, HostName, RunId};
 use crate::inventory::facts::Facts;
@@ -482,6 +483,56 @@ pub enum Event {
         reason: String,
         /// Who.
         by: String,
+    },
+    /// Monitoring is about to be asked to keep quiet, or to do so for longer. Durable before the request is sent.
+    Silencing {
+        /// What.
+        silence: SilenceKey,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// It keeps quiet.
+    Silenced {
+        /// What.
+        silence: SilenceKey,
+        /// What the monitoring calls it.
+        id: String,
+        /// Until when, if nobody asks for more.
+        until: Timestamp,
+    },
+    /// It could not be brought to.
+    NotSilenced {
+        /// What.
+        silence: SilenceKey,
+        /// Why.
+        why: String,
+        /// True if it may keep quiet all the same: the request was sent and no answer came.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        perhaps: bool,
+    },
+    /// It does not keep quiet any more: the silence was taken off, or there was none.
+    Unsilenced {
+        /// What.
+        silence: SilenceKey,
+    },
+    /// The silence could not be taken off: it ends by itself.
+    StillSilenced {
+        /// What.
+        silence: SilenceKey,
+        /// Why.
+        why: String,
+    },
+    /// Somebody was told of an event, or could not be.
+    Notified {
+        /// Number of the record of that event.
+        of: u64,
+        /// Which event: `started`, `gate_waiting`, `host_failed`, `unknown`, `finished`.
+        event: String,
+        /// Through what.
+        via: String,
+        /// Why it could not be told; empty: it was.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        why: String,
     },
     /// Something to know that changes nothing.
     Noted {

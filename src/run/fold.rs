@@ -102,8 +102,15 @@ impl Run {
             }
             Event::Signalled { count } => self.signals = *count,
             Event::Forgiven { obligation, .. } => {
+                self.silences.retain(|key, _| key.to_string() != *obligation);
                 self.forgiven.insert(obligation.clone());
             }
+            Event::Silencing { .. }
+            | Event::Silenced { .. }
+            | Event::NotSilenced { .. }
+            | Event::Unsilenced { .. }
+            | Event::StillSilenced { .. } => self.quiet(at, &stamped.event),
+            Event::Notified { of, via, .. } => drop(self.told.insert((*of, via.clone()))),
             Event::Asked {
                 phase,
                 host,
@@ -231,6 +238,9 @@ impl Run {
         self.ended = None;
         for open in self.open.values_mut() {
             open.left = true;
+        }
+        for silence in self.silences.values_mut() {
+            silence.another_process();
         }
         let lines = self.phases.values_mut().flat_map(|p| p.lines.values_mut());
         for run in lines.flat_map(|l| l.slots.values_mut()) {
@@ -369,6 +379,7 @@ impl Run {
                     });
                 let slowest = self.slowest_ms.entry(phase.clone()).or_default();
                 *slowest = took.max(*slowest);
+                self.needs_quiet_no_more(host);
             }
             Event::HostClosed { phase, host } => self.line_mut(phase, host).closed = true,
             _ => {}

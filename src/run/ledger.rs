@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::cleanup::{bracket_open, bracket_steps};
 use super::event::{HostState, Outcome};
 use super::line::{Course, Walk, items};
-use super::{Line, PhaseRun, Run, SlotEnd, unwind};
+use super::{Line, PhaseRun, Run, SlotEnd, quiet, unwind};
 use crate::id::HostName;
 use crate::plan::{Plan, PlannedPhase, PlannedStep, Stage, item_words};
 
 /// Something owed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Obligation {
-    /// Its name for `settle RUN OBLIGATION done`: `undo:PHASE/HOST/STEP`, `undrain:PHASE/HOST`, `lock:HOST`, `files:HOST`, …
+    /// Its name for `settle RUN OBLIGATION done`: `undo:PHASE/HOST/STEP`, `undrain:PHASE/HOST`, `silence:NAME/HOST`, `lock:HOST`, …
     pub id: String,
     /// What kind.
     pub kind: Owed,
@@ -25,6 +25,9 @@ pub struct Obligation {
     pub host: Option<HostName>,
     /// In words.
     pub what: String,
+    /// It is owed no longer than this: then it is over by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// The kinds of obligation.
@@ -41,6 +44,8 @@ pub enum Owed {
     Cleanup,
     /// The closing of a bracket.
     Bracket,
+    /// Monitoring that keeps quiet.
+    Silence,
     /// A host's lock.
     Lock,
     /// What the run put on a host for itself.
@@ -78,6 +83,7 @@ pub fn obligations(plan: &Plan, run: &Run) -> Vec<Obligation> {
             } else {
                 format!("{host} is locked on this controller")
             },
+            until: None,
         });
     }
     owed.extend(run.visited.iter().map(|host| Obligation {
@@ -86,9 +92,17 @@ pub fn obligations(plan: &Plan, run: &Run) -> Vec<Obligation> {
         phase: String::new(),
         host: Some(host.clone()),
         what: format!("what the run put on {host} for itself (a directory, mode 0700) may still lie there"),
+        until: None,
     }));
+    owed.extend(quiet::owed(run));
     owed.retain(|o| !run.forgiven.contains(&o.id));
     owed
+}
+
+/// What the hosts owe, and brackets: neither what the end of a process gives back, nor what ends by itself.
+pub fn of_the_work(plan: &Plan, run: &Run) -> impl Iterator<Item = Obligation> {
+    let work = |o: &Obligation| !o.kind.is_ours() && o.kind != Owed::Silence;
+    obligations(plan, run).into_iter().filter(work)
 }
 
 /// What would be left behind if nothing more came: all but what the end of a process gives back by itself.
@@ -112,6 +126,7 @@ fn of_line(phase: &PlannedPhase, host: &HostName, line: &Line, owed: &mut Vec<Ob
             phase: phase.id.clone(),
             host: Some(host.clone()),
             what,
+            until: None,
         });
     };
     for (slot, run) in &line.slots {
@@ -178,6 +193,7 @@ fn of_brackets(phase: &PlannedPhase, pr: &PhaseRun, owed: &mut Vec<Obligation>) 
                 phase: phase.id.clone(),
                 host: None,
                 what: format!("nobody can say yet how step {} ended", slot.step),
+                until: None,
             });
         }
     }
@@ -193,6 +209,7 @@ fn of_brackets(phase: &PlannedPhase, pr: &PhaseRun, owed: &mut Vec<Obligation>) 
                 phase: phase.id.clone(),
                 host: None,
                 what: step.name.clone(),
+                until: None,
             });
         }
     }

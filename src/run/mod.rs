@@ -19,6 +19,7 @@ pub mod next;
 pub mod objective;
 pub mod outlook;
 mod places;
+pub mod quiet;
 mod rollout;
 mod state;
 mod steady;
@@ -33,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use self::event::{Answer, GateEnd, Halt, HostState, Occasion, Outcome, Slot, Stamped, StepKey, Verdict};
+use self::quiet::{Silence, SilenceKey};
 use crate::id::{Digest, HostName, RunId};
 use crate::inventory::facts::Facts;
 use crate::plan::{Plan, Stage, Value};
@@ -106,6 +108,10 @@ pub struct Run {
     pub cleaning: bool,
     /// Hosts on which something may lie that the run put there for itself.
     pub visited: BTreeSet<HostName>,
+    /// Monitoring that keeps quiet, or may.
+    pub silences: BTreeMap<SilenceKey, Silence>,
+    /// What people were told: the number of an event's record, and through what.
+    pub told: BTreeSet<(u64, String)>,
 }
 
 /// A step's results by host (`None`: `once` and steady state).

@@ -58,6 +58,7 @@ impl Run {
         self.started.iter_mut().for_each(&mut each);
         self.resumed.iter_mut().for_each(&mut each);
         self.open.values_mut().for_each(|open| each(&mut open.at));
+        self.silences.values_mut().for_each(|s| s.our_moments(&mut each));
         for gate in self.gates.values_mut() {
             each(&mut gate.opened);
             each(&mut gate.expires);

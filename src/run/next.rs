@@ -13,6 +13,7 @@ use jiff::Timestamp;
 pub use super::back::{reopenings, too_late, within_reach};
 use super::event::{Event, Halt, Occasion, Slot, Stamped, StepKey};
 use super::line::{LineNext, Walker};
+use super::quiet::{Silence, SilenceKey, to_take_off};
 use super::verdict::states;
 use super::{Line, PhaseRun, Run};
 use crate::id::HostName;
@@ -35,6 +36,10 @@ pub enum Next {
     },
     /// Run this attempt (or skip it, if its `when` is false).
     Perform(StepKey),
+    /// Ask monitoring to keep quiet, or to do so for longer.
+    Silence(SilenceKey),
+    /// Ask it not to any more.
+    Unsilence(SilenceKey),
     /// Ask the phase's `when` for a host.
     Judge {
         /// Phase.
@@ -98,7 +103,7 @@ pub fn next(plan: &Plan, run: &Run, now: Timestamp) -> Vec<Next> {
     } else {
         d.forward()
     };
-    d.or_finish(part)
+    d.and_quiet(d.or_finish(part))
 }
 
 /// True if `resume` (`back`: `resume --rollback`) would find anything to do at `now`. What a process left open is always something.
@@ -135,7 +140,7 @@ pub fn goes_on(plan: &Plan, run: &Run, now: Timestamp, back: bool) -> bool {
                     }
                 }
             }
-            Some(Next::Finish) => return false,
+            Some(Next::Finish) => return !to_take_off(plan, &run, now).is_empty(),
             _ => break,
         }
     }
@@ -156,7 +161,9 @@ impl<'a> Decider<'a> {
     /// The end comes when nothing is under way; and a decision is applied before the next one is made: nothing else goes with it.
     fn or_finish(&self, part: Part) -> Vec<Next> {
         match part {
-            Part::Over if self.run.open.is_empty() => vec![Next::Finish],
+            Part::Over if self.run.open.is_empty() && !self.run.silences.values().any(Silence::under_way) => {
+                vec![Next::Finish]
+            }
             Part::Over => Vec::new(),
             Part::Do(list) if list.iter().any(|n| matches!(n, Next::Record(_))) => decisions(list),
             Part::Do(list) => list,
@@ -246,6 +253,14 @@ impl<'a> Decider<'a> {
             dry: self.run.dry,
             attended: self.run.attended,
             now: self.now,
+        }
+    }
+
+    /// What a line's wish is as work, where a changing step waits until monitoring keeps quiet about its host.
+    pub(super) fn line_works(&self, phase: &PlannedPhase, host: &HostName, line: &Line, wish: LineNext) -> Vec<Next> {
+        match self.quiet_before(phase, host, line, &wish) {
+            Some(first) => first,
+            None => Self::line_act(phase, host, wish).into_iter().collect(),
         }
     }
 
@@ -342,6 +357,11 @@ pub(super) fn dedup(list: &mut Vec<Next>) {
     let mut seen = std::collections::BTreeSet::new();
     list.retain(|n| match n {
         Next::Perform(key) => seen.insert(key.clone()),
+        _ => true,
+    });
+    let mut quiet = std::collections::BTreeSet::new();
+    list.retain(|n| match n {
+        Next::Silence(key) => quiet.insert(key.clone()),
         _ => true,
     });
 }

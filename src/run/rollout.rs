@@ -9,6 +9,7 @@ use super::cleanup::{bracket_began, bracket_open};
 use super::event::{Event, Halt, HostState, Occasion, Slot};
 use super::line::LineNext;
 use super::next::{Decider, Next, Part, busy_first, dedup, with_lines};
+use super::quiet::Hush;
 use super::{Batch, Line, PhaseRun, limits};
 use crate::id::HostName;
 use crate::plan::{AfterBatch, OnFailure, PlannedPhase, PlannedStep, Stage, estimate};
@@ -178,7 +179,8 @@ impl<'a> Decider<'a> {
                 break;
             }
             active += 1;
-            list.extend(Self::line_act(phase, host, self.walker(phase, pr, host, line).next()));
+            let wish = self.walker(phase, pr, host, line).next();
+            list.extend(self.line_works(phase, host, line, wish));
         }
         dedup(&mut list);
         (list, active > 0)
@@ -227,6 +229,10 @@ impl<'a> Decider<'a> {
         }
         if let Part::Do(list) = self.bracket(phase, pr, Stage::Drain) {
             return Part::Do(list);
+        }
+        // The silence of the run cannot be set: each host is refused before the next one begins.
+        if phase.changes && matches!(self.hush(None), Hush::Refused(_)) {
+            waiting.truncate(1);
         }
         let begin = |(host, line): (&HostName, &Line)| {
             Next::Record(Box::new(Event::HostBegan {

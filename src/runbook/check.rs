@@ -94,7 +94,6 @@ fn check(project: &dyn Files, runbook: &Runbook, lint: bool, diags: &mut Diagnos
     }
     time::check(runbook, &all, diags);
     let texts = expressions::check(project, runbook, &all, diags);
-    builtin::top(runbook, diags);
     never::check(runbook, &all, &texts, diags);
     reads::check(runbook, &all, &texts, diags);
     if lint && !diags.has_errors() {

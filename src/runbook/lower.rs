@@ -6,7 +6,7 @@
 
 mod action;
 mod builtin;
-mod declare;
+pub(super) mod declare;
 mod each;
 mod include;
 mod phase;

@@ -14,6 +14,7 @@ pub mod fmt;
 mod fragment;
 pub mod keys;
 pub mod lower;
+pub mod outside;
 pub mod policyfile;
 pub mod project;
 pub mod schema;
@@ -381,7 +382,7 @@ pub struct Objective {
 /// An item of `silence`.
 #[derive(Clone, Debug)]
 pub struct Silence {
-    /// Name of the monitoring.
+    /// A name of `silence` in `pitstop.yml`.
     pub via: Spanned<String>,
     /// What is kept quiet; texts may be templates. With `host` in one: while that host is worked on.
     pub matchers: Vec<(Spanned<String>, Spanned<String>)>,
@@ -392,7 +393,7 @@ pub struct Silence {
 pub struct Notice {
     /// On which events.
     pub events: Vec<String>,
-    /// A command of `notify` in `pitstop.yml`.
+    /// A name of `notify` in `pitstop.yml`.
     pub via: Spanned<String>,
 }
 

@@ -9,6 +9,7 @@ use crate::diag::{Diagnostic, Diagnostics, Source, Spanned};
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::files::not_plain;
 use crate::runbook::keys;
+use crate::runbook::outside::Outside;
 use crate::runbook::yaml;
 
 /// The settings of a project.
@@ -22,8 +23,8 @@ pub struct Project {
     pub policy: Option<Spanned<String>>,
     /// Secret providers: name → argument list.
     pub providers: BTreeMap<String, Vec<String>>,
-    /// Commands that send messages: name → argument list.
-    pub notifiers: BTreeMap<String, Vec<String>>,
+    /// Monitoring, and what sends messages.
+    pub outside: Outside,
 }
 
 /// Where the default inventory comes from.
@@ -40,14 +41,16 @@ pub fn read(source: &Arc<Source>, diags: &mut Diagnostics) -> Option<Project> {
     let root = yaml::read(source, diags)?;
     let mut f = Fields::of(&root, &keys::PROJECT, diags)?;
     fields::schema(&mut f);
+    let mut found = Diagnostics::new();
     let project = Project {
         inventory: inventory(&mut f),
         state: f.text("state"),
         policy: path(&mut f, "policy"),
         providers: commands(&mut f, "providers"),
-        notifiers: commands(&mut f, "notify"),
+        outside: Outside::read(&mut f, &mut found),
     };
     f.finish(diags);
+    diags.0.extend(found.0);
     Some(project)
 }
 
@@ -122,29 +125,35 @@ fn outside(path: Spanned<String>, why: &str) -> Diagnostic {
 fn commands(f: &mut Fields<'_>, key: &'static str) -> BTreeMap<String, Vec<String>> {
     let mut commands = BTreeMap::new();
     for e in f.map(key).unwrap_or_default() {
-        let argv = fields::seq(&e.value, &e.key).and_then(|items| {
-            items
-                .iter()
-                .map(|n| fields::text(n).map(|t| t.value))
-                .collect::<Result<Vec<_>, _>>()
-        });
-        match argv {
-            Ok(argv) if argv.first().is_some_and(|program| !program.is_empty()) => {
-                commands.insert(e.key.value.clone(), argv);
-            }
-            Ok(_) => {
-                let d = Diagnostic::error(
-                    "PS0530",
-                    format!("`{}` of `{key}` has no command", e.key.value),
-                    e.value.span.clone(),
-                    "this list is empty",
-                );
-                f.complain(d.help("write a program and its arguments: `[vault, kv, get, -field=value]`"));
-            }
-            Err(d) => f.complain(d.help("a command is an argument list and runs without a shell")),
+        match command(e, key) {
+            Ok(argv) => drop(commands.insert(e.key.value.clone(), argv)),
+            Err(d) => f.complain(d),
         }
     }
     commands
+}
+
+/// An argument list with a program in it. `key` is the map that holds it.
+pub(super) fn command(e: &yaml::Entry, key: &str) -> Result<Vec<String>, Diagnostic> {
+    let argv = fields::seq(&e.value, &e.key).and_then(|items| {
+        items
+            .iter()
+            .map(|n| fields::text(n).map(|t| t.value))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    match argv {
+        Ok(argv) if argv.first().is_some_and(|program| !program.is_empty()) => Ok(argv),
+        Ok(_) => {
+            let d = Diagnostic::error(
+                "PS0530",
+                format!("`{}` of `{key}` has no command", e.key.value),
+                e.value.span.clone(),
+                "this list is empty",
+            );
+            Err(d.help("write a program and its arguments: `[vault, kv, get, -field=value]`"))
+        }
+        Err(d) => Err(d.help("a command is an argument list and runs without a shell")),
+    }
 }
 
 #[cfg(test)]
@@ -167,9 +176,35 @@ mod tests {
                 "schema: 1\nproviders: { a: [], b: vault read }\n",
                 vec!["PS0530", "PS0105"],
             ),
+            ("schema: 1\nnotify: { ops: [x], dev: [] }\n", vec!["PS0530"]),
+            ("schema: 1\nsatte: y\n", vec!["PS0102"]),
             (
-                "schema: 1\nnotify: { ops: [x], dev: [] }\nsatte: y\n",
-                vec!["PS0530", "PS0102"],
+                "schema: 1\nsilence: { am: { alertmanager: \"http://a:9093\", token: { from: env, name: T }, for: 10m } }\n",
+                vec![],
+            ),
+            (
+                "schema: 1\nsilence: { am: { token: { from: env, name: T } } }\n",
+                vec!["PS0104"],
+            ),
+            (
+                "schema: 1\nsilence: { am: { alertmanager: \"http://a\", token: abcdefgh } }\n",
+                vec!["PS0126"],
+            ),
+            (
+                "schema: 1\nsilence: { am: { alertmanager: \"http://a\", for: 5s } }\n",
+                vec!["PS0532"],
+            ),
+            (
+                "schema: 1\nnotify: { a: { webhook: \"https://x/y\" }, b: { slack: { from: env, name: S } }, c: { webhook: { from: file, path: t } } }\n",
+                vec![],
+            ),
+            (
+                "schema: 1\nnotify: { b: { slack: \"https://hooks.slack.com/services/T/B/x\" } }\n",
+                vec!["PS0126"],
+            ),
+            (
+                "schema: 1\nnotify: { b: { slack: { from: prompt }, teams: { from: prompt } } }\n",
+                vec!["PS0137"],
             ),
         ] {
             let mut diags = Diagnostics::new();

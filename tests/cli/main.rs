@@ -11,12 +11,14 @@ mod each;
 #[path = "../common/figures.rs"]
 mod figures;
 mod layout;
+mod outside;
 mod rehearse;
 mod room;
 mod runs;
 mod select;
 mod terminal;
 mod testing;
+mod told;
 mod window;
 mod withheld;
 

@@ -149,7 +149,7 @@ impl Room {
                     change: &change,
                     policy: None,
                     providers: &BTreeMap::new(),
-                    notifiers: &BTreeMap::new(),
+                    outside: &Default::default(),
                     files: &files,
                 },
                 &mut diags,

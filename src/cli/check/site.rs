@@ -12,6 +12,7 @@ use crate::plan::bind::{BindInput, bind, gate_faults};
 use crate::runbook::change::Change;
 use crate::runbook::expr::Template;
 use crate::runbook::files::{Files as _, Folder};
+use crate::runbook::outside::Outside;
 use crate::runbook::policyfile::PolicyFile;
 use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::inside;
@@ -31,7 +32,7 @@ pub(super) struct Site {
     /// What was said of the inventory.
     said: Diagnostics,
     providers: BTreeMap<String, Vec<String>>,
-    notifiers: BTreeMap<String, Vec<String>>,
+    outside: Outside,
 }
 
 impl Site {
@@ -56,7 +57,7 @@ impl Site {
             inventory: inventory.filter(|i| sound && !i.hosts().is_empty()),
             said: wrong,
             providers: room.settings.providers.clone(),
-            notifiers: room.settings.notifiers.clone(),
+            outside: room.settings.outside.clone(),
         }
     }
 
@@ -183,7 +184,7 @@ impl Site {
             change,
             policy: self.policy.as_ref().map(|(p, signers)| (p, signers.as_str())),
             providers: &self.providers,
-            notifiers: &self.notifiers,
+            outside: &self.outside,
             files: &self.folder,
         };
         let mut found = Diagnostics::new();

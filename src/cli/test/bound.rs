@@ -90,7 +90,7 @@ impl<'a> Shared<'a> {
                 change: &change,
                 policy: self.policy.as_ref().map(|(p, signers)| (p, signers.as_str())),
                 providers: &self.room.settings.providers,
-                notifiers: &self.room.settings.notifiers,
+                outside: &self.room.settings.outside,
                 files: &self.room.folder,
             },
             &mut found,

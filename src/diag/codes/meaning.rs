@@ -557,7 +557,7 @@ hosts: { web1: {} }
     Code {
         code: "PS0231",
         title: "nothing sends this message",
-        text: "`via` of `notify` names a command of `notify` in pitstop.yml: `notify: { ops-chat: [post-message, ops] }`.",
+        text: "`via` of `notify` names what `notify` in pitstop.yml has: a command (`ops: [post-message, ops]`) or a web address (`chat: { slack: { from: env, name: SLACK_URL } }`, `{ teams: … }`, `{ webhook: URL }`).",
         wrong: r"# $ pitstop plan example.yml
 # file: example.yml
 schema: 1

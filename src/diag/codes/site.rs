@@ -145,6 +145,83 @@ phases:
 ",
     },
     Code {
+        code: "PS0532",
+        title: "a silence is too short or too long",
+        text: "A silence is set for the time that `for` says and renewed while the run lives, when half of it is over. It is how long monitoring stays quiet when the control machine dies: 10 s to 24 h, 30 min unless written.",
+        wrong: r#"# file: pitstop.yml
+schema: 1
+silence: { alerts: { alertmanager: "https://alerts.example.org", for: 7d } }
+"#,
+        right: r#"# file: pitstop.yml
+schema: 1
+silence: { alerts: { alertmanager: "https://alerts.example.org", for: 1h } }
+"#,
+    },
+    Code {
+        code: "PS0533",
+        title: "a URL of pitstop.yml cannot be asked",
+        text: "It begins with http:// or https:// and names a host. Names and passwords do not stand in it: a token of Alertmanager comes from where `token` says, and a whole URL that is a secret from where `{ from: env, name: VAR }` says.",
+        wrong: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+# file: pitstop.yml
+schema: 1
+silence: { alerts: { alertmanager: "https://me:hunter22@alerts.example.org" } }
+"#,
+        right: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+# file: pitstop.yml
+schema: 1
+silence: { alerts: { alertmanager: "https://alerts.example.org", token: { from: env, name: ALERTS_TOKEN } } }
+"#,
+    },
+    Code {
+        code: "PS0534",
+        title: "nothing keeps quiet",
+        text: "`via` of `silence` names monitoring of `silence` in pitstop.yml: `silence: { alertmanager: { alertmanager: \"https://alerts.example.org\" } }`. Only Alertmanager is known.",
+        wrong: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+silence: [{ via: alertmanager, match: { env: prod } }]
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+# file: pitstop.yml
+schema: 1
+silence: { alerts: { alertmanager: "https://alerts.example.org" } }
+"#,
+        right: r#"# $ pitstop plan example.yml
+# file: example.yml
+schema: 1
+runbook: example
+title: An example
+silence: [{ via: alerts, match: { env: prod } }]
+phases:
+  - phase: only
+    title: The only phase
+    verify: [{ name: Wait, wait_for: { time: 5s } }]
+# file: pitstop.yml
+schema: 1
+silence: { alerts: { alertmanager: "https://alerts.example.org" } }
+"#,
+    },
+    Code {
         code: "PS0540",
         title: "a policy has approvers and no `allowed_signers`",
         text: "Approvals are SSH signatures. Without the file of public keys none could be checked.",

@@ -2,9 +2,9 @@
 //!
 //! Owns: these sections of the approver's page. Must not: find what is lacking (`plan::lacking` does).
 
-use super::super::Plan;
 use super::super::lacking::lacking;
-use super::{Block, Cell, Section, code};
+use super::super::{Plan, PlannedNotifier};
+use super::{Block, Cell, Section, code, duration};
 
 /// What this build refuses to run.
 pub(super) fn unbuilt(plan: &Plan) -> Option<Section> {
@@ -34,13 +34,21 @@ pub(super) fn messages(plan: &Plan) -> Option<Section> {
             } else {
                 "for the whole run"
             };
-            vec![code(&s.via), code(matchers), time.into()]
+            let through = plan.silencers.get(&s.via);
+            let url = through.map(|t| t.alertmanager.as_str()).unwrap_or_default();
+            let renewed = through.map_or(String::new(), |t| format!("; {} at a time", duration(t.for_ms)));
+            vec![
+                code(&s.via),
+                code(url),
+                code(matchers),
+                format!("{time}{renewed}").into(),
+            ]
         })
         .collect();
     if !silences.is_empty() {
         blocks.push(Block::table(
             "Kept quiet",
-            &["Monitoring", "What", "How long"],
+            &["Monitoring", "Alertmanager", "What", "How long"],
             silences,
         ));
     }
@@ -48,16 +56,27 @@ pub(super) fn messages(plan: &Plan) -> Option<Section> {
         .notices
         .iter()
         .map(|n| {
-            let argv = plan
-                .notifiers
-                .get(&n.via)
-                .map(|argv| argv.join(" "))
-                .unwrap_or_default();
-            vec![n.events.join(", ").into(), code(&n.via), code(argv)]
+            let to = plan.notifiers.get(&n.via).map(notifier).unwrap_or_default();
+            vec![n.events.join(", ").into(), code(&n.via), code(to)]
         })
         .collect();
     if !notices.is_empty() {
-        blocks.push(Block::table("Messages", &["On", "By", "Command"], notices));
+        blocks.push(Block::table("Messages", &["On", "By", "To"], notices));
     }
     (!blocks.is_empty()).then(|| Section::new("Monitoring and messages", blocks))
+}
+
+/// Where a message goes: a command, or an address.
+fn notifier(through: &PlannedNotifier) -> String {
+    match through {
+        PlannedNotifier::Command(argv) => argv.join(" "),
+        PlannedNotifier::Hook(hook) => match (&hook.url, &hook.secret) {
+            (Some(url), _) => format!("{} {url}", hook.hook.as_str()),
+            (None, secret) => format!(
+                "{} (secret {})",
+                hook.hook.as_str(),
+                secret.as_deref().unwrap_or_default()
+            ),
+        },
+    }
 }

@@ -13,7 +13,7 @@ use std::iter;
 
 use self::shell::{E, document, icon, section};
 use super::record::ChangeRecord;
-use super::{foreseen, words};
+use super::{foreseen, quiet, words};
 
 /// Text in pieces, each made when its turn comes.
 type Pieces<'r> = Box<dyn Iterator<Item = String> + 'r>;
@@ -26,7 +26,7 @@ type Section = (
     for<'r> fn(&'r ChangeRecord) -> Option<Pieces<'r>>,
 );
 
-const SECTIONS: [Section; 14] = [
+const SECTIONS: [Section; 15] = [
     ("result", "Result", false, |r| one(Some(sections::result(r)))),
     ("timeline", "Timeline", true, timeline::timeline),
     ("hosts", "Hosts", false, |r| one(sections::hosts(r))),
@@ -38,6 +38,7 @@ const SECTIONS: [Section; 14] = [
     }),
     ("rollback", "Rollback", false, |r| one(sections::rollback(r))),
     ("left", "Left behind", false, |r| one(Some(sections::left_behind(r)))),
+    ("quiet", quiet::TITLE, false, |r| one(sections::silences(r))),
     ("decisions", "Decisions", false, |r| one(Some(sections::decisions(r)))),
     ("people", "People", false, |r| one(sections::people(r))),
     ("notes", "Notes", false, |r| one(sections::notes(r))),

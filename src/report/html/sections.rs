@@ -9,7 +9,7 @@ use crate::id::HostName;
 use crate::plan::page::{count, duration};
 use crate::report::after::{left_out, shown_changes, some_of};
 use crate::report::record::{ChangeRecord, HostPhase, ObjectiveResult, UndoState};
-use crate::report::{foreseen as rest, words};
+use crate::report::{foreseen as rest, quiet, words};
 use crate::text;
 
 fn text_of(t: &str) -> String {
@@ -397,6 +397,17 @@ pub(super) fn rollback(r: &ChangeRecord) -> Option<String> {
         &rows,
     ));
     Some(out)
+}
+
+/// What monitoring was kept quiet about.
+pub(super) fn silences(r: &ChangeRecord) -> Option<String> {
+    let rows: Vec<Vec<String>> = quiet::rows(r)
+        .iter()
+        .map(|[what, from, to, how]| vec![text_of(what), from.clone(), to.clone(), text_of(how)])
+        .collect();
+    let [what, from, to, how] = quiet::HEAD;
+    let columns = [(what, "long"), (from, "num"), (to, "num"), (how, "long")];
+    (!rows.is_empty()).then(|| table("Silences", &columns, &rows))
 }
 
 /// The ledger.

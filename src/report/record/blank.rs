@@ -54,6 +54,7 @@ pub(super) fn record(plan: &Plan, plan_digest: &Digest, head: &ChainHead) -> Cha
         waits: Vec::new(),
         steady: Vec::new(),
         locks: Vec::new(),
+        silences: Vec::new(),
         left_behind: Vec::new(),
         forgiven: Vec::new(),
         participants: Vec::new(),

@@ -55,7 +55,11 @@ impl<'p> Gather<'p> {
         r.objectives = objective::objectives(self.plan, events);
         r.marks = objective::marks(self.plan, events);
         r.waits = objective::waiting(self.plan, events);
-        if let (Some(first), Some(last)) = (events.first(), events.last()) {
+        let mut latest = events
+            .iter()
+            .rev()
+            .filter(|e| !matches!(e.event, Event::Notified { .. }));
+        if let (Some(first), Some(last)) = (events.first(), latest.next()) {
             r.window.actual = Some(Span {
                 start: first.at,
                 end: last.at,
@@ -82,6 +86,7 @@ impl<'p> Gather<'p> {
     /// One event.
     pub(super) fn apply(&mut self, e: &Stamped) {
         let at = e.at;
+        super::quiet::apply(&mut self.record.silences, at, &e.event);
         match &e.event {
             Event::Listed { key, items } => {
                 let place = (key.phase.clone(), key.stage, key.step.clone(), key.host.clone());
@@ -116,7 +121,10 @@ impl<'p> Gather<'p> {
             | Event::HostClosed { .. } => self.host_event(at, &e.event),
             _ => self.run_event(at, &e.event),
         }
-        self.before = Some((at, matches!(e.event, Event::Ended { .. })));
+        // A message on its way may come to its end behind the run's.
+        if !matches!(e.event, Event::Notified { .. }) {
+            self.before = Some((at, matches!(e.event, Event::Ended { .. })));
+        }
     }
 
     /// What the former process told of its end holds no more.
@@ -197,6 +205,10 @@ impl<'p> Gather<'p> {
             Event::ClockMoved { by_ms } => self.record.warnings.push(Note {
                 at,
                 text: moved::words(*by_ms),
+            }),
+            Event::Notified { event, via, why, .. } if !why.is_empty() => self.record.warnings.push(Note {
+                at,
+                text: format!("the message `{event}` was not sent through {via}: {why}"),
             }),
             Event::Noted { text } => self.record.warnings.push(Note { at, text: text.clone() }),
             Event::Ended {

@@ -8,6 +8,7 @@ mod blank;
 mod foreseen;
 mod gather;
 mod judge;
+mod quiet;
 mod step;
 mod views;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, HostName, RunId};
 pub use foreseen::Foreseen;
+pub use quiet::{SilenceRecord, SilenceState};
 pub use views::ChangedStep;
 
 pub use step::{AttemptRecord, Decision, OutputRecord, StepRecord, UndoLine, UndoState};
@@ -130,6 +132,9 @@ pub struct ChangeRecord {
     pub steady: Vec<SteadyRecord>,
     /// Host locks and whether they were given back.
     pub locks: Vec<LockRecord>,
+    /// What monitoring was kept quiet about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<SilenceRecord>,
     /// What is owed and not done.
     pub left_behind: Vec<LeftBehind>,
     /// Obligations a person closed by word.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::Asked;
 use super::begun::Begun;
+use super::hushed::Hushed;
 use super::watch::Watch;
 use crate::id::HostName;
 use crate::plan::*;
@@ -54,6 +55,8 @@ pub struct Checker {
     watch: Watch,
     /// What a person was asked, and what came of the answer.
     people: Asked,
+    /// When monitoring keeps quiet.
+    pub hushed: Hushed,
     /// What was found.
     pub violations: Vec<String>,
 }
@@ -75,6 +78,7 @@ impl Checker {
             begun: Begun::default(),
             watch: Watch::default(),
             people: Asked::default(),
+            hushed: Hushed::default(),
             violations: Vec::new(),
         }
     }

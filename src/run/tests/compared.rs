@@ -11,8 +11,9 @@ use super::sim::*;
 use crate::plan::*;
 use crate::run::Run;
 use crate::run::event::*;
-use crate::run::ledger::left_behind;
+use crate::run::ledger::of_the_work;
 use crate::run::next::Next;
+use crate::run::quiet::Silence;
 use Outcome::*;
 
 /// What was compared, and what differed.
@@ -30,7 +31,8 @@ impl Compared {
     pub fn ledger(&mut self, plan: &Plan, run: &Run, events: &[Stamped]) {
         let Some(order) = self.order else { return };
         let told = Oracle::new(plan, events, order).owed();
-        let ours: Vec<String> = left_behind(plan, run).into_iter().map(|o| o.id).collect();
+        // Of silences it hears nothing.
+        let ours: Vec<String> = of_the_work(plan, run).map(|o| o.id).collect();
         let undo = |list: &[String]| -> Vec<String> {
             let undo = list.iter().filter(|id| id.starts_with("undo:"));
             undo.cloned().collect()
@@ -49,7 +51,10 @@ impl Compared {
     pub fn decision(&mut self, plan: &Plan, run: &Run, events: &[Stamped], list: &[Next]) {
         let Some(order) = self.order else { return };
         // While a person is asked about a host, the others wait for the answer; the oracle hears of neither.
-        let asks = list.iter().any(|n| matches!(n, Next::AskPerson { .. }));
+        let asks = list
+            .iter()
+            .any(|n| matches!(n, Next::AskPerson { .. } | Next::Silence(_)))
+            || run.silences.values().any(Silence::under_way);
         if run.backwards.is_none() || run.signals > 0 || !run.open.is_empty() || asks {
             return;
         }

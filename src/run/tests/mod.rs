@@ -12,6 +12,7 @@ mod estimates;
 #[path = "../../../tests/common/figures.rs"]
 mod figures;
 mod forward;
+mod hushed;
 mod moved;
 mod objectives;
 mod oracle;

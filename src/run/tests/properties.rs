@@ -50,6 +50,8 @@ struct Chance {
     dice: Dice,
     /// One step in so many goes wrong.
     bad: usize,
+    /// Monitoring does not agree to one request in so many; 0: it always does.
+    moody: usize,
     /// One step in so many says that it went well and did nothing; `verify` sees that.
     lies: usize,
     /// The lies that are not taken back: phase, host, step, place.
@@ -144,6 +146,13 @@ impl World for Chance {
     }
     fn probe(&mut self, _: &StepKey) -> Probe {
         self.dice.of(&[Probe::Ended, Probe::Ended, Probe::Never, Probe::Lost])
+    }
+    fn monitoring(&mut self, _: &SilenceKey, _: bool) -> Monitoring {
+        match self.moody {
+            0 => Monitoring::Agrees,
+            one_in if self.dice.one_in(one_in) => self.dice.of(&[Monitoring::Refuses, Monitoring::Mute]),
+            _ => Monitoring::Agrees,
+        }
     }
     fn choice(&mut self, _: &HostName, _: &Slot, may: &[Choice]) -> Option<Choice> {
         (!self.dice.one_in(4)).then(|| self.dice.of(may))
@@ -323,8 +332,16 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
         lies: d.of(&[8, 60, 1_000_000]),
         lied: BTreeSet::new(),
         blind: BTreeSet::new(),
+        moody: 0,
     };
     let mut sim = Sim::new(plan, world);
+    // Not rolled for: seeds that found something keep their stories.
+    let mut quiet = Dice::new(seed ^ 0x0051_1E4C_E000);
+    if quiet.one_in(3) && !kept().contains(&seed) {
+        sim.plan = with_silences(sim.plan, quiet.roll(3));
+        sim.checker = Checker::new(&sim.plan);
+        sim.world.moody = quiet.of(&[0, 12, 3]);
+    }
     let mut sits = Dice::new(seed ^ 0x0005_EA7E_D000);
     sim.attended = sits.one_in(3);
     for item in &mut sim.plan.items {
@@ -415,6 +432,11 @@ fn spoilt(seed: u64, spoil: impl Fn(&mut PlannedPhase)) -> Result<Sim<impl World
 /// Seeds that once found something, each with what it was.
 const KEPT: &str = include_str!("../../../tests/data/seeds.txt");
 
+fn kept() -> Vec<u64> {
+    let kept = KEPT.lines().filter(|l| !l.starts_with('#'));
+    kept.map(|l| l.split(' ').next().unwrap().parse().unwrap()).collect()
+}
+
 /// So many tests share the seeds, to be run side by side.
 const PARTS: u64 = 8;
 
@@ -435,8 +457,7 @@ fn every_promise_holds(part: u64) {
     // Promise → how often it was broken, and the first seed.
     let mut broken: BTreeMap<String, (u64, u64)> = BTreeMap::new();
     let (mut runs, mut ledgers, mut decisions, mut asked) = (0u64, 0, 0, 0);
-    let kept = KEPT.lines().filter(|l| part == 0 && !l.starts_with('#'));
-    let kept: Vec<u64> = kept.map(|l| l.split(' ').next().unwrap().parse().unwrap()).collect();
+    let kept = if part == 0 { kept() } else { Vec::new() };
     for seed in kept.into_iter().chain(seeds(part)) {
         runs += 1;
         let why = match std::panic::catch_unwind(|| life(seed)) {

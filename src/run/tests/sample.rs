@@ -286,6 +286,7 @@ pub fn plan(items: Vec<PlanItem>) -> Plan {
         providers: BTreeMap::new(),
         notifiers: BTreeMap::new(),
         inventory_command: None,
+        silencers: BTreeMap::new(),
         silences: Vec::new(),
         notices: Vec::new(),
         hosts: Vec::new(),
@@ -337,4 +338,26 @@ pub fn inventory_host(name: &str, label: (&str, &str)) -> PlannedHost {
 /// A plan of one phase.
 pub fn one(p: PlannedPhase) -> Plan {
     plan(vec![p.item()])
+}
+
+/// The same plan with monitoring that keeps quiet about each host (0), the whole run (1), or both.
+pub fn with_silences(mut plan: Plan, which: usize) -> Plan {
+    let silencer = PlannedSilencer {
+        alertmanager: "http://alerts:9093".to_owned(),
+        token: None,
+        for_ms: 1_800_000,
+    };
+    plan.silencers.insert("am".to_owned(), silencer);
+    let by_host: &[bool] = match which {
+        0 => &[true],
+        1 => &[false],
+        _ => &[true, false],
+    };
+    let silence = |by_host: &bool| PlannedSilence {
+        via: "am".to_owned(),
+        matchers: BTreeMap::new(),
+        by_host: *by_host,
+    };
+    plan.silences = by_host.iter().map(silence).collect();
+    plan
 }

@@ -14,6 +14,7 @@ use crate::plan::{Plan, Value};
 use crate::run::ask::{Choice, choices};
 use crate::run::event::*;
 use crate::run::next::{Next, next, reopenings};
+use crate::run::quiet::{Silence, to_take_off};
 use crate::run::together::behind;
 use crate::run::verdict::{Also, verdict};
 use crate::run::{Run, line};
@@ -57,6 +58,25 @@ pub enum Probe {
     Lost,
 }
 
+/// What comes of a request to monitoring.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Monitoring {
+    Agrees,
+    Refuses,
+    /// The request came, and no answer.
+    Mute,
+}
+
+/// A request on its way to monitoring.
+#[derive(Clone, Debug)]
+struct Asked {
+    silence: SilenceKey,
+    /// `None`: it is to speak again.
+    until: Option<Timestamp>,
+    /// Nobody knew before whether it keeps quiet.
+    unsure: bool,
+}
+
 /// Everything outside the run.
 pub trait World {
     fn fate(&mut self, key: &StepKey) -> Fate;
@@ -78,6 +98,10 @@ pub trait World {
     /// What a person says about a step that did not end well; `None`: nothing.
     fn choice(&mut self, _host: &HostName, _slot: &Slot, _may: &[Choice]) -> Option<Choice> {
         None
+    }
+    /// What monitoring says when it is asked to keep quiet (or, with `off`, not to any more).
+    fn monitoring(&mut self, _key: &SilenceKey, _off: bool) -> Monitoring {
+        Monitoring::Agrees
     }
     /// How many items a list has.
     fn items(&mut self, _key: &StepKey) -> usize {
@@ -101,6 +125,9 @@ pub struct Script {
     /// What a person says about a step: each is said once, in this order.
     pub choices: Vec<(String, Choice)>,
     pub probe: Option<Probe>,
+    /// What monitoring says to its n-th request, from 0; else it agrees.
+    pub monitoring: BTreeMap<usize, Monitoring>,
+    pub requests: usize,
     /// Of all that may happen next not always the first does.
     pub dice: Option<Dice>,
 }
@@ -158,6 +185,11 @@ impl World for Script {
     }
     fn probe(&mut self, _: &StepKey) -> Probe {
         self.probe.unwrap_or(Probe::Ended)
+    }
+    fn monitoring(&mut self, _: &SilenceKey, _: bool) -> Monitoring {
+        self.requests += 1;
+        let said = self.monitoring.get(&(self.requests - 1));
+        said.copied().unwrap_or(Monitoring::Agrees)
     }
     fn pick(&mut self, of: usize) -> usize {
         self.dice.as_mut().map_or(0, |dice| dice.roll(of))
@@ -238,6 +270,10 @@ pub struct Sim<W> {
     pub compared: Compared,
     /// What is under way, and what will come of it.
     flying: Vec<(StepKey, Landing)>,
+    /// What monitoring was asked and has not answered: until when, or not any more.
+    asked: Vec<Asked>,
+    /// The truth: what monitoring keeps quiet about, and until when.
+    pub quiet: BTreeMap<SilenceKey, Timestamp>,
     /// The last process awaited what was under way without writing it down: all of it began.
     unseen: bool,
     dry: bool,
@@ -260,6 +296,8 @@ impl<W: World> Sim<W> {
             former_ms: BTreeMap::new(),
             attended: false,
             flying: Vec::new(),
+            asked: Vec::new(),
+            quiet: BTreeMap::new(),
             unseen: false,
             dry: false,
         }
@@ -282,6 +320,8 @@ impl<W: World> Sim<W> {
             event,
         };
         self.checker.see(&stamped);
+        self.checker.hushed.see(&self.plan, &stamped, &self.quiet);
+        self.checker.violations.append(&mut self.checker.hushed.violations);
         self.run.apply(&stamped);
         self.events.push(stamped);
     }
@@ -397,11 +437,16 @@ impl<W: World> Sim<W> {
             }
             let list = next(&self.plan, &self.run, self.now);
             assert!(
-                !list.is_empty() || !self.flying.is_empty(),
+                !list.is_empty() || !self.flying.is_empty() || !self.asked.is_empty(),
                 "deadlock: nothing is open and nothing comes next\n{}",
                 self.story()
             );
             if let [Next::Finish] = list.as_slice() {
+                // A request about a silence that ended by itself meanwhile is awaited all the same.
+                if !self.asked.is_empty() {
+                    self.answers(0);
+                    continue;
+                }
                 assert!(
                     self.flying.is_empty(),
                     "finished with steps under way\n{}",
@@ -447,6 +492,7 @@ impl<W: World> Sim<W> {
             Fault::Crash(_) | Fault::DiskFull(_) => {
                 self.unseen = matches!(fault, Fault::DiskFull(_));
                 self.compared.ledger(&self.plan, &self.run, &self.events);
+                self.lost_requests();
                 return Some(End::Crashed);
             }
             Fault::Signal(_) => {
@@ -475,7 +521,66 @@ impl<W: World> Sim<W> {
         None
     }
 
+    /// The process is gone; its requests came, or did not.
+    fn lost_requests(&mut self) {
+        for asked in std::mem::take(&mut self.asked) {
+            if self.world.monitoring(&asked.silence, asked.until.is_none()) != Monitoring::Refuses {
+                self.monitoring_does(&asked);
+            }
+        }
+    }
+
+    fn monitoring_does(&mut self, asked: &Asked) {
+        match asked.until {
+            Some(until) => drop(self.quiet.insert(asked.silence.clone(), until)),
+            None => drop(self.quiet.remove(&asked.silence)),
+        }
+    }
+
+    /// Monitoring answers.
+    fn answers(&mut self, at: usize) {
+        let asked = self.asked.remove(at);
+        let said = self.world.monitoring(&asked.silence, asked.until.is_none());
+        if said != Monitoring::Refuses {
+            self.monitoring_does(&asked);
+        }
+        let silence = asked.silence;
+        self.emit(match (said, asked.until) {
+            (Monitoring::Agrees, Some(until)) => Event::Silenced {
+                id: silence.to_string(),
+                silence,
+                until,
+            },
+            (Monitoring::Agrees, None) => Event::Unsilenced { silence },
+            (_, Some(_)) => Event::NotSilenced {
+                silence,
+                why: "no".to_owned(),
+                perhaps: said == Monitoring::Mute || asked.unsure,
+            },
+            (_, None) => Event::StillSilenced {
+                silence,
+                why: "no".to_owned(),
+            },
+        });
+    }
+
+    fn ask_monitoring(&mut self, silence: SilenceKey, until: Option<Timestamp>) {
+        let known = self.run.silences.get(&silence);
+        self.asked.push(Asked {
+            silence,
+            until,
+            unsure: known.is_some_and(Silence::unsure),
+        });
+    }
+
     fn ended(&mut self, waiting: bool) -> End {
+        while !self.asked.is_empty() {
+            self.answers(0);
+        }
+        for key in to_take_off(&self.plan, &self.run, self.now) {
+            self.ask_monitoring(key, None);
+            self.answers(0);
+        }
         let also = Also {
             waiting,
             objective_missed: false,
@@ -504,8 +609,14 @@ impl<W: World> Sim<W> {
                 other => todo.push(other),
             }
         }
+        // One request about a thing at a time.
+        todo.retain(|n| match n {
+            Next::Silence(key) | Next::Unsilence(key) => !self.asked.iter().any(|a| a.silence == *key),
+            _ => true,
+        });
         let land = |(_, landing): &&(StepKey, Landing)| !matches!(landing, Landing::Behind);
-        let choices = todo.len() + self.flying.iter().filter(land).count();
+        let steps = todo.len() + self.flying.iter().filter(land).count();
+        let choices = steps + self.asked.len();
         if choices == 0 {
             let until = sleep.unwrap();
             assert!(until > self.now, "sleeps into the past\n{}", self.story());
@@ -513,6 +624,10 @@ impl<W: World> Sim<W> {
             return None;
         }
         let pick = self.world.pick(choices).min(choices - 1);
+        if pick >= steps {
+            self.answers(pick - steps);
+            return None;
+        }
         if pick >= todo.len() {
             let lands = self
                 .flying
@@ -574,8 +689,8 @@ impl<W: World> Sim<W> {
         }
         let wanted = |n: &Next| match n {
             Next::Perform(k) => (k.slot(), &k.phase, &k.host) == (key.slot(), &key.phase, &key.host),
-            // Something else is decided first, and what runs may come to its end.
-            Next::Record(_) => true,
+            // Something else is decided first, and what runs may come to its end: it changes nothing, also where a silence has lapsed.
+            Next::Record(_) | Next::Silence(_) => true,
             _ => false,
         };
         let list = next(&self.plan, &without, self.now);
@@ -641,6 +756,12 @@ impl<W: World> Sim<W> {
                     None => self.now += SignedDuration::from_mins(7),
                 }
             }
+            Next::Silence(silence) => {
+                let until = self.now + SignedDuration::from_millis(self.plan.silenced_for(&silence.name) as i64);
+                self.ask_monitoring(silence.clone(), Some(until));
+                self.emit(Event::Silencing { silence, until });
+            }
+            Next::Unsilence(key) => self.ask_monitoring(key, None),
             Next::Record(_) | Next::Sleep { .. } | Next::Finish => unreachable!(),
         }
         None

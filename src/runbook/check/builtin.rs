@@ -2,12 +2,10 @@
 //!
 //! Owns: these rules. Must not: judge what hangs on the hosts: `plan::bind` does.
 
-use std::collections::BTreeSet;
-
 use super::{At, phase_steps};
 use crate::diag::{Diagnostic, Diagnostics, Span};
 use crate::runbook::builtin::{Baseline, BuiltIn};
-use crate::runbook::{Action, ONLY_PLANNED, Parse, Runbook, WaitFor};
+use crate::runbook::{Action, ONLY_PLANNED, Parse, WaitFor};
 
 pub(super) fn check(at: &At<'_>, diags: &mut Diagnostics) {
     let action = &at.step.action;
@@ -49,24 +47,6 @@ pub(super) fn check(at: &At<'_>, diags: &mut Diagnostics) {
     }
     if at.step.parse == Some(Parse::Nagios) {
         diags.push(only_planned("`as: nagios`", &at.step.span));
-    }
-}
-
-/// What stands at the top.
-pub(super) fn top(runbook: &Runbook, diags: &mut Diagnostics) {
-    let mut named = BTreeSet::new();
-    for silence in &runbook.silences {
-        if named.insert(silence.via.value.as_str()) {
-            let d = only_planned("`silence`", &silence.via.span);
-            let nowhere = format!(
-                "nothing says yet where `{}` is: neither pitstop.yml nor the policy has a key for it; until then keep it quiet by steps with `undo`",
-                silence.via.value
-            );
-            diags.push(d.help(nowhere));
-        }
-    }
-    if let Some(first) = runbook.notices.first() {
-        diags.push(only_planned("`notify`", &first.via.span));
     }
 }
 

@@ -283,7 +283,7 @@ pub static SILENCE: Shape = Shape {
     what: "a silence",
     one_of: &[],
     keys: &[&[
-        need("via", Kind::Text, "Name of the monitoring"),
+        need("via", Kind::Text, "A name of `silence` in pitstop.yml"),
         need(
             "match",
             Kind::Named(&Kind::Template),
@@ -298,7 +298,7 @@ pub static NOTIFY: Shape = Shape {
     one_of: &[],
     keys: &[&[
         need("events", Kind::List(&Kind::Word(EVENTS)), "On which events"),
-        need("via", Kind::Text, "A command of `notify` in pitstop.yml"),
+        need("via", Kind::Text, "A name of `notify` in pitstop.yml"),
     ]],
 };
 

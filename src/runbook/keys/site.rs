@@ -2,7 +2,7 @@
 //!
 //! Owns: these tables. Must not: know what a setting means.
 
-use super::{COUNT, Key, Kind, MANY, Shape, TEXTS, VERSION, key, need};
+use super::{COUNT, Key, Kind, MANY, SECRET, Shape, TEXTS, VERSION, key, need};
 
 /// A change file.
 pub static CHANGE: Shape = Shape {
@@ -244,9 +244,60 @@ pub static PROJECT: Shape = Shape {
             "Commands that give secrets: argument lists, run without a shell",
         ),
         key(
+            "silence",
+            Kind::Named(&Kind::Map(&SILENCER)),
+            "Monitoring in which runbooks set silences",
+        ),
+        key(
             "notify",
-            Kind::Named(&TEXTS),
-            "Commands that send messages: argument lists, run without a shell",
+            Kind::Named(&Kind::Either(&[TEXTS, Kind::Map(&HOOK)])),
+            "What sends messages: argument lists, run without a shell, and web addresses",
+        ),
+    ]],
+};
+
+/// `silence.NAME` of pitstop.yml.
+pub static SILENCER: Shape = Shape {
+    what: "monitoring in pitstop.yml",
+    one_of: &[],
+    keys: &[&[
+        need(
+            "alertmanager",
+            Kind::Text,
+            "URL of Alertmanager, without `/api/v2`: https://alerts.example.org",
+        ),
+        key(
+            "token",
+            Kind::Map(&SECRET),
+            "Where a token comes from, which is sent as `Authorization: Bearer`",
+        ),
+        key(
+            "for",
+            Kind::Duration,
+            "How long a silence is set, and renewed when half of it is over; default 30m",
+        ),
+    ]],
+};
+
+/// `notify.NAME` of pitstop.yml that is no command.
+pub static HOOK: Shape = Shape {
+    what: "a web address for messages",
+    one_of: &[&["webhook"], &["slack"], &["teams"]],
+    keys: &[&[
+        key(
+            "webhook",
+            Kind::Either(&[Kind::Text, Kind::Map(&SECRET)]),
+            "A URL that takes pitstop's own JSON, or where it comes from",
+        ),
+        key(
+            "slack",
+            Kind::Map(&SECRET),
+            "Where the URL of a Slack incoming webhook comes from",
+        ),
+        key(
+            "teams",
+            Kind::Map(&SECRET),
+            "Where the URL of a Teams workflow comes from",
         ),
     ]],
 };

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Cx, project_path};
-use crate::diag::{Diagnostic, Spanned};
+use crate::diag::{Diagnostic, Diagnostics, Spanned};
 use crate::runbook::duration;
 use crate::runbook::fields::{self, Fields};
 use crate::runbook::keys;
@@ -113,53 +113,10 @@ impl Cx<'_> {
     }
 
     pub(super) fn secret(&mut self, entry: &Entry) -> Option<SecretDecl> {
-        fields::hide_secret(&entry.value, &keys::SECRET);
-        if let NodeKind::Scalar { .. } = entry.value.kind {
-            let d = Diagnostic::error(
-                "PS0126",
-                format!("the secret `{}` is written into the file", entry.key.value),
-                entry.value.span.clone(),
-                "this is a value, not where it comes from",
-            );
-            self.diags.push(d.help("write where it comes from: `{ from: env, name: VAR }`, `{ from: file, path: … }`, `{ from: prompt }` or `{ from: provider, provider: NAME }`").help("if this was a real secret, change it: it is in the history of the repository"));
-            return None;
-        }
-        let mut f = Fields::of(&entry.value, &keys::SECRET, self.diags)?;
-        let kinds = ["env", "file", "prompt", "provider"].map(|k| (k, k));
-        let from = f.word("from", &kinds).map(|k| k.value);
-        let (name, path) = (f.text("name"), f.text("path"));
-        let (provider, args) = (f.text("provider"), f.texts("args"));
-        let own: &[&'static str] = match from {
-            Some("env") => &["name"],
-            Some("file") => &["path"],
-            Some("provider") => &["provider", "args"],
-            _ => &[],
-        };
-        own.first().into_iter().for_each(|key| f.require(key));
-        if let Some(from) = from {
-            for key in f
-                .keys()
-                .filter(|k| k.value != "from" && !own.contains(&k.value.as_str()))
-            {
-                if keys::SECRET.key(key).is_some() {
-                    f.complain(other_source(key, from));
-                }
-            }
-        }
-        let from = match from {
-            Some("env") => name.map(|name| SecretSource::Env { name: name.value }),
-            Some("file") => path.map(|path| SecretSource::File { path: path.value }),
-            Some("provider") => provider.map(|provider| SecretSource::Provider {
-                provider: provider.value,
-                args: args.into_iter().map(|a| a.value).collect(),
-            }),
-            _ => None,
-        };
-        f.finish(self.diags);
-        // A secret that could not be read is still declared: its uses are no further mistakes.
+        let from = secret_source(entry, self.diags)?;
         Some(SecretDecl {
             name: entry.key.clone(),
-            from: from.unwrap_or(SecretSource::Prompt),
+            from,
         })
     }
 
@@ -227,6 +184,55 @@ impl Cx<'_> {
     pub(super) fn path(&mut self, path: Option<Spanned<String>>) -> Option<Spanned<String>> {
         self.keep(project_path(path?))
     }
+}
+
+/// Where a secret comes from.
+pub fn secret_source(entry: &Entry, diags: &mut Diagnostics) -> Option<SecretSource> {
+    fields::hide_secret(&entry.value, &keys::SECRET);
+    if let NodeKind::Scalar { .. } = entry.value.kind {
+        let d = Diagnostic::error(
+            "PS0126",
+            format!("the secret `{}` is written into the file", entry.key.value),
+            entry.value.span.clone(),
+            "this is a value, not where it comes from",
+        );
+        diags.push(d.help("write where it comes from: `{ from: env, name: VAR }`, `{ from: file, path: … }`, `{ from: prompt }` or `{ from: provider, provider: NAME }`").help("if this was a real secret, change it: it is in the history of the repository"));
+        return None;
+    }
+    let mut f = Fields::of(&entry.value, &keys::SECRET, diags)?;
+    let kinds = ["env", "file", "prompt", "provider"].map(|k| (k, k));
+    let from = f.word("from", &kinds).map(|k| k.value);
+    let (name, path) = (f.text("name"), f.text("path"));
+    let (provider, args) = (f.text("provider"), f.texts("args"));
+    let own: &[&'static str] = match from {
+        Some("env") => &["name"],
+        Some("file") => &["path"],
+        Some("provider") => &["provider", "args"],
+        _ => &[],
+    };
+    own.first().into_iter().for_each(|key| f.require(key));
+    if let Some(from) = from {
+        for key in f
+            .keys()
+            .filter(|k| k.value != "from" && !own.contains(&k.value.as_str()))
+        {
+            if keys::SECRET.key(key).is_some() {
+                f.complain(other_source(key, from));
+            }
+        }
+    }
+    let from = match from {
+        Some("env") => name.map(|name| SecretSource::Env { name: name.value }),
+        Some("file") => path.map(|path| SecretSource::File { path: path.value }),
+        Some("provider") => provider.map(|provider| SecretSource::Provider {
+            provider: provider.value,
+            args: args.into_iter().map(|a| a.value).collect(),
+        }),
+        _ => None,
+    };
+    f.finish(diags);
+    // A secret that could not be read is still declared: its uses are no further mistakes.
+    Some(from.unwrap_or(SecretSource::Prompt))
 }
 
 /// A key of a secret that belongs to another source.

@@ -226,6 +226,7 @@ pub fn plan(t: &Texts) -> Plan {
         )]),
         notifiers: BTreeMap::new(),
         inventory_command: None,
+        silencers: BTreeMap::new(),
         silences: Vec::new(),
         notices: Vec::new(),
         providers: BTreeMap::from([(

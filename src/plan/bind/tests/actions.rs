@@ -39,7 +39,7 @@ fn what_this_build_cannot_perform_is_found_in_the_plan() {
             "a step for Linux and Windows hosts at once (checks/disk, checks/clock)"
         ]
     );
-    assert_eq!(lacking("cluster-restart"), ["`silence`"]);
+    assert_eq!(lacking("cluster-restart"), [""; 0]);
 }
 
 #[test]
@@ -216,4 +216,41 @@ fn a_wait_for_a_check_is_told_as_not_in_this_build() {
         found.iter().map(|l| l.shown()).collect::<Vec<_>>(),
         ["`wait_for` with a `check` (p/v)"]
     );
+}
+
+#[test]
+fn what_silences_and_messages_go_through_is_in_the_plan_and_its_digest() {
+    let top = "silence: [{ via: alertmanager, match: { env: prod } }]\nnotify: [{ events: [finished], via: chat }, { events: [started], via: hook }]\n";
+    let mut c = case(one_phase(top, HOLD));
+    let with = |more: &str, token: &str| {
+        format!(
+            "schema: 1\nsilence: {{ alertmanager: {{ alertmanager: \"http://alerts:9093\"{token} }}, other: {{ alertmanager: \"http://x\" }} }}\nnotify: {{ chat: {{ slack: {{ from: provider, provider: vault, args: [slack] }} }}, hook: {{ webhook: \"{more}\" }} }}\n"
+        )
+    };
+    c.project = with("https://bus/a", ", token: { from: env, name: T }, for: 10m");
+    assert_eq!(c.codes(), ["PS0650"], "its provider is looked for");
+    c.providers.insert("vault".to_owned(), vec!["vault".to_owned()]);
+    let plan = c.plan();
+    assert_eq!(
+        plan.silencers.keys().collect::<Vec<_>>(),
+        ["alertmanager"],
+        "only what is used"
+    );
+    let silencer = &plan.silencers["alertmanager"];
+    assert_eq!(
+        (silencer.token.as_deref(), silencer.for_ms),
+        (Some("silence:alertmanager"), 600_000)
+    );
+    assert_eq!(
+        plan.secrets.keys().collect::<Vec<_>>(),
+        ["notify:chat", "silence:alertmanager"]
+    );
+    let text = crate::canon::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<crate::plan::Plan>(&text).unwrap(), plan);
+    let digest = c.digest();
+    c.project = with("https://bus/b", ", token: { from: env, name: T }, for: 10m");
+    assert_ne!(c.digest(), digest);
+    c.project = "schema: 1\nsilence: { alertmanger: { alertmanager: \"http://alerts\" } }\n".to_owned();
+    assert_eq!(c.codes(), ["PS0534", "PS0231", "PS0231"]);
+    assert_eq!(c.bind().1.0[0].help, ["did you mean `alertmanger`?"]);
 }

@@ -38,6 +38,7 @@ pub(in crate::plan) struct Case {
     policy: Option<String>,
     files: HashMap<String, Vec<u8>>,
     providers: BTreeMap<String, Vec<String>>,
+    project: String,
 }
 
 const INVENTORY: &str = "schema: 1
@@ -75,8 +76,11 @@ pub(in crate::plan) fn case(runbook: impl Into<String>) -> Case {
         policy: None,
         files: HashMap::new(),
         providers: BTreeMap::new(),
+        project: PROJECT.to_owned(),
     }
 }
+
+const PROJECT: &str = "schema: 1\nsilence: { alertmanager: { alertmanager: \"http://alerts:9093\" }, zabbix: { alertmanager: \"http://other:9093\" } }\n";
 
 impl Case {
     fn set(mut self, text: &str) -> Self {
@@ -117,6 +121,7 @@ impl Case {
             .policy
             .as_ref()
             .map(|t| policyfile::read(&Source::new("policy.yml", t.as_str()), &mut diags).unwrap());
+        let project = project::read(&Source::new("pitstop.yml", self.project.as_str()), &mut diags).unwrap();
         assert!(!diags.has_errors(), "{:#?}", said(&diags));
         let input = BindInput {
             runbook: &runbook,
@@ -125,7 +130,7 @@ impl Case {
             change: &self.change,
             policy: policy.as_ref().map(|p| (p, "anna ssh-ed25519 AAAA\n")),
             providers: &self.providers,
-            notifiers: &BTreeMap::new(),
+            outside: &project.outside,
             files: &files,
         };
         let mut found = Diagnostics::new();
@@ -184,7 +189,7 @@ pub(in crate::plan) fn example(name: &str, more: Change) -> (Option<Plan>, Diagn
         change: &more,
         policy: Some((&policy, &signers.text)),
         providers: &project.providers,
-        notifiers: &project.notifiers,
+        outside: &project.outside,
         files: &files,
     };
     let plan = bind(&input, &mut diags);
