@@ -392,3 +392,31 @@ fn the_shipped_patch_runbook_patches_restarts_and_takes_back() {
         assert!(page.said.contains(row), "{row}: {}", page.said);
     }
 }
+
+#[test]
+fn a_rehearsed_patch_window_patches_the_canary_restarts_it_and_brings_its_old_packages_back() {
+    let machines = Machines::start(2);
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/patch-linux.yml");
+    machines.file("runbooks/patch-linux.yml", &std::fs::read_to_string(shipped).unwrap());
+    machines.with_an_approver();
+    let window = |command: &str, more: &[&str]| {
+        let mut words = vec![command, "runbooks/patch-linux.yml"];
+        for set in ["select=group=all", "room_mb=200", "health=lab-demo"] {
+            words.extend(["--set", set]);
+        }
+        words.extend(more);
+        machines.run(&words)
+    };
+    let ran = window("run", &["--rehearse", "--yes"]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert_eq!(machines.states()["h01"], "rolled_back", "{}", ran.said);
+    for host in ["h01", "h02"] {
+        assert_eq!(version(&machines, host, "lab-demo"), "1.0 ii", "{}", ran.said);
+    }
+    assert_eq!((machines.boots("h01").len(), machines.boots("h02").len()), (2, 1));
+    let page = window("plan", &["--format", "md"]);
+    assert!(page.said.contains("Phase patch: undo last proven on"), "{}", page.said);
+    let proven = line(&page.said, "Phase patch: undo last proven on");
+    assert!(proven.contains("on h01; its steps are the same today"), "{proven}");
+    println!("{proven}");
+}
