@@ -192,6 +192,8 @@ impl<'p> Gather<'p> {
                     s.ok = Some(*ok);
                 }
             }
+            // The other half of a rehearsal is what was planned.
+            Event::TurnedBack { rehearsed: true, .. } => {}
             Event::Halted { text, .. } | Event::TurnedBack { why: text, .. } => {
                 self.record.halts.push(Note { at, text: text.clone() });
             }
