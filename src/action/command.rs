@@ -211,6 +211,7 @@ fn work(job: &Job) -> Work<'_> {
     static NOTHING: Command = Command::Shell(String::new());
     match &job.work {
         super::Work::Command(command) => Work(command),
+        super::Work::Check(check) => Work(check.text()),
         _ => Work(&NOTHING),
     }
 }

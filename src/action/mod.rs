@@ -4,6 +4,7 @@
 //! write the journal.
 
 pub mod baseline;
+pub mod check;
 mod command;
 pub mod edit;
 mod file;
@@ -31,6 +32,7 @@ use crate::plan::Value;
 use crate::secret::Secret;
 use crate::transport::{Command, LatchKey, Sink};
 
+use self::check::Check;
 pub use self::file::Former;
 use self::file::Memory;
 use self::packages::Scan;
@@ -102,6 +104,8 @@ pub enum Work {
         /// The state that was captured; `None`: it was not looked at.
         former: Option<String>,
     },
+    /// Look at something and judge it.
+    Check(Arc<Check>),
     /// List updates.
     Scan(Arc<Scan>),
     /// Restart the host.
@@ -158,6 +162,13 @@ pub enum Work {
     },
     /// Wait for a full login.
     WaitConnection {
+        /// How often.
+        every: Duration,
+    },
+    /// Wait until a check is good.
+    WaitCheck {
+        /// Which.
+        check: Arc<Check>,
         /// How often.
         every: Duration,
     },
@@ -281,6 +292,8 @@ pub async fn perform(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
         Work::WaitPath { path, every } => wait::path(job, path, *every, hands).await,
         Work::WaitConnection { every } => wait::connection(job, *every, hands).await,
         Work::WaitTime(time) => wait::time(job, *time, hands).await,
+        Work::Check(check) => check::perform(job, check, hands, sink).await,
+        Work::WaitCheck { check, every } => check::wait(job, check, *every, hands, sink).await,
     }
 }
 
@@ -360,7 +373,7 @@ pub trait Told: Send {
 /// Commands that change nothing, on one host, one after another as long as each ends with 0 and `hold` has not turned true; in
 /// one round trip where the host can.
 pub async fn perform_reads(jobs: &[Job], hold: watch::Receiver<bool>, hands: &Hands, told: &mut dyn Told) {
-    command::reads(jobs, hold, hands, told).await;
+    command::reads(jobs, hold, hands, &mut check::Several::of(jobs, told)).await;
 }
 
 /// After a crash or a lost link: how does an attempt stand that may have begun?

@@ -277,9 +277,11 @@ pub(super) async fn found(
 }
 
 /// Output that is stored, and read here too.
-struct Both<'s> {
-    sink: &'s mut dyn Sink,
-    memory: Memory,
+pub(super) struct Both<'s> {
+    /// Where it is stored.
+    pub sink: &'s mut dyn Sink,
+    /// What is read.
+    pub memory: Memory,
 }
 
 impl Sink for Both<'_> {

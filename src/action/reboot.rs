@@ -182,6 +182,17 @@ impl Needed {
     }
 }
 
+/// What a look says of the need of a restart, in words; `None`: it is not known.
+pub(super) fn needed(said: &str) -> (Option<bool>, String) {
+    let needed = State::read(said).needed();
+    let answer = match needed {
+        Needed::Yes(_) => Some(true),
+        Needed::No(_) => Some(false),
+        Needed::Unknown(_) => None,
+    };
+    (answer, needed.words())
+}
+
 impl Reboot {
     /// What it would do from this state, in words.
     pub fn words(&self, former: Option<&str>) -> String {

@@ -5,7 +5,7 @@
 use super::drive::Driver;
 use super::render::{self, Materials};
 use super::task::KEEP_MAX;
-use crate::action::{Capture, Done, End, Former, baseline, reboot};
+use crate::action::{Capture, Done, End, Former, baseline, check, reboot};
 use crate::id::HostName;
 use crate::journal::{files, output};
 use crate::plan::{Baseline, BuiltIn, Call, Plan, PlannedStep, Stage, Value};
@@ -102,6 +102,14 @@ impl Driver {
             }
             Err(why) => done.end = End::Failed(format!("what {since} noted cannot be compared: {why}")),
         }
+    }
+
+    /// Judges a check by what an earlier one found on the same host.
+    pub(super) fn compare_check(&self, key: &StepKey, since: &str, done: &mut Done) {
+        let of_step = self.run.results.get(&(key.phase.clone(), since.to_owned()));
+        let before = of_step.and_then(|hosts| hosts.get(&key.host).or_else(|| hosts.get(&None)));
+        let before = before.and_then(|places| places.values().next());
+        check::compare(before.map(|(_, result)| &result.more), done);
     }
 
     /// What was found before the step that this one takes back, if it does.

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use super::render;
 use super::scope::Scopes;
+use crate::action::check::{self, Status};
 use crate::action::{Done, End};
-use crate::plan::{Call, Parse, PlannedMark, PlannedStep, Value};
+use crate::plan::{BuiltIn, Call, Parse, PlannedMark, PlannedStep, Value};
 use crate::run::event::{Outcome, StepKey, StepResult};
 use crate::runbook::expr::Scope;
 use crate::text::HostText;
@@ -34,6 +35,7 @@ pub(super) fn outcome(
     result.more = done.more;
     result.rc = done.rc;
     result.changed = changes && !done.unchanged;
+    warns(step, &mut result);
     let ended = match done.end {
         End::Good => Ok(()),
         End::Exited(rc) => {
@@ -72,6 +74,15 @@ pub(super) fn outcome(
             .retain(|name, _| !matches!(name.as_str(), "json" | "headers"));
     }
     (outcome, result)
+}
+
+/// A check that ended well may have found something all the same: outside of `warn`, or as bad as before.
+fn warns(step: &PlannedStep, result: &mut StepResult) {
+    let is_check = matches!(step.call, Call::BuiltIn(BuiltIn::Check(_)) | Call::WaitCheck { .. });
+    if is_check && check::status(&result.more).is_some_and(|status| status != Status::Ok) {
+        result.warned = true;
+        result.why = result.more.get("message").map(Value::plain).unwrap_or_default();
+    }
 }
 
 fn failed(step: &PlannedStep, outcome: Outcome, why: String, mut result: StepResult) -> (Outcome, StepResult) {
@@ -192,7 +203,7 @@ pub(super) fn parsed(parse: Parse, text: &str) -> Result<Value, String> {
         Parse::Json => serde_json::from_str::<serde_json::Value>(text)
             .map(json)
             .map_err(|e| format!("the output is no JSON: {e}")),
-        Parse::Nagios => Err("this build cannot read it `as: nagios`".to_owned()),
+        Parse::Nagios => check::plugin::value(text),
         Parse::Timestamp => text
             .trim()
             .parse::<Timestamp>()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::action::check::{Asked, Check};
 use crate::action::packages::{self, Install, Package, Scan};
 use crate::action::proven::{Proven, Unseen};
 use crate::action::reboot::Reboot;
@@ -181,6 +182,20 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
                 None => Ok((work, words)),
             }
         }
+        Call::BuiltIn(BuiltIn::Check(written)) => {
+            let check = check(written, scope)?;
+            let words = check.words();
+            Ok((Work::Check(Arc::new(check)), words))
+        }
+        Call::WaitCheck {
+            check: written,
+            every_ms,
+        } => {
+            let check = Arc::new(check(written, scope)?);
+            let words = check.words();
+            let every = Duration::from_millis((*every_ms).max(100));
+            Ok((Work::WaitCheck { check, every }, words))
+        }
         Call::BuiltIn(BuiltIn::Patch(patch)) if patch.mode == PatchMode::Scan => {
             let scan = scan(patch, scope, materials)?;
             let words = scan.words();
@@ -219,10 +234,34 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
             let former = former.map(str::to_owned);
             Ok((Work::Prove { action, former }, words))
         }
-        other @ (Call::Powershell { .. } | Call::WaitCheck { .. } | Call::ByOs { .. }) => {
+        other @ (Call::Powershell { .. } | Call::ByOs { .. }) => {
             Err(format!("this build cannot perform `{}`", other.word()))
         }
     }
+}
+
+/// A check, its texts rendered. What a shell reads is rendered for it; what its fields become there is quoted by the check itself.
+fn check(written: &crate::plan::Check, scope: &Scope) -> Result<Check, String> {
+    let mut asked = written.fields.clone();
+    for (name, value) in &mut asked {
+        match value {
+            Value::Text(template) if name == "run" => *template = command(template, scope)?,
+            Value::Text(template) => *template = text(template, scope)?,
+            Value::List(items) => {
+                for item in items {
+                    if let Value::Text(template) = item {
+                        *template = text(template, scope)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    let shown = crate::plan::Check {
+        fields: asked.clone(),
+        ..written.clone()
+    };
+    Check::new(written, Asked(asked), shown.to_string())
 }
 
 /// The action that a call is, its texts rendered; for an undo, the one that brings back what was.

@@ -457,6 +457,11 @@ impl Driver {
         if let (Call::BuiltIn(BuiltIn::Baseline(Baseline::Diff(since))), End::Exited(0)) = (&step.call, &done.end) {
             self.tell_changes(&key, since, &mut done, &result);
         }
+        if let Call::BuiltIn(BuiltIn::Check(check)) = &step.call
+            && let Some(since) = &check.compare_to
+        {
+            self.compare_check(&key, since, &mut done);
+        }
         // The wall clock may have been set since it began.
         let ended = self.setup.clock.now();
         let took = Duration::from_millis(result.duration_ms);

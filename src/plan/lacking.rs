@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BuiltIn, Call, Parse, Plan, PlannedHost, PlannedStep, TransportKind};
+use super::{BuiltIn, Call, Plan, PlannedHost, PlannedStep, TransportKind};
 
 /// One thing that this build cannot perform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,19 +50,15 @@ pub fn lacking(plan: &Plan) -> Vec<Lack> {
 
 /// What of a step this build cannot perform.
 pub fn of_step(step: &PlannedStep) -> Vec<String> {
-    let mut found = of_call(&step.call);
-    if step.parse == Some(Parse::Nagios) {
-        found.push("`as: nagios`".to_owned());
-    }
-    found
+    of_call(&step.call)
 }
 
 fn of_call(call: &Call) -> Vec<String> {
     match call {
-        Call::Powershell { .. } | Call::BuiltIn(BuiltIn::Check(_) | BuiltIn::Compare { .. }) => {
+        Call::Powershell { .. } | Call::BuiltIn(BuiltIn::Compare { .. }) => {
             vec![format!("`{}`", call.word())]
         }
-        Call::WaitCheck { .. } => vec!["`wait_for` with a `check`".to_owned()],
+        Call::BuiltIn(BuiltIn::Check(check)) | Call::WaitCheck { check, .. } => check.lacking().into_iter().collect(),
         Call::ByOs { .. } => vec!["a step for Linux and Windows hosts at once".to_owned()],
         _ => Vec::new(),
     }

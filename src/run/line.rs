@@ -18,7 +18,7 @@ pub use super::course::{Course, Standing, Walk, item_of, items, listed_by, place
 use super::event::{HostState, Outcome, Slot, StepKey};
 use super::{Line, PhaseRun, SlotRun, unwind};
 use crate::id::HostName;
-use crate::plan::{OnFailure, Place, PlannedPhase, PlannedStep, Stage};
+use crate::plan::{BuiltIn, Call, OnFailure, Place, PlannedPhase, PlannedStep, Stage};
 
 /// Pass of the prechecks that are repeated when a host's turn has come.
 pub const RECHECK_PASS: u32 = 2;
@@ -302,8 +302,15 @@ impl Walker<'_> {
         self.list(stage, &steps, pass)
     }
 
+    /// Checks that stand side by side are all done, whatever the first of them found: then the first that is bad counts.
     fn list(&self, stage: Stage, steps: &[&PlannedStep], pass: u32) -> Walk {
+        let mut bad: Option<Walk> = None;
         for step in steps {
+            if !is_check(step)
+                && let Some(bad) = bad
+            {
+                return bad;
+            }
             // The opening of a bracket is done by the phase before its first host; here it is only looked at.
             if step.once && !step.read_only {
                 if self.dry {
@@ -321,10 +328,18 @@ impl Walker<'_> {
                 Walk::Next(LineNext::Perform(_)) if self.dry && !step.read_only => {
                     return Walk::Next(stops_before(step));
                 }
+                // A host that cannot be reached is not asked for each of them anew.
+                Walk::Bad {
+                    outcome: Outcome::Failed | Outcome::TimedOut,
+                    ..
+                } if is_check(step) => {
+                    bad.get_or_insert(walk);
+                }
+                Walk::Bad { .. } => return bad.unwrap_or(walk),
                 other => return other,
             }
         }
-        Walk::Done
+        bad.unwrap_or(Walk::Done)
     }
 
     fn course(&self) -> Course<'_> {
@@ -333,6 +348,11 @@ impl Walker<'_> {
             ..Course::of_line(self.phase, self.host, self.line)
         }
     }
+}
+
+/// True for a look that judges for itself.
+pub(super) fn is_check(step: &PlannedStep) -> bool {
+    matches!(step.call, Call::BuiltIn(BuiltIn::Check(_)))
 }
 
 /// How much of a host's `steps` was done.

@@ -5,8 +5,8 @@
 
 use super::event::{Slot, StepKey};
 use super::line::RECHECK_PASS;
-use super::{Line, Run};
-use crate::plan::{Call, Place, Plan, PlannedStep, Stage};
+use super::{Line, Run, line};
+use crate::plan::{BuiltIn, Call, Place, Plan, PlannedStep, Stage};
 
 /// So many at most, the first included.
 const TOGETHER: usize = 32;
@@ -50,7 +50,11 @@ pub fn behind(plan: &Plan, run: &Run, first: &StepKey) -> Vec<StepKey> {
         };
         let slot_run = line.slots.get(&slot);
         let fresh = slot_run.is_none_or(|r| r.open.is_none() && r.end.is_none());
-        if !(plain(last) && nothing_more_is_asked(last) && plain(step) && !step.late && fresh)
+        if !(plain(last)
+            && (nothing_more_is_asked(last) || goes_on_anyway(last, step))
+            && plain(step)
+            && !step.late
+            && fresh)
             || step.become_user != last.become_user
         {
             break;
@@ -77,7 +81,7 @@ fn goes_no_further(run: &Run, line: &Line) -> bool {
 /// One command on the host itself that changes nothing, once.
 fn plain(step: &PlannedStep) -> bool {
     step.read_only
-        && matches!(step.call, Call::Run { .. } | Call::Argv { .. })
+        && (matches!(step.call, Call::Run { .. } | Call::Argv { .. }) || is_one_look(step))
         && step.place == Place::Own
         && step.for_each.is_none()
         && step.when.is_none()
@@ -88,8 +92,21 @@ fn plain(step: &PlannedStep) -> bool {
         && !step.once
 }
 
+/// A check that looks once. Its look ends with 0 whatever it finds.
+fn is_one_look(step: &PlannedStep) -> bool {
+    matches!(&step.call, Call::BuiltIn(BuiltIn::Check(check)) if check.for_ms.is_none())
+}
+
+/// Whether the one behind may begin whatever comes of this one: a check beside a check.
+fn goes_on_anyway(step: &PlannedStep, behind: &PlannedStep) -> bool {
+    line::is_check(step) && line::is_check(behind) && step.retry.attempts <= 1 && step.mark.is_none()
+}
+
 /// Exit code 0 is all that its success takes, and it is over with its first attempt.
 fn nothing_more_is_asked(step: &PlannedStep) -> bool {
+    if line::is_check(step) {
+        return false;
+    }
     step.ok_codes == [0]
         && step.expect.is_none()
         && step.parse.is_none()

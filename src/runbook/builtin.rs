@@ -90,7 +90,19 @@ pub struct Check {
     /// Outside of this range the step fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crit: Option<String>,
+    /// It is good at every look of this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
+    /// Between two looks of that time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every_ms: Option<u64>,
+    /// The id of an earlier check of the phase: what was as bad then is no regression.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compare_to: Option<String>,
 }
+
+/// Kinds of checks that this build plans and cannot perform.
+pub const CHECKS_ONLY_PLANNED: &[&str] = &["replication", "cluster", "backup_age", "scheduled_job", "firewall"];
 
 /// Texts, or one template that gives a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -350,6 +362,26 @@ impl BuiltIn {
 }
 
 impl Check {
+    /// What of it this build cannot perform, in words.
+    pub fn lacking(&self) -> Option<String> {
+        let text = |name: &str| match self.fields.get(name) {
+            Some(Value::Text(text)) => text.as_str(),
+            _ => "",
+        };
+        let kind = self.kind.as_str();
+        match (kind, text("engine"), text("format")) {
+            (kind, ..) if CHECKS_ONLY_PLANNED.contains(&kind) => Some(format!("the check `{kind}`")),
+            ("sql", "sqlserver", _) => Some("the check `sql` of a SQL Server".to_owned()),
+            ("config_value", _, "registry") => Some("the check `config_value` of the registry".to_owned()),
+            _ => None,
+        }
+    }
+
+    /// True if it is the control machine that looks, whatever host it is for.
+    pub fn is_from_controller(&self) -> bool {
+        matches!(self.fields.get("from"), Some(Value::Text(from)) if from == "controller")
+    }
+
     /// Every text of it that may hold templates.
     pub fn texts(&self) -> Vec<&str> {
         fn of(value: &Value) -> Vec<&str> {
@@ -384,6 +416,12 @@ impl std::fmt::Display for Check {
                 write!(f, " {name} {range}")?;
             }
         }
-        Ok(())
+        if let Some(ms) = self.for_ms {
+            write!(f, " for {}", super::duration::print(ms))?;
+        }
+        match &self.compare_to {
+            Some(step) => write!(f, " compared to {step}"),
+            None => Ok(()),
+        }
     }
 }

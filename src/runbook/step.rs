@@ -283,7 +283,7 @@ pub struct Text {
 }
 
 /// Actions that this build plans and cannot perform.
-pub const ONLY_PLANNED: &[&str] = &["powershell", "check", "compare"];
+pub const ONLY_PLANNED: &[&str] = &["powershell", "compare"];
 
 impl Action {
     /// The word of the language.

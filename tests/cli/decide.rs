@@ -331,7 +331,7 @@ fn what_this_build_only_plans_is_neither_approved_nor_run() {
     let (anna, _) = room.policy("");
     room.runbook(
         "later",
-        &format!("{STEP}      - {{ id: t, name: T, check: {{ port: {{ port: 80 }} }} }}\n"),
+        &format!("{STEP}      - {{ id: t, name: T, check: {{ firewall: {{ port: 80 }} }} }}\n"),
     );
     room.file(
         "p/c.yml",
@@ -343,10 +343,10 @@ fn what_this_build_only_plans_is_neither_approved_nor_run() {
     room.run(&["plan", "later.yml"])
         .code(0)
         .shows("Not in this build")
-        .shows("`check` (one/t");
+        .shows("the check `firewall` (one/t");
     room.run(&["approve", "plan.json", "--key", &anna])
         .code(2)
-        .says("cannot perform `check`");
+        .says("cannot perform the check `firewall`");
     for run in [&["run", "later.yml", "--yes"][..], &["run", "plan.json", "--dry"]] {
         room.run(run).code(2).says("nothing was contacted");
     }

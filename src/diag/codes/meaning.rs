@@ -488,8 +488,8 @@ hosts: { web1: {} }
     },
     Code {
         code: "PS0228",
-        title: "a baseline that was never noted",
-        text: "`baseline: { diff: STEP }` names an earlier step of the phase with `baseline: { capture: [...] }`.",
+        title: "nothing was noted that this is compared with",
+        text: "`baseline: { diff: STEP }` names an earlier step of the phase with `baseline: { capture: [...] }`, and `compare_to: STEP` of a `check` an earlier check of the same kind.",
         wrong: r"- id: before
   name: Note it
   baseline: { capture: [packages] }
@@ -508,10 +508,10 @@ hosts: { web1: {} }
         title: "this build plans it and cannot perform it",
         text: "The language has it: it is checked, planned and shown. `run` and `approve` refuse a plan that holds it before anything is contacted, because a step that is left out silently is a promise that is broken.",
         wrong: r"- name: It listens
-  check: { port: { port: 443 } }
+  check: { firewall: { port: 443 } }
 ",
         right: r"- name: It listens
-  wait_for: { port: 443 }
+  check: { port: { port: 443 } }
 ",
     },
     Code {

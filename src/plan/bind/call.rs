@@ -23,13 +23,21 @@ impl Binder<'_, '_> {
                         ..
                     },
                 ..
-            } => Some(host),
+            } => Some(host.is_none()),
+            Action::WaitFor {
+                what: WaitFor::Check { check, .. },
+                ..
+            }
+            | Action::BuiltIn {
+                what: BuiltIn::Check(check),
+                ..
+            } if check.is_from_controller() => Some(false),
             _ => None,
         });
-        let Some(host) = from_controller else {
+        let Some(is_of_host) = from_controller else {
             return self.place(step, site);
         };
-        if host.is_none() && (step.once || site.stage == Stage::Steady) {
+        if is_of_host && (step.once || site.stage == Stage::Steady) {
             let d = Diagnostic::error(
                 "PS0626",
                 "`host` has no value here",

@@ -143,3 +143,57 @@ fn after_a_decision_against_going_on_nothing_goes_behind_another() {
     };
     assert_eq!(row_after(abc(), &[ended]), [""; 0]);
 }
+
+fn check(id: &str) -> PlannedStep {
+    with(read(id), |s| {
+        let kind = "uptime_boot".to_owned();
+        s.call = Call::BuiltIn(BuiltIn::Check(Check {
+            kind,
+            fields: Default::default(),
+            warn: None,
+            crit: None,
+            for_ms: None,
+            every_ms: None,
+            compare_to: None,
+        }));
+    })
+}
+
+#[test]
+fn checks_go_together_and_nothing_else_goes_behind_them() {
+    let many = (0..25).map(|n| check(&format!("c{n}"))).collect();
+    assert_eq!(row(many).len(), 24);
+    assert_eq!(row(vec![read("a"), check("b"), check("c"), read("d")]), ["b", "c"]);
+    // What is asked of one does not keep the next back: that one is done anyway.
+    let asked = with(check("a"), |s| s.expect = Some("value > 1".to_owned()));
+    assert_eq!(row(vec![asked, check("b")]), ["b"]);
+    let again = with(check("a"), |s| s.retry.attempts = 2);
+    assert_eq!(row(vec![again, check("b")]), [""; 0]);
+    let holds = with(check("b"), |s| {
+        if let Call::BuiltIn(BuiltIn::Check(check)) = &mut s.call {
+            check.for_ms = Some(1000);
+        }
+    });
+    assert_eq!(row(vec![check("a"), holds]), [""; 0]);
+}
+
+#[test]
+fn checks_side_by_side_are_all_done_and_the_first_bad_one_counts() {
+    let list = || vec![check("a"), check("b"), check("c"), read("d")];
+    let told = |script: Script| {
+        let mut p = full("p", &["h"]);
+        p.stages.precheck = list();
+        let mut sim = Sim::new(one(p), script);
+        sim.start();
+        (sim.of("h"), sim.state("p", "h"))
+    };
+    let refused = HostState::Refused;
+    let bad = |step: &str, outcome| Script::new().on(&format!("{step} h"), outcome);
+    assert_eq!(told(bad("a", Outcome::Failed)), ("a b c".to_owned(), refused));
+    assert_eq!(told(bad("a", Outcome::TimedOut)), ("a b c".to_owned(), refused));
+    assert_eq!(told(bad("c", Outcome::Failed)), ("a b c".to_owned(), refused));
+    // A host that is gone is not asked for each of them anew.
+    assert_eq!(told(bad("b", Outcome::Unreachable)), ("a b".to_owned(), refused));
+    // Behind what is no check nothing is done, as ever.
+    assert_eq!(told(bad("d", Outcome::Failed)), ("a b c d".to_owned(), refused));
+}

@@ -4,8 +4,8 @@
 
 use super::{At, phase_steps};
 use crate::diag::{Diagnostic, Diagnostics, Span};
-use crate::runbook::builtin::{Baseline, BuiltIn};
-use crate::runbook::{Action, ONLY_PLANNED, Parse, WaitFor};
+use crate::runbook::builtin::{Baseline, BuiltIn, Check};
+use crate::runbook::{Action, ONLY_PLANNED, WaitFor};
 
 pub(super) fn check(at: &At<'_>, diags: &mut Diagnostics) {
     let action = &at.step.action;
@@ -37,17 +37,75 @@ pub(super) fn check(at: &At<'_>, diags: &mut Diagnostics) {
         if ONLY_PLANNED.contains(&word) {
             diags.push(only_planned(&format!("`{word}`"), &action.span));
         }
-        if let Action::WaitFor {
-            what: WaitFor::Check { .. },
-            ..
-        } = part
-        {
-            diags.push(only_planned("`wait_for` with a `check`", &action.span));
+        if let Some(check) = checked(part) {
+            looked(at, check, diags);
         }
     }
-    if at.step.parse == Some(Parse::Nagios) {
-        diags.push(only_planned("`as: nagios`", &at.step.span));
+}
+
+/// The check that an action is or waits for.
+fn checked(action: &Action) -> Option<&Check> {
+    match action {
+        Action::BuiltIn {
+            what: BuiltIn::Check(check),
+            ..
+        }
+        | Action::WaitFor {
+            what: WaitFor::Check { check, .. },
+            ..
+        } => Some(check),
+        _ => None,
     }
+}
+
+/// What a check needs that its keys alone do not tell.
+fn looked(at: &At<'_>, check: &Check, diags: &mut Diagnostics) {
+    let span = &at.step.action.span;
+    if let Some(what) = check.lacking() {
+        diags.push(only_planned(&what, span));
+    }
+    if let (true, Some(delegate)) = (check.is_from_controller(), &at.step.delegate_to) {
+        let d = Diagnostic::error(
+            "PS0138",
+            "`from` and `delegate_to` both say who looks",
+            delegate.span.clone(),
+            "the control machine looks already",
+        );
+        diags.push(d.help("delete one of them"));
+    }
+    let Some(step) = &check.compare_to else { return };
+    if matches!(at.step.action.value, Action::WaitFor { .. }) {
+        let d = Diagnostic::error(
+            "PS0138",
+            "`wait_for` compares with nothing",
+            span.clone(),
+            "it waits until the check is good",
+        );
+        diags.push(d.help("delete `compare_to`"));
+        return;
+    }
+    let same = |action: &Action| {
+        action
+            .parts()
+            .into_iter()
+            .filter_map(checked)
+            .any(|other| other.kind == check.kind)
+    };
+    let none = format!(
+        "write an earlier step of this phase with an `id` and the same `check: {{ {}: … }}`",
+        check.kind
+    );
+    earlier(
+        at,
+        step,
+        same,
+        (
+            "has not looked at the same",
+            "this compares with what an earlier check found",
+        ),
+        &none,
+        diags,
+    );
 }
 
 /// A part of the language that this build plans and cannot perform.
@@ -75,10 +133,30 @@ fn noted(at: &At<'_>, step: &str, diags: &mut Diagnostics) {
         };
         action.parts().iter().any(capture)
     };
+    let none = "write an earlier step of this phase with an `id` and `baseline: { capture: [packages, services] }`";
+    earlier(
+        at,
+        step,
+        notes,
+        ("has noted nothing", "this compares with what an earlier step noted"),
+        none,
+        diags,
+    );
+}
+
+/// The name of an earlier step of the phase that does such a thing.
+fn earlier(
+    at: &At<'_>,
+    step: &str,
+    fits: impl Fn(&Action) -> bool,
+    (message, label): (&str, &str),
+    none: &str,
+    diags: &mut Diagnostics,
+) {
     let all = at.phase.map(phase_steps).unwrap_or_default();
     let earlier = all.iter().take_while(|other| !std::ptr::eq(other.step, at.step));
     let known: Vec<&str> = earlier
-        .filter(|other| other.step.id_written && notes(&other.step.action))
+        .filter(|other| other.step.id_written && fits(&other.step.action))
         .map(|other| other.step.id.value.as_str())
         .collect();
     if known.contains(&step) {
@@ -86,10 +164,9 @@ fn noted(at: &At<'_>, step: &str, diags: &mut Diagnostics) {
     }
     let d = Diagnostic::error(
         "PS0228",
-        format!("`{step}` has noted nothing"),
+        format!("`{step}` {message}"),
         at.step.action.span.clone(),
-        "this compares with what an earlier step noted",
+        label,
     );
-    let none = "write an earlier step of this phase with an `id` and `baseline: { capture: [packages, services] }`";
     diags.push(super::suggest(d, step, known.iter().copied(), none));
 }

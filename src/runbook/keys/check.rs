@@ -46,6 +46,13 @@ pub static CHECK: Shape = Shape {
 static LIMITS_OF_CHECK: &[Key] = &[
     key("warn", Kind::Range, "Outside of this range the host ends `warned`"),
     key("crit", Kind::Range, "Outside of this range the step fails"),
+    key("for", Kind::Duration, "It is good at every look of this time"),
+    key("every", Kind::Duration, "Between two looks of that time; default 5s"),
+    key(
+        "compare_to",
+        Kind::Text,
+        "An earlier check: what was as bad then does not fail, and is told",
+    ),
 ];
 
 const PORT: Kind = Kind::Rendered(&Kind::Int(1, 65535));

@@ -94,6 +94,12 @@ impl Cx<'_> {
                 found = fields.map(|fields| (key.name, fields));
             }
         }
+        let (holds, every) = (f.duration("for"), f.duration("every"));
+        if let (None, Some(every)) = (&holds, &every) {
+            let d = together("`every` belongs to `for`", &every.span, "it is looked once");
+            f.complain(d.help("write `for: 1m` beside it, or delete it"));
+        }
+        let compare_to = f.text("compare_to");
         f.exactly_one();
         f.finish(self.diags);
         let (kind, fields) = found?;
@@ -102,6 +108,9 @@ impl Cx<'_> {
             fields,
             warn,
             crit,
+            for_ms: holds.map(|d| millis(d.value)),
+            every_ms: every.map(|d| millis(d.value)),
+            compare_to: compare_to.map(|step| step.value),
         })
     }
 
@@ -131,6 +140,12 @@ impl Cx<'_> {
                 Kind::Mode => f.text(key.name).and_then(|mode| {
                     octal(&mode).map_err(|d| f.complain(d)).ok()?;
                     Some(Value::Text(mode.value))
+                }),
+                // The one text of a check that a shell reads.
+                _ if key.name == "run" => f.text("run").map(|text| {
+                    let value = Value::Text(text.value.clone());
+                    texts.push(Text { text, command: true });
+                    value
                 }),
                 _ => template(&mut f, key.name, texts).map(Value::Text),
             };

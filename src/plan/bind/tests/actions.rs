@@ -208,13 +208,22 @@ fn each_side_of_a_comparison_is_its_own_machine() {
 }
 
 #[test]
-fn a_wait_for_a_check_is_told_as_not_in_this_build() {
-    let steps = "    verify: [{ id: v, name: V, wait_for: { check: { file: { path: /run/ready, exists: true } } } }]\n";
+fn a_check_of_a_kind_that_is_not_in_this_build_is_told() {
+    let steps = "    verify:
+      - { id: a, name: A, wait_for: { check: { file: { path: /run/ready, exists: true } } } }
+      - { id: b, name: B, wait_for: { check: { cluster: { kind: etcd } } } }
+      - { id: c, name: C, check: { cluster: { kind: etcd } } }
+      - { id: d, name: D, check: { sql: { engine: sqlserver, query: q } } }
+      - { id: e, name: E, check: { disk_free: { path: / } } }
+";
     let plan = case(one_phase("", steps)).plan();
     let found = crate::plan::lacking::lacking(&plan);
     assert_eq!(
         found.iter().map(|l| l.shown()).collect::<Vec<_>>(),
-        ["`wait_for` with a `check` (p/v)"]
+        [
+            "the check `cluster` (p/b, p/c)",
+            "the check `sql` of a SQL Server (p/d)"
+        ]
     );
 }
 
@@ -253,4 +262,13 @@ fn what_silences_and_messages_go_through_is_in_the_plan_and_its_digest() {
     c.project = "schema: 1\nsilence: { alertmanger: { alertmanager: \"http://alerts\" } }\n".to_owned();
     assert_eq!(c.codes(), ["PS0534", "PS0231", "PS0231"]);
     assert_eq!(c.bind().1.0[0].help, ["did you mean `alertmanger`?"]);
+}
+
+#[test]
+fn a_check_from_the_control_machine_is_done_there() {
+    let steps = "    verify: [{ name: A, check: { http: { url: http://a/, from: controller } } }, { name: B, check: { http: { url: http://a/ } } }]\n";
+    let plan = case(one_phase("", steps)).policy("allow_local: true\n").plan();
+    let verify = &plan.phase("p").unwrap().stages.verify;
+    assert_eq!(verify[0].place, Place::Hosts(vec![HostName::controller()]));
+    assert_eq!(verify[1].place, Place::Own);
 }
