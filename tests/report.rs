@@ -1,15 +1,21 @@
 //! The change record and its views: the promises of the reports, on a night with a gate, a stop and resume, a rollback and a
 //! held host.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 #[path = "data/report/sample.rs"]
 mod sample;
 
+use std::collections::BTreeMap;
+
+use pitstop::id::HostName;
+use pitstop::plan::Value;
 use pitstop::plan::page::{self, Outside};
 use pitstop::plan::{PlanItem, PlannedUndo};
-use pitstop::report::record::{ChangeRecord, CloseCode, DeviationCode, HostState, UndoState, record};
-use pitstop::report::{after, before, csv, html, junit};
+use pitstop::report::record::{
+    ChangeRecord, CloseCode, DeviationCode, HostRecord, HostState, Outcome, UndoState, record,
+};
+use pitstop::report::{after, before, checks, csv, html, junit};
 use pitstop::run::Run;
 use pitstop::run::event::{Event, Stamped, Verdict};
 use pitstop::run::objective::objectives;
@@ -394,6 +400,157 @@ fn balanced(html: &str) {
         }
     }
     assert!(open.is_empty(), "left open: {open:?}");
+}
+
+/// The night's record with checks instead of its steps: what each host (from 0) found in each check (from 0).
+fn checked(hosts: usize, checks: usize, found: impl Fn(usize, usize) -> Option<&'static str>) -> ChangeRecord {
+    let mut r = night();
+    let (step, host) = (r.steps[0].clone(), r.hosts[0].clone());
+    r.phases.truncate(1);
+    let phase = r.phases[0].id.clone();
+    (r.steps, r.hosts) = (Vec::new(), Vec::new());
+    for h in 0..hosts {
+        let name = HostName::new(format!("srv{h:04}"));
+        r.hosts.push(HostRecord {
+            name: name.clone(),
+            ..host.clone()
+        });
+        for c in 0..checks {
+            let Some(said) = found(h, c) else { continue };
+            let (status, more) = said.split_once(' ').unwrap_or((said, ""));
+            let bad = matches!(status, "fail" | "unknown") && more != "as-before";
+            let mut one = step.clone();
+            one.phase.clone_from(&phase);
+            (one.step, one.name, one.host, one.pass, one.nth) =
+                (format!("c{c}"), format!("Check <{c}>"), Some(name.clone()), 0, 0);
+            one.outcome = Some(if bad { Outcome::Failed } else { Outcome::Ok });
+            one.attempts.truncate(1);
+            let mut fields = BTreeMap::from([
+                ("status".to_owned(), Value::Text(status.to_owned())),
+                ("message".to_owned(), Value::Text(format!("it has {c} <b>of {h}"))),
+                ("value".to_owned(), Value::Int(4)),
+                ("unit".to_owned(), Value::Text("%".to_owned())),
+                ("perfdata".to_owned(), Value::Text("'x'=4%;10:;5:".to_owned())),
+            ]);
+            if !more.is_empty() {
+                fields.insert("regression".to_owned(), Value::Bool(more == "worse"));
+            }
+            one.attempts[0].fields = fields;
+            one.attempts[0].outcome = one.outcome;
+            r.steps.push(one);
+        }
+    }
+    r
+}
+
+#[test]
+fn hosts_and_checks_are_a_table_with_the_worst_first_and_no_colour_needed() {
+    let found = |h: usize, c: usize| match (h, c) {
+        (1, 0) => Some("warn"),
+        (2, 1) => Some("unknown"),
+        (3, 1) => Some("fail"),
+        (4, 2) => Some("fail as-before"),
+        (5, 2) => Some("fail worse"),
+        (6, _) => None,
+        _ => Some("ok"),
+    };
+    let r = checked(8, 3, found);
+    let matrix = checks::matrix(&r).unwrap();
+    let order: Vec<&str> = matrix.rows.iter().map(|row| row.host.as_str()).collect();
+    assert_eq!(
+        order,
+        ["srv0005", "srv0003", "srv0004", "srv0002", "srv0001", "srv0006"]
+    );
+    assert_eq!(matrix.good, 2);
+    assert_eq!(
+        matrix.columns.iter().map(|c| c.counts).collect::<Vec<_>>(),
+        [[6, 1, 0, 0, 1], [5, 0, 1, 1, 1], [5, 0, 2, 0, 1]]
+    );
+    assert_eq!(
+        matrix.summary(),
+        "3 checks. 2 hosts are good in all of them. 1 check became worse."
+    );
+    let page = after::markdown(&r);
+    let row = |host: &str| {
+        page.lines()
+            .find(|l| l.contains(host) && l.matches('|').count() == 5)
+            .unwrap()
+            .to_owned()
+    };
+    for (host, cells) in [
+        ("srv0005", ["✓ ok", "✓ ok", "✗ fail, worse"]),
+        ("srv0004", ["✓ ok", "✓ ok", "✗ fail, as before"]),
+        ("srv0002", ["✓ ok", "? unknown", "✓ ok"]),
+        ("srv0001", ["! warn", "✓ ok", "✓ ok"]),
+        ("srv0006", ["– not done", "– not done", "– not done"]),
+    ] {
+        let row = row(host);
+        let seen: Vec<&str> = row
+            .split('|')
+            .map(|cell| cell.trim().trim_start_matches('\\'))
+            .skip(2)
+            .take(3)
+            .collect();
+        assert_eq!(seen, cells, "{host}");
+    }
+    let html = html::html(&r);
+    balanced(&html);
+    for word in [
+        "✗ fail, worse",
+        "? unknown",
+        "! warn",
+        "– not done",
+        "it has 2 &lt;b&gt;of 5",
+    ] {
+        assert!(html.contains(word), "{word}");
+    }
+    assert!(!html.contains("<b>of"));
+    // Machines get every host and check.
+    let table = csv::csv(&r);
+    assert!(
+        table.starts_with("run,host,")
+            && table
+                .lines()
+                .next()
+                .unwrap()
+                .ends_with("status,value,unit,perfdata,regression")
+    );
+    assert_eq!(table.lines().count(), 1 + 7 * 3);
+    let line = table
+        .lines()
+        .find(|l| l.contains("srv0005") && l.contains(",c2,"))
+        .unwrap();
+    assert!(line.contains("fail,4,%,") && line.ends_with(",true"), "{line}");
+    let junit = junit::junit(&r).unwrap();
+    let cases = junit.matches("classname=\"srv").count();
+    assert!(cases >= 7 * 3, "{cases}");
+    assert_eq!(junit.matches("<error").count(), 1, "what could not be measured");
+    assert!(junit.matches("<failure").count() >= 2);
+}
+
+#[test]
+fn a_thousand_hosts_with_twenty_five_checks_are_a_page_that_can_be_read() {
+    let found = |h: usize, c: usize| {
+        Some(if h.is_multiple_of(2) && c == h % 25 {
+            "fail"
+        } else {
+            "ok"
+        })
+    };
+    let r = checked(1000, 25, found);
+    let began = std::time::Instant::now();
+    let section = checks::section(&r).unwrap();
+    let matrix = checks::matrix(&r).unwrap();
+    let took = began.elapsed();
+    println!(
+        "figure: table of 1,000 hosts and 25 checks, in ms | {} | -",
+        took.as_millis()
+    );
+    assert!(took.as_secs() < 2, "{took:?}");
+    assert_eq!((matrix.good, matrix.rows.len()), (500, 500));
+    assert_eq!(matrix.shown().0.len(), 200);
+    assert_eq!(matrix.shown().1.unwrap(), "And 300 hosts more, in the CSV table.");
+    assert!(section.blocks.len() <= 6);
 }
 
 /// `REPORT_DUMP=DIR cargo test --test report` writes the pages for eyes.

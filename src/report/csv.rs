@@ -4,14 +4,15 @@
 
 use std::collections::HashMap;
 
+use super::checks;
 use super::record::{ChangeRecord, HostRecord};
 use crate::id::HostName;
+use crate::plan::Value;
 use crate::text;
 
 /// The lines, ended by CR LF as RFC 4180 wants.
 pub fn csv(r: &ChangeRecord) -> String {
-    const HEAD: &str =
-        "run,host,phase,stage,step,name,pass,outcome,attempts,started,ended,duration_ms,rc,changed,why,host_state\r\n";
+    const HEAD: &str = "run,host,phase,stage,step,name,pass,outcome,attempts,started,ended,duration_ms,rc,changed,why,host_state,status,value,unit,perfdata,regression\r\n";
     let run = r.id.as_ref().map_or("", |i| i.as_str());
     let mut out = HEAD.to_owned();
     let hosts: HashMap<&HostName, &HostRecord> = r.hosts.iter().map(|h| (&h.name, h)).collect();
@@ -39,7 +40,12 @@ pub fn csv(r: &ChangeRecord) -> String {
             s.why.clone(),
             state.map_or("", super::record::HostState::as_str).to_owned(),
         ];
-        let cells: Vec<String> = cells.iter().map(|c| text::csv(c)).collect();
+        let mut cells: Vec<String> = cells.iter().map(|c| text::csv(c)).collect();
+        let is_check = checks::result(s).is_some();
+        cells.extend(["status", "value", "unit", "perfdata", "regression"].map(|name| {
+            let said = checks::field(s, name).filter(|_| is_check).map(Value::plain);
+            text::csv(&said.unwrap_or_default())
+        }));
         out.push_str(&cells.join(","));
         out.push_str("\r\n");
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::record::{ChangeRecord, HostPhase, HostState, Outcome, StepRecord};
-use super::words;
+use super::{checks, words};
 use crate::id::HostName;
 use crate::text;
 
@@ -70,8 +70,13 @@ fn named(class: &str, name: &str, status: TestCaseStatus) -> TestCase {
 }
 
 fn case(s: &StepRecord) -> TestCase {
+    let found = checks::result(s).map(|result| result.status);
     let mut status = match s.outcome {
         Some(Outcome::Ok) => TestCaseStatus::success(),
+        // A check that could not measure is no answer either.
+        Some(Outcome::Failed) if found == Some(checks::Status::Unknown) => {
+            TestCaseStatus::non_success(NonSuccessKind::Error)
+        }
         Some(Outcome::Skipped) | None => TestCaseStatus::skipped(),
         Some(Outcome::Failed) => TestCaseStatus::non_success(NonSuccessKind::Failure),
         // Not a no of the host, but no answer.

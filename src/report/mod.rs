@@ -5,6 +5,7 @@
 
 pub mod after;
 pub mod before;
+pub mod checks;
 pub mod csv;
 pub mod foreseen;
 pub mod html;

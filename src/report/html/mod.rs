@@ -2,6 +2,7 @@
 //!
 //! Owns: the order of the page. Must not: compute (the record has the facts), write unescaped text.
 
+mod checks;
 mod scale;
 mod sections;
 pub(super) mod shell;
@@ -26,9 +27,10 @@ type Section = (
     for<'r> fn(&'r ChangeRecord) -> Option<Pieces<'r>>,
 );
 
-const SECTIONS: [Section; 15] = [
+const SECTIONS: [Section; 16] = [
     ("result", "Result", false, |r| one(Some(sections::result(r)))),
     ("timeline", "Timeline", true, timeline::timeline),
+    ("checks", super::checks::TITLE, true, |r| one(checks::checks(r))),
     ("hosts", "Hosts", false, |r| one(sections::hosts(r))),
     ("objectives", "Objectives", false, |r| one(sections::objectives(r))),
     ("changed", "What changed", false, |r| one(Some(sections::changed(r)))),

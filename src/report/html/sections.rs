@@ -12,11 +12,11 @@ use crate::report::record::{ChangeRecord, HostPhase, ObjectiveResult, UndoState}
 use crate::report::{foreseen as rest, quiet, words};
 use crate::text;
 
-fn text_of(t: &str) -> String {
+pub(super) fn text_of(t: &str) -> String {
     text::html(t)
 }
 
-fn code(t: &str) -> String {
+pub(super) fn code(t: &str) -> String {
     if t.is_empty() {
         String::new()
     } else {

@@ -115,10 +115,10 @@ pub(in crate::report) fn facts(rows: &[(String, String)]) -> String {
 }
 
 /// A column: its name and how its cells look.
-pub(in crate::report) type Column = (&'static str, &'static str);
+pub(in crate::report) type Column<'c> = (&'c str, &'static str);
 
 /// A table of HTML cells; the first one of each row is its header.
-pub(in crate::report) fn table(caption: &str, columns: &[Column], rows: &[Vec<String>]) -> String {
+pub(in crate::report) fn table(caption: &str, columns: &[Column<'_>], rows: &[Vec<String>]) -> String {
     let mut out = String::from("<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-label=\"");
     let _ = write!(
         out,
