@@ -63,6 +63,16 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
         ],
     ),
     (
+        "runbooks",
+        "check-servers",
+        &[
+            ("crit: \"5:\"", "crit: \"1:\""),
+            ("memory_swap: {}, warn: \"10:\"", "memory_swap: {}, warn: \"5:\""),
+            ("check: { time_sync: {}, ", "check: { uptime_boot: {}, "),
+            ("log_errors: { since: 1h }", "services_failed: {}"),
+        ],
+    ),
+    (
         "examples/patch-playbooks",
         "lamp-rolling-update",
         &[
