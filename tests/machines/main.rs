@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod certificate;
+mod checks;
 mod cluster;
 mod disk;
 mod dry;
@@ -21,3 +22,4 @@ mod reboot;
 mod restarts;
 mod service;
 mod shipped;
+mod twins;

@@ -66,7 +66,7 @@ pub(super) fn read_uptime(_: &Asked, said: Said<'_>) -> Result<Found, String> {
 
 /// `reboot_pending`: the same look as before a restart.
 pub(super) fn pending(_: &Asked) -> Result<String, String> {
-    Ok(reboot::LOOK.to_owned())
+    Ok(reboot::look_text())
 }
 
 pub(super) fn read_pending(asked: &Asked, said: Said<'_>) -> Result<Found, String> {
