@@ -64,6 +64,93 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
     ),
     (
         "runbooks",
+        "patch-behind-haproxy",
+        &[
+            ("when: pending.count > 0", "when: pending.count >= 0"),
+            ("            - fit\n", "            - in\n"),
+        ],
+    ),
+    (
+        "runbooks",
+        "restart-hosts",
+        &[
+            ("match('(?m)^needed no$')", "match('(?m)^needed yes$')"),
+            ("        reboot: { if: always }", "        reboot: { if: needed }"),
+            ("on_failure: rollback_host", "on_failure: hold"),
+        ],
+    ),
+    (
+        "runbooks",
+        "restart-services",
+        &[
+            ("when: stale.value | length > 0", "when: stale.value | length >= 0"),
+            ("expect: value | length == 0", "expect: value | length >= 0"),
+            ("warn_unless: stdout == ''", "warn_unless: stdout != 'x'"),
+        ],
+    ),
+    (
+        "runbooks",
+        "pin-package",
+        &[
+            (
+                "when: not now.stdout == params.version ~ ' held'",
+                "when: now.stdout == params.version ~ ' held'",
+            ),
+            (
+                "when: now.stdout | match(' held$')",
+                "when: not now.stdout | match(' held$')",
+            ),
+        ],
+    ),
+    (
+        "runbooks",
+        "unpin-package",
+        &[
+            (
+                "when: now.stdout | match(' hold installed$')",
+                "when: not now.stdout | match(' hold installed$')",
+            ),
+            (
+                "expect: stdout == now.stdout | replace(' hold installed', ' install installed')",
+                "expect: stdout != ''",
+            ),
+        ],
+    ),
+    (
+        "runbooks",
+        "renew-certificate",
+        &[
+            ("<= params.days", "<= 10000"),
+            ("args: [trusted,", "args: [tell,"),
+            (
+                "retry: { attempts: 10, delay: 3s }",
+                "retry: { attempts: 1, delay: 3s }",
+            ),
+            ("undo: { covered_by: install }", "undo: { none: it stays }"),
+        ],
+    ),
+    (
+        "runbooks",
+        "free-disk-space",
+        &[
+            (
+                "when: now.value < params.free_mb\n    rollout",
+                "when: now.value >= 0\n    rollout",
+            ),
+            ("first | int) <= params.most_mb", "first | int) >= 0"),
+            ("expect: value >= params.free_mb", "expect: value >= 0"),
+        ],
+    ),
+    (
+        "runbooks",
+        "rolling-restart-cluster",
+        &[
+            ("last: is_leader.value", "last: not is_leader.value"),
+            ("systemctl is-active --quiet", "systemctl is-enabled --quiet"),
+        ],
+    ),
+    (
+        "runbooks",
         "check-servers",
         &[
             ("crit: \"5:\"", "crit: \"1:\""),
@@ -139,6 +226,13 @@ fn every_shipped_runbook_has_a_test_that_passes_and_finds_what_is_broken() {
         let room = Room::new(&[]);
         room.file(&format!("p/{id}.yml"), &runbook);
         room.file(&format!("p/{id}.test.yml"), &test);
+        for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/files")).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            room.file(
+                &format!("p/files/{name}"),
+                &repository(&format!("runbooks/files/{name}")),
+            );
+        }
         room.run(&["test"]).code(0).says("passed:");
         room.run(&["check", &format!("{id}.test.yml")]).code(0);
         for (good, bad) in *mutations {
