@@ -10,7 +10,7 @@ use crate::report::record::{ChangeRecord, SCHEMA};
 use super::console::Console;
 use super::exit;
 use super::problem::Problem;
-use super::stored::Stored;
+use super::stored::{Stored, scanned_before};
 use super::views::{self, Format};
 
 /// Longest record that is read, in bytes.
@@ -22,6 +22,7 @@ const MAX_RECORD: u64 = 512 * 1024 * 1024;
 Examples:
   pitstop report last -o report.html
   pitstop report last --format md
+  pitstop report last --format updates-csv > missing.csv
   pitstop report record.json --format junit > junit.xml")]
 pub struct Args {
     /// The run (the beginning of its id, or `last`), its folder, or a record.json
@@ -56,7 +57,12 @@ fn record(text: &str, console: &Console) -> Result<ChangeRecord, Problem> {
         if let Some(damage) = stored.damage() {
             console.screen.say(&format!("warning: {damage}"));
         }
-        return Ok(stored.record());
+        let mut record = stored.record();
+        let (run, inventory) = (stored.id(), stored.plan.inventory.clone());
+        // Only one run lies in memory at a time.
+        drop(stored);
+        record.carry_since(scanned_before(console, &inventory, &run));
+        return Ok(record);
     }
     let bytes = disk::read(path, MAX_RECORD).map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
     let help = "name a run, or the record.json of its report";

@@ -11,7 +11,7 @@ use crate::journal::store::{RunFolder, Store};
 use crate::journal::{self, Read};
 use crate::plan::page::{Found, Learnt, PastRun, Rollback, Undone, shown};
 use crate::plan::{Plan, PlannedPhase, Value};
-use crate::report::record::{ChainHead, ChangeRecord, record};
+use crate::report::record::{ChainHead, ChangeRecord, Former, former, record, scans};
 use crate::run::event::{Event, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
 use crate::run::next::{goes_on, within_reach};
@@ -215,6 +215,29 @@ pub fn past(console: &Console, plan: &Plan) -> Past {
         }
     }
     past
+}
+
+/// What the runs before this one know of the updates of the same inventory's hosts, newest first, each read when its turn comes. What
+/// cannot be read is left out.
+pub fn scanned_before(console: &Console, inventory: &str, run: &str) -> impl Iterator<Item = Former> {
+    const LOOKED_AT: usize = 50;
+    let store = console.store().ok();
+    let mut ids = store.as_ref().and_then(|s| s.runs().ok()).unwrap_or_default();
+    match ids.iter().position(|id| id.as_str() == run) {
+        Some(own) => ids.truncate(own),
+        // One that lies elsewhere.
+        None => ids.retain(|id| id.as_str() < run),
+    }
+    let inventory = inventory.to_owned();
+    ids.into_iter().rev().take(LOOKED_AT).filter_map(move |id| {
+        let folder = store.as_ref()?.folder(&id);
+        let plan = read_plan(&folder).ok()?;
+        if plan.inventory != inventory || !scans(&plan) {
+            return None;
+        }
+        let stored = Stored::open(folder).ok()?;
+        Some(former(&stored.plan, &stored.read.facts))
+    })
 }
 
 /// What a run found out without changing anything, for the page of a plan of the same runbook.

@@ -28,6 +28,8 @@ pub enum Format {
     Junit,
     /// One row a host and step.
     Csv,
+    /// One row a host and update that it lacks, as CSV.
+    UpdatesCsv,
 }
 
 /// What lies in the `report/` of a run.
@@ -55,6 +57,7 @@ pub fn view(record: &ChangeRecord, format: Format) -> Result<String, Problem> {
         Format::Junit => report::junit::junit(record)
             .map_err(|e| Problem::fault(format!("the record has no JUnit form: {e}"), "please report this bug"))?,
         Format::Csv => report::csv::csv(record),
+        Format::UpdatesCsv => report::missing::csv(record),
     })
 }
 

@@ -3,7 +3,7 @@
 //! Owns: the order of Markdown and terminal reports. Must not: escape (the page's formats do), compute facts.
 
 use super::record::{ChangeRecord, Outcome, StepRecord};
-use super::{checks, foreseen, quiet, words};
+use super::{checks, foreseen, missing, quiet, words};
 use crate::id::HostName;
 use crate::plan::page::{Block, Cell, Page, Section, code, count, duration};
 
@@ -26,6 +26,7 @@ pub fn page(r: &ChangeRecord) -> Page {
         sections.push(Section::new("Attention", warnings));
     }
     sections.extend(checks::section(r));
+    sections.extend(missing::section(r));
     sections.extend([hosts(r), changed(r)]);
     sections.extend(foreseen::section(r));
     sections.extend(objectives(r));

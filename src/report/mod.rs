@@ -10,6 +10,7 @@ pub mod csv;
 pub mod foreseen;
 pub mod html;
 pub mod junit;
+pub mod missing;
 pub mod quiet;
 pub mod record;
 pub mod words;

@@ -11,6 +11,7 @@ mod each;
 #[path = "../common/figures.rs"]
 mod figures;
 mod layout;
+mod missing;
 mod outside;
 mod rehearse;
 mod room;

@@ -38,6 +38,15 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
     ),
     (
         "runbooks",
+        "patch-compliance",
+        &[
+            ("when: params.classes == 'all'", "when: params.classes != 'all'"),
+            ("patch: { mode: scan, classes: [security] }", "patch: { mode: scan }"),
+            ("when: params.classes == 'security'", "when: \"true\""),
+        ],
+    ),
+    (
+        "runbooks",
         "restore-file-tree",
         &[
             ("max: 26h", "max: 2600h"),

@@ -6,6 +6,7 @@
 mod certificate;
 mod checks;
 mod cluster;
+mod compliance;
 mod disk;
 mod dry;
 mod edit;

@@ -143,6 +143,14 @@ impl Scan {
             (!is.has(candidate)).then(|| Value::Text(format!("{name} {} -> {candidate}", is.version())))
         });
         fields.insert("held".to_owned(), Value::List(held.collect()));
+        // A result tells what it was asked for: what it does not list is there, or was not asked for.
+        let texts = |list: &[String]| Value::List(list.iter().cloned().map(Value::Text).collect());
+        if let Some(only) = &self.meant.only {
+            fields.insert("only".to_owned(), texts(only));
+        }
+        if !self.meant.exclude.is_empty() {
+            fields.insert("exclude".to_owned(), texts(&self.meant.exclude));
+        }
         Ok(fields)
     }
 }

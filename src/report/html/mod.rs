@@ -3,6 +3,7 @@
 //! Owns: the order of the page. Must not: compute (the record has the facts), write unescaped text.
 
 mod checks;
+mod missing;
 mod scale;
 mod sections;
 pub(super) mod shell;
@@ -27,10 +28,11 @@ type Section = (
     for<'r> fn(&'r ChangeRecord) -> Option<Pieces<'r>>,
 );
 
-const SECTIONS: [Section; 16] = [
+const SECTIONS: [Section; 17] = [
     ("result", "Result", false, |r| one(Some(sections::result(r)))),
     ("timeline", "Timeline", true, timeline::timeline),
     ("checks", super::checks::TITLE, true, |r| one(checks::checks(r))),
+    ("missing", super::missing::TITLE, true, |r| one(missing::missing(r))),
     ("hosts", "Hosts", false, |r| one(sections::hosts(r))),
     ("objectives", "Objectives", false, |r| one(sections::objectives(r))),
     ("changed", "What changed", false, |r| one(Some(sections::changed(r)))),

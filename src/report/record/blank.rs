@@ -45,6 +45,7 @@ pub(super) fn record(plan: &Plan, plan_digest: &Digest, head: &ChainHead) -> Cha
         hosts: hosts(plan),
         steps: Vec::new(),
         foreseen: Vec::new(),
+        scanned: Vec::new(),
         undo: Vec::new(),
         gates: Vec::new(),
         approvals: Vec::new(),

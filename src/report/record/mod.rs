@@ -9,6 +9,7 @@ mod foreseen;
 mod gather;
 mod judge;
 mod quiet;
+mod scanned;
 mod step;
 mod views;
 
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{Digest, HostName, RunId};
 pub use foreseen::Foreseen;
 pub use quiet::{SilenceRecord, SilenceState};
+pub use scanned::{Former, Held, Missing, Scanned, former, scans};
 pub use views::ChangedStep;
 
 pub use step::{AttemptRecord, Decision, OutputRecord, StepRecord, UndoLine, UndoState};
@@ -59,6 +61,7 @@ pub fn record(plan: &Plan, plan_digest: &Digest, run: &Run, events: &[Stamped], 
         }
     }
     judge::judge(plan, &told, &mut record);
+    record.scanned = scanned::scanned(plan, &record);
     record
 }
 
@@ -114,6 +117,9 @@ pub struct ChangeRecord {
     /// Of a dry run: what a real one would go on to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub foreseen: Vec<Foreseen>,
+    /// Which updates the hosts lack that were to be scanned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scanned: Vec<Scanned>,
     /// What undo was owed where a host went back or stands, line by line.
     pub undo: Vec<UndoLine>,
     /// Gates in order of opening.
