@@ -102,6 +102,7 @@ pub fn verdict(r: &ChangeRecord) -> (Tone, &'static str) {
         Some(Verdict::Failed) if r.rehearsal => (Tone::Warn, "Not rehearsed: nothing was changed"),
         Some(Verdict::Done) if r.outcome.exit == Some(0) => (Tone::Ok, "Done"),
         Some(Verdict::Done) => (Tone::Warn, "Done, but an objective or the steady state was missed"),
+        Some(Verdict::Failed) if r.kind == Kind::Check => (Tone::Bad, "Not every host is as it should be"),
         Some(Verdict::Failed) => (Tone::Warn, "Failed before anything was changed"),
         Some(Verdict::RolledBack) => (Tone::Back, "Rolled back: all that was changed is as before"),
         Some(Verdict::Waiting) => (Tone::Warn, "Waiting for a person's decision"),
