@@ -52,7 +52,7 @@ fn what_is_missing_is_told_with_the_scan_that_saw_it_first_and_a_dead_source_is_
             .read_dir()
             .unwrap()
             .map(|run| run.unwrap().path())
-            .max()
+            .max_by_key(|run| std::fs::metadata(run.join("plan.json")).and_then(|m| m.modified()).ok())
             .unwrap()
             .join("report/record.json"),
     )

@@ -253,7 +253,9 @@ impl Machines {
             .into_iter()
             .flatten()
             .flatten();
-        let Some(newest) = runs.map(|run| run.path()).max() else {
+        // As the store does: of two runs of one second only the disk knows the order.
+        let made = |run: &PathBuf| std::fs::metadata(run.join("plan.json")).and_then(|m| m.modified()).ok();
+        let Some(newest) = runs.map(|run| run.path()).max_by_key(made) else {
             return Vec::new();
         };
         let text = std::fs::read_to_string(newest.join("journal.jsonl")).unwrap_or_default();
