@@ -1,7 +1,7 @@
 //! The change record and its views: the promises of the reports, on a night with a gate, a stop and resume, a rollback and a
 //! held host.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "parts of tests")]
 
 #[path = "data/report/sample.rs"]
 mod sample;
