@@ -5,7 +5,7 @@
 #   scratch.sh apart IDENTITY                            this host may be restored on, and is not the one that said IDENTITY
 #   scratch.sh room FOLDER MEGABYTES                     FOLDER has so much room
 #   scratch.sh open FOLDER RUN LIMIT [USER]              makes FOLDER/pitstop-restore-RUN and plants what erases it after LIMIT
-#   scratch.sh run FOLDER RUN NAME USER -- COMMAND...    starts a command there, cut off, and lets it go on; its words: NAME.log
+#   scratch.sh run FOLDER RUN NAME USER -- COMMAND...    starts a command there, cut off, and lets it go on
 #   scratch.sh do FOLDER RUN NAME USER -- COMMAND...     the same, and waits for its end: input, output and exit code are its own
 #   scratch.sh lives FOLDER RUN NAME                     what `run` started lives, and is still its first process
 #   scratch.sh cut FOLDER RUN NAME HOST:PORT...          from inside of it no HOST:PORT can be reached, and there is no network but lo
@@ -20,7 +20,9 @@
 # What erases the scratch without anybody's help: a timer, and a line for systemd-tmpfiles, because a timer does not outlive a restart.
 # A command that is run sees of the network only its own loopback, may write nowhere but into the scratch and its own /tmp, and cannot
 # gain rights. It does not begin where the host cannot keep that: systemd passes over what a kernel cannot do. `run` and `do` give it
-# no secret: everybody on a host can read the environment of a unit. `open` leaves this script as /run/pitstop-restore-RUN.sh.
+# no secret: everybody on a host can read the environment of a unit. `open` leaves this script as /run/pitstop-restore-RUN.sh, for the
+# other scripts of a restore test, and makes the folder /run/pitstop-restore-RUN for what only root may write; there lies NAME.log, what
+# a command that `run` started says. Root writes no file into a scratch of USER's: what was restored could have put a link there.
 set -u
 LC_ALL=C; export LC_ALL
 umask 077
@@ -39,6 +41,7 @@ place() { # FOLDER RUN
   unit=pitstop-restore-$2
   boot=/etc/tmpfiles.d/$unit.conf
   tool=/run/$unit.sh
+  notes=/run/$unit
 }
 named() { case $1 in '' | *[!a-z0-9]*) die "$1 is no name: a-z and 0-9" ;; esac; }
 is_root() { [ "$(id -u)" = 0 ] || die "this needs root on the restore host: become: true"; }
@@ -152,6 +155,7 @@ case $what in
     [ -z "$(find "$1" -maxdepth 0 -perm /go=w ! -perm -1000)" ] || die "others can write into $1: chmod go-w $1"
     { [ ! -e "$scratch" ] && [ ! -L "$scratch" ]; } || die "$scratch is there already: it is left alone"
     [ -r "$0" ] && [ -f "$0" ] || die "scratch.sh has to be run from a file"
+    mkdir -m 700 -- "$notes" || die "$notes is there already"
     # First what erases it, then the folder.
     cat <"$0" >"$tool" && chmod 500 "$tool" || die "$tool cannot be written"
     printf '%s\n' "# Of a restore test: it erases what would be left if this host restarts meanwhile." "R! $scratch" "r! $boot" >"$boot" ||
@@ -168,7 +172,7 @@ case $what in
     is_root
     place "$1" "$2"
     shift 2
-    options="--property=Type=exec --property=StandardOutput=append:$scratch/${1:-}.log --property=StandardError=append:$scratch/${1:-}.log"
+    options="--property=Type=exec --property=StandardOutput=append:$notes/${1:-}.log --property=StandardError=append:$notes/${1:-}.log"
     in_unit "$@"
     ;;
   do)
@@ -186,7 +190,7 @@ case $what in
     case $now in
       *ActiveState=active*) echo "$3 lives" ;;
       *)
-        [ ! -s "$scratch/$3.log" ] || tail -n 15 "$scratch/$3.log" >&2
+        [ ! -s "$notes/$3.log" ] || tail -n 15 "$notes/$3.log" >&2
         die "$3 does not live: $now"
         ;;
     esac
@@ -247,9 +251,9 @@ case $what in
       systemctl stop "$unit.service" 2>/dev/null
     fi
     systemctl reset-failed "$unit.service" 2>/dev/null
-    rm -f -- "$boot" "$tool"
+    rm -rf -- "$boot" "$tool" "$notes"
     [ "$(systemctl show -P ActiveState "$unit.timer")" = inactive ] || die "left behind: the timer $unit.timer"
-    { [ ! -e "$boot" ] && [ ! -e "$tool" ]; } || die "left behind: $boot or $tool"
+    { [ ! -e "$boot" ] && [ ! -e "$tool" ] && [ ! -e "$notes" ]; } || die "left behind: $boot, $tool or $notes"
     echo "nothing is left of $scratch: no folder, unit, process, mount or timer"
     ;;
   *) die "scratch.sh does not know $what" ;;
