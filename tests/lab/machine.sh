@@ -9,7 +9,7 @@
 #
 #   machine.sh base BASE [LAYER]   makes the tree that all machines begin with, if BASE has none of this recipe, and prints its path;
 #                                  and a layer over it, before it with a `:`: `managers` has dnf, zypper and pacman, `more` what the
-#                                  shipped runbooks work on
+#                                  shipped runbooks work on, `backups` the databases and tools of restore tests
 #   machine.sh up DIR N [BASE [LAYER]]   boots N machines (user root, ops, deploy; port 22) and writes into DIR, which must be new or
 #                                  empty: hosts.txt (NAME ADDRESS a line), id, known_hosts, netns (the controller's); BASE:
 #                                  target/machines
@@ -59,7 +59,7 @@ until_so() { # SECONDS WHAT COMMAND...
 
 # ---- the base tree
 
-layers=(managers more)
+layers=(managers more backups)
 
 # The version of a tree is the digest of its recipe, of a layer that of both.
 version() { # [LAYER]

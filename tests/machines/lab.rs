@@ -1,4 +1,4 @@
-//! The lab itself: two beside each other, and nothing left behind by one whose maker was killed.
+//! The lab itself: two beside each other, nothing left behind by one whose maker was killed, and layers that start nothing.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -44,4 +44,28 @@ fn a_lab_whose_making_was_killed_leaves_nothing_and_others_beside_it_are_not_tou
     assert!(!lab.exists());
     assert_eq!(machines.at("h01", "systemctl is-system-running"), "running");
     assert_eq!(machines.boots("h01").len(), 1);
+}
+
+#[test]
+fn the_databases_of_a_layer_are_there_and_none_of_them_runs() {
+    let machines = Machines::start_with_backups(1);
+    let running = machines.at(
+        "h01",
+        "ps -eo comm= | grep -E 'postgres|maria|mysql|pgbackrest' || true",
+    );
+    assert_eq!(running, "");
+    assert_eq!(machines.at("h01", "pg_lsclusters -h"), "");
+    assert_eq!(
+        machines.at(
+            "h01",
+            "runuser -u postgres -- /usr/lib/postgresql/15/bin/postgres --version | cut -d' ' -f1-2"
+        ),
+        "postgres (PostgreSQL)"
+    );
+    for unit in ["postgresql", "mariadb"] {
+        assert_eq!(
+            machines.at("h01", &format!("systemctl is-enabled {unit} || true")),
+            "disabled"
+        );
+    }
 }

@@ -48,6 +48,11 @@ impl Machines {
         Self::start_with(n, &["more"])
     }
 
+    /// The same with databases and what takes backups: PostgreSQL, pgBackRest, MariaDB, restic, borg, none of it started.
+    pub fn start_with_backups(n: usize) -> Self {
+        Self::start_with(n, &["backups"])
+    }
+
     fn start_with(n: usize, layer: &[&str]) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
