@@ -8,7 +8,8 @@
 #   scratch.sh run FOLDER RUN NAME USER -- COMMAND...    starts a command there, cut off, and lets it go on
 #   scratch.sh do FOLDER RUN NAME USER -- COMMAND...     the same, and waits for its end: input, output and exit code are its own
 #   scratch.sh lives FOLDER RUN NAME                     what `run` started lives, and is still its first process
-#   scratch.sh cut FOLDER RUN NAME HOST:PORT...          from inside of it no HOST:PORT can be reached, and there is no network but lo
+#   scratch.sh stop FOLDER RUN NAME [SIGNAL]             ends it, first with SIGNAL (TERM), so that NAME can be started again
+#   scratch.sh cut FOLDER RUN NAME HOST:PORT...          from inside of it no HOST:PORT (or those of $PRODUCTION) can be reached
 #   scratch.sh close FOLDER RUN                          ends what runs there, erases the folder, proves that nothing is left
 #
 # All but `identity` as root. FOLDER belongs to root; RUN is the run's id; NAME is [a-z0-9]; LIMIT is 90s, 20m, 8h or a number of hours;
@@ -108,7 +109,7 @@ in_unit() { # NAME USER -- COMMAND...
   guard=$(printf '%s' "$guard" | sed 's/\$/$$/g')
   # shellcheck disable=SC2086 # options
   exec systemd-run --quiet --unit="$unit-$name" --uid="$user" --property=PrivateNetwork=yes --property=ProtectSystem=strict \
-    --property=ReadWritePaths="$scratch" --property=PrivateTmp=yes --property=NoNewPrivileges=yes \
+    --property=ReadWritePaths="$scratch" --property=TemporaryFileSystem=/tmp:mode=1777 --property=NoNewPrivileges=yes \
     --property=WorkingDirectory="$scratch" $options \
     /bin/sh -c "$guard" "$(readlink /proc/self/ns/net) $(readlink /proc/self/ns/mnt)" "$@"
 }
@@ -153,6 +154,7 @@ case $what in
     [ -d "$1" ] && [ "$(realpath -- "$1")" = "${1%/}" ] || die "$1 is no folder, or there is a link on the way to it"
     [ -z "$(find "$1" -maxdepth 0 ! -user root)" ] || die "$1 does not belong to root"
     [ -z "$(find "$1" -maxdepth 0 -perm /go=w ! -perm -1000)" ] || die "others can write into $1: chmod go-w $1"
+    case $1/ in /tmp/*) die "$1: not in /tmp, of which every command that is run gets its own" ;; esac
     { [ ! -e "$scratch" ] && [ ! -L "$scratch" ]; } || die "$scratch is there already: it is left alone"
     [ -r "$0" ] && [ -f "$0" ] || die "scratch.sh has to be run from a file"
     mkdir -m 700 -- "$notes" || die "$notes is there already"
@@ -195,6 +197,15 @@ case $what in
         ;;
     esac
     ;;
+  stop)
+    is_root
+    place "$1" "$2"
+    named "$3"
+    systemctl kill --kill-who=main --signal="${4:-TERM}" "$unit-$3.service" 2>/dev/null
+    systemctl stop "$unit-$3.service" 2>/dev/null
+    systemctl reset-failed "$unit-$3.service" 2>/dev/null
+    ! systemctl is-active --quiet "$unit-$3.service" || die "$3 does not end"
+    ;;
   cut)
     is_root
     place "$1" "$2"
@@ -210,6 +221,8 @@ case $what in
     } 2>/dev/null | sort -u | paste -sd' ' -)
     [ -z "$has_too" ] || die "$3 has a network: $has_too"
     shift 3
+    # shellcheck disable=SC2086 # words
+    [ $# -gt 0 ] || set -- ${PRODUCTION:-}
     [ $# -gt 0 ] || echo "no network but its own loopback; nobody said where production is"
     for to; do
       host=${to%:*} port=${to##*:}
