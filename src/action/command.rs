@@ -225,6 +225,7 @@ fn request(job: &Job, command: &Command, timeout: Duration) -> Request {
         timeout,
         latch: job.latch.clone(),
         step_key: job.step_key.clone(),
+        streams: matches!(job.work, super::Work::Compare(_)),
         cancel: job.cancel.clone(),
     }
 }

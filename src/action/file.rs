@@ -298,6 +298,7 @@ pub(super) fn plain(job: &Job, script: String) -> Request {
         timeout: job.timeout.min(Duration::from_secs(60)),
         latch: None,
         step_key: job.step_key.clone(),
+        streams: false,
         cancel: job.cancel.clone(),
     }
 }

@@ -6,6 +6,7 @@
 pub mod baseline;
 pub mod check;
 mod command;
+pub mod compare;
 pub mod edit;
 mod file;
 pub mod hands;
@@ -33,6 +34,7 @@ use crate::secret::Secret;
 use crate::transport::{Command, LatchKey, Sink};
 
 use self::check::Check;
+use self::compare::Compare;
 pub use self::file::Former;
 use self::file::Memory;
 use self::packages::Scan;
@@ -106,6 +108,8 @@ pub enum Work {
     },
     /// Look at something and judge it.
     Check(Arc<Check>),
+    /// Compare what two commands say.
+    Compare(Arc<Compare>),
     /// List updates.
     Scan(Arc<Scan>),
     /// Restart the host.
@@ -293,6 +297,7 @@ pub async fn perform(job: &Job, hands: &Hands, sink: &mut dyn Sink) -> Done {
         Work::WaitConnection { every } => wait::connection(job, *every, hands).await,
         Work::WaitTime(time) => wait::time(job, *time, hands).await,
         Work::Check(check) => check::perform(job, check, hands, sink).await,
+        Work::Compare(compare) => compare::perform(job, compare, hands, sink).await,
         Work::WaitCheck { check, every } => check::wait(job, check, *every, hands, sink).await,
     }
 }

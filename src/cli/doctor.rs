@@ -271,6 +271,7 @@ async fn become_user(session: &dyn Session, to: &Endpoint, user: &str) -> Result
         timeout: to.connect_timeout,
         latch: None,
         step_key: String::new(),
+        streams: false,
         cancel: tokio::sync::watch::channel(false).1,
     };
     let method = to.privilege.method;

@@ -4,8 +4,8 @@
 
 use super::EngineError;
 use super::drive::Driver;
+use super::record::redact_value;
 use super::render;
-use super::step::redact_value;
 use crate::plan::{Items, PlannedEach, PlannedStep, Stage, Value};
 use crate::run::event::{Event, Outcome, StepKey, StepResult};
 use crate::runbook::expr::Expr;

@@ -71,7 +71,7 @@ pub(super) fn outcome(
         result.value = None;
         result
             .more
-            .retain(|name, _| !matches!(name.as_str(), "json" | "headers"));
+            .retain(|name, _| !matches!(name.as_str(), "json" | "headers" | "difference"));
     }
     (outcome, result)
 }

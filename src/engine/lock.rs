@@ -112,6 +112,7 @@ async fn privilege(session: &dyn Session, user: &str) -> Result<(), String> {
         timeout: Duration::from_secs(20),
         latch: None,
         step_key: String::new(),
+        streams: false,
         cancel: watch::channel(false).1,
     };
     let mut words = Words(Vec::new());

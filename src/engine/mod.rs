@@ -19,6 +19,7 @@ mod recover;
 mod render;
 mod scope;
 mod several;
+mod sides;
 mod step;
 mod task;
 mod tell;

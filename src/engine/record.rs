@@ -14,7 +14,9 @@ use crate::action::Job;
 use crate::crash::{self, Moment};
 use crate::id::{Digest, HostName};
 use crate::journal::Receipt;
+use crate::plan::Value;
 use crate::run::event::{Event, Stamped, StepKey};
+use crate::secret::Redactor;
 
 /// Records that are applied and perhaps not yet durable, and what waits for that.
 #[derive(Default)]
@@ -161,5 +163,25 @@ impl Driver {
             self.heard(&stamped);
         }
         Ok(())
+    }
+}
+
+/// Takes every secret out of a value.
+pub(super) fn redact_value(value: &mut Value, redactor: &Redactor) {
+    match value {
+        Value::Text(text) => *text = redactor.redact_text(text),
+        Value::List(items) => items.iter_mut().for_each(|v| redact_value(v, redactor)),
+        Value::Map(fields) => {
+            for (name, mut inner) in std::mem::take(fields) {
+                redact_value(&mut inner, redactor);
+                fields.insert(redactor.redact_text(&name), inner);
+            }
+        }
+        Value::None
+        | Value::Bool(_)
+        | Value::Int(_)
+        | Value::Number(_)
+        | Value::Duration { .. }
+        | Value::Timestamp { .. } => {}
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::sides::unplaced;
 use crate::action::check::{Asked, Check};
 use crate::action::packages::{self, Install, Package, Scan};
 use crate::action::proven::{Proven, Unseen};
@@ -186,6 +187,17 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
             let check = check(written, scope)?;
             let words = check.words();
             Ok((Work::Check(Arc::new(check)), words))
+        }
+        Call::BuiltIn(BuiltIn::Compare {
+            left,
+            right,
+            mode,
+            tolerance,
+        }) => {
+            let runs = [command(&left.run, scope)?, command(&right.run, scope)?];
+            let compare = unplaced(*mode, tolerance.as_ref(), runs);
+            let words = compare.words();
+            Ok((Work::Compare(Arc::new(compare)), words))
         }
         Call::WaitCheck {
             check: written,

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::EngineError;
 use super::drive::{Busy, Driver, Message};
 use super::judge::{self, Span};
-use super::record::Then;
+use super::record::{Then, redact_value};
 use super::render::{self, Rendered, becoming};
 use super::several::Several;
+use super::sides::both;
 use super::task::{BROKEN, Finished, Task, broken, not_stored, sound};
 use crate::action::{self, Done, End, Former, Job, Work};
 use crate::crash::{self, Moment};
@@ -21,7 +22,7 @@ use crate::plan::{Baseline, BuiltIn, Call, OnUnknown, Place, PlannedStep, Stage,
 use crate::run::event::{Event, Outcome, Slot, StepKey, StepResult};
 use crate::run::line;
 use crate::run::together::behind;
-use crate::secret::{Redactor, Secret};
+use crate::secret::Secret;
 use crate::transport::LatchKey;
 
 /// A step that never began is sent again, so often in all.
@@ -39,6 +40,8 @@ pub(super) struct Prepared {
     pub former: Option<Result<Former, String>>,
     /// Steps that change nothing may be sent there together.
     pub together: bool,
+    /// The machines of a comparison, and their facts.
+    pub sides: Vec<(HostName, Facts)>,
 }
 
 impl Driver {
@@ -89,14 +92,27 @@ impl Driver {
                 .await?;
             return Ok(true);
         };
-        let hosts = if needs_session(&step.call) { hosts } else { Vec::new() };
+        let sides = Self::sides(step, &key, &first);
+        let hosts = match (sides.is_empty(), needs_session(&step.call)) {
+            (false, _) => sides.iter().map(|(_, machine)| machine.clone()).collect(),
+            (true, true) => hosts,
+            (true, false) => Vec::new(),
+        };
         self.enters(&hosts).await?;
-        self.prepare(step, key, first, hosts);
+        self.prepare(step, key, first, hosts, sides);
         Ok(false)
     }
 
     /// Makes the first of these ready that can be reached; a step that is not `one_of` has but one, and one that needs no login none.
-    fn prepare(&mut self, step: &PlannedStep, key: StepKey, first: HostName, hosts: Vec<HostName>) {
+    /// Of a comparison both machines.
+    fn prepare(
+        &mut self,
+        step: &PlannedStep,
+        key: StepKey,
+        first: HostName,
+        hosts: Vec<HostName>,
+        sides: Vec<(String, HostName)>,
+    ) {
         self.busy.insert(Busy::Step(key.clone()));
         let capture = self.to_capture(step, &key);
         let mut probe = self.bare_job(step, &key, first.clone());
@@ -108,9 +124,22 @@ impl Driver {
             place: Err(BROKEN.to_owned()),
             former: None,
             together: false,
+            sides: Vec::new(),
         };
         let work = async move {
             let (mut on, mut place, mut together) = (first, Ok(Facts::default()), false);
+            if !sides.is_empty() {
+                let (place, met) = both(&hands, &sides, &on).await;
+                return Prepared {
+                    key,
+                    on,
+                    hosts,
+                    place,
+                    former: None,
+                    together: false,
+                    sides: met,
+                };
+            }
             for host in &hosts {
                 place = match hands.session(host).await {
                     Ok(session) => {
@@ -136,6 +165,7 @@ impl Driver {
                 place,
                 former,
                 together,
+                sides: Vec::new(),
             }
         };
         tokio::spawn(async move {
@@ -219,6 +249,7 @@ impl Driver {
             place,
             former,
             together,
+            sides,
         } = prepared;
         let entered = self.entered(&hosts);
         self.tell(entered).await?;
@@ -235,9 +266,11 @@ impl Driver {
             Err(why) => return self.cannot_send(step, key, &why).await,
         };
         let mut events = Vec::new();
-        if needs_session(&step.call) && !self.knows(&on, &facts) {
+        if needs_session(&step.call) && step.sides().is_none() && !self.knows(&on, &facts) {
             events.push(self.connected(&on, &facts));
         }
+        let fresh = sides.iter().filter(|(machine, facts)| !self.knows(machine, facts));
+        events.extend(fresh.map(|(machine, facts)| self.connected(machine, facts)));
         let found = match former.transpose() {
             Ok(found) => found,
             Err(why) => return self.cannot_send(step, key, &why).await,
@@ -335,6 +368,10 @@ impl Driver {
         let step_key = key.in_run(&self.setup.id);
         let latched = changes && step.call.can_latch() && facts.latch;
         let host = self.setup.plan.host(&on);
+        let work = match work {
+            Work::Compare(compare) => Work::Compare(self.placed(step, key, &on, &compare)),
+            work => work,
+        };
         let (work, become_user) = becoming(work, step.becomes(host), host.is_some_and(|h| h.become_exact));
         Job {
             work,
@@ -542,25 +579,6 @@ impl Driver {
         for value in result.more.values_mut().chain(result.value.as_mut()) {
             redact_value(value, &self.setup.redactor);
         }
-    }
-}
-
-pub(super) fn redact_value(value: &mut Value, redactor: &Redactor) {
-    match value {
-        Value::Text(text) => *text = redactor.redact_text(text),
-        Value::List(items) => items.iter_mut().for_each(|v| redact_value(v, redactor)),
-        Value::Map(fields) => {
-            for (name, mut inner) in std::mem::take(fields) {
-                redact_value(&mut inner, redactor);
-                fields.insert(redactor.redact_text(&name), inner);
-            }
-        }
-        Value::None
-        | Value::Bool(_)
-        | Value::Int(_)
-        | Value::Number(_)
-        | Value::Duration { .. }
-        | Value::Timestamp { .. } => {}
     }
 }
 

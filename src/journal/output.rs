@@ -250,7 +250,7 @@ impl Drop for Spool {
 
 /// Does what waits for the disk, and lets the thread's other work go on elsewhere meanwhile: a disk that stalls under the output
 /// of one host held all the others' connections, and they were lost.
-fn aside<T>(work: impl FnOnce() -> T) -> T {
+pub fn aside<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),

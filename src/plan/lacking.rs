@@ -55,9 +55,7 @@ pub fn of_step(step: &PlannedStep) -> Vec<String> {
 
 fn of_call(call: &Call) -> Vec<String> {
     match call {
-        Call::Powershell { .. } | Call::BuiltIn(BuiltIn::Compare { .. }) => {
-            vec![format!("`{}`", call.word())]
-        }
+        Call::Powershell { .. } => vec![format!("`{}`", call.word())],
         Call::BuiltIn(BuiltIn::Check(check)) | Call::WaitCheck { check, .. } => check.lacking().into_iter().collect(),
         Call::ByOs { .. } => vec!["a step for Linux and Windows hosts at once".to_owned()],
         _ => Vec::new(),

@@ -26,7 +26,7 @@ pub use self::each::{Items, PlannedEach, item_words};
 pub use self::window::{PlannedFreeze, PlannedWindow};
 use crate::id::{Digest, HostName};
 pub use crate::inventory::Winrm;
-pub use crate::runbook::builtin::{Baseline, BuiltIn, Check, Names, Patch, PatchMode};
+pub use crate::runbook::builtin::{Baseline, BuiltIn, Check, CompareMode, Names, Patch, PatchMode, Side};
 pub use crate::runbook::outside::Hook;
 pub use crate::runbook::{
     AfterBatch, Become, ChangeText, Kind, OnFailure, OnUnknown, Otherwise, Parse, Retry, SecretSource, Size, Stage,
@@ -445,6 +445,24 @@ pub struct PlannedStep {
 }
 
 impl PlannedStep {
+    /// The two sides, of a step that compares.
+    pub fn sides(&self) -> Option<[&Side; 2]> {
+        match &self.call {
+            Call::BuiltIn(BuiltIn::Compare { left, right, .. }) => Some([left, right]),
+            _ => None,
+        }
+    }
+
+    /// The user that a side becomes on its machine.
+    pub fn side_becomes<'s>(&'s self, side: &'s Side, on: Option<&'s PlannedHost>) -> Option<&'s str> {
+        match &side.become_ {
+            None => self.becomes(on),
+            Some(Become::No) => None,
+            Some(Become::Root) => on.and_then(|h| h.become_user.as_deref()).or(Some("root")),
+            Some(Become::User(user)) => Some(user),
+        }
+    }
+
     /// The user that it becomes on a host.
     pub fn becomes<'s>(&'s self, on: Option<&'s PlannedHost>) -> Option<&'s str> {
         let named = on.and_then(|h| h.become_user.as_deref()).filter(|_| self.become_true);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Value;
+use super::{Become, Value};
 
 /// A built-in action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -205,8 +205,24 @@ pub struct Side {
     /// A host or `controller`; `None`: where the step is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// Where `host` reads what a host is labelled with: the machine for each host of the phase. The plan knows it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_host: BTreeMap<String, String>,
+    /// Another user than the step becomes.
+    #[serde(rename = "become", default, skip_serializing_if = "Option::is_none")]
+    pub become_: Option<Become>,
     /// The command whose output is compared.
     pub run: String,
+}
+
+impl Side {
+    /// The machine that the step's own host, `own`, is compared on; `None`: where the step is done.
+    pub fn machine(&self, own: Option<&str>) -> Option<&str> {
+        match self.by_host.is_empty() {
+            true => self.host.as_deref(),
+            false => self.by_host.get(own?).map(String::as_str),
+        }
+    }
 }
 
 /// `mode` of a `compare`.
@@ -217,7 +233,7 @@ pub enum CompareMode {
     Exact,
     /// The same lines in any order.
     Rows,
-    /// The same names and types of columns.
+    /// The same statements that make tables and what belongs to them, in any order.
     Schema,
     /// The same SHA-256.
     Digest,

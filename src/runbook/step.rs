@@ -283,7 +283,7 @@ pub struct Text {
 }
 
 /// Actions that this build plans and cannot perform.
-pub const ONLY_PLANNED: &[&str] = &["powershell", "compare"];
+pub const ONLY_PLANNED: &[&str] = &["powershell"];
 
 impl Action {
     /// The word of the language.
@@ -354,6 +354,7 @@ impl Action {
     pub fn is_process(&self) -> bool {
         match self {
             Self::Run(_) | Self::Script { .. } | Self::Powershell(_) => true,
+            Self::BuiltIn { what, .. } => matches!(what, BuiltIn::Compare { .. }),
             Self::ByOs { .. } => self.parts().into_iter().all(Self::is_process),
             _ => false,
         }

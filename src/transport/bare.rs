@@ -105,7 +105,7 @@ impl Bare {
 async fn followed(channel: &mut Channel, request: &Request, sink: &mut dyn Sink) -> How {
     let deadline = ends(request.timeout);
     let mut cancel = request.cancel.clone();
-    let mut taken = Taken::from_the_start();
+    let mut taken = Taken::from_the_start(request);
     loop {
         let event = tokio::select! {
             event = channel.next() => event,

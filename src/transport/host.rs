@@ -221,7 +221,10 @@ impl Session for Host {
             }
             match shell::nonce() {
                 Ok(key) => {
-                    let how = self.step(&key, &request, Runs::InLane, sink).await;
+                    let how = match request.streams {
+                        true => self.stream(&key, &request, sink).await,
+                        false => self.step(&key, &request, Runs::InLane, sink).await,
+                    };
                     self.state().sent.remove(&key);
                     self.settled(request.become_user.as_deref(), key);
                     how

@@ -6,6 +6,7 @@
 //! step    _s NONCE KEY 'command' NONCE        → first 64 KiB of stdout, NONCE O, of stderr, NONCE E status
 //! read    _r NONCE KEY 'command' NONCE        → the same, of a step that changes nothing: no latch, the lane runs it itself
 //!         several of these in one write      → the same for each; E not: it was not run
+//! stream  _b NONCE KEY 'command' NONCE        → NONCE B; then for each line NONCE up to 896 KiB of stdout, NONCE G; `end` → as read
 //! pull    _g NONCE KEY o|e skip count         → blocks at exact offsets, NONCE G
 //! probe   _q NONCE KEY BOOT                   → NONCE Q answer (poisons what never began)
 //! stop    _k NONCE KEY TERM|KILL|0 [lane]     → NONCE K ended n | alive | none
@@ -236,6 +237,35 @@ impl Lane {
             lines.push_str(&format!("_r {n} {key} {} {n} {fence}\n", quote(command)));
         }
         self.channel.send(lines)
+    }
+
+    /// Sends a step that changes nothing, whose output waits to be asked for. Only where [`Hello::process`] is known.
+    pub(super) fn send_stream(&mut self, key: &str, command: &str, settled: &[String]) -> bool {
+        let n = &self.nonce;
+        let mut line = acknowledging(n, settled);
+        line.push_str(&format!("_b {n} {key} {} {n}\n", quote(command)));
+        self.channel.send(line)
+    }
+
+    /// It runs; from here on [`Lane::ask_piece`] may be sent, and not before: a shell may have read ahead what is meant for it.
+    pub(super) async fn begun(&mut self) -> Result<(), String> {
+        self.frame("B").await.map(|_| ())
+    }
+
+    /// Asks for the next piece.
+    pub(super) fn ask_piece(&self) {
+        // A lane that has ended says so when its answer is waited for.
+        let _ = self.channel.send(format!("{}\n", self.nonce));
+    }
+
+    /// A piece of at most 896 KiB; empty: there is nothing more. Safe to drop in the middle and call again.
+    pub(super) async fn piece(&mut self) -> Result<Vec<u8>, String> {
+        Ok(self.frame("G").await?.0)
+    }
+
+    /// Nothing more is asked for: what is still to come is not wanted. The answer is that of [`Lane::step_reply`].
+    pub(super) fn end_stream(&self) {
+        let _ = self.channel.send("end\n");
     }
 
     /// Waits for the answer to [`Lane::send_step`], or the next one to [`Lane::send_reads`]. Safe to drop in the middle and call again.

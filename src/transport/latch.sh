@@ -87,6 +87,22 @@ $3" ) </dev/null >"$_f.o" 2>"$_f.e"
   _said "$1"
 }
 
+# STREAM: a step that changes nothing, whose stdout lies nowhere: it waits until somebody asks for the next piece. Where nobody can
+# any more, or nobody wants to, the pipe breaks. The status comes out of the pipeline by a descriptor of its own.
+_b() { # nonce key command nonce
+  [ "$4" = "$1" ] || { _e=; echo "$1 B"; echo "$1 O"; echo "$1 E frame"; return; }
+  _f=$_d/$2; _y=iflag=fullblock; dd $_y count=0 </dev/null >/dev/null 2>&1 || _y=
+  echo "$1 B"
+  { _e=$(
+    { { ( set +C; umask "$_u"; PITSTOP_LATCH=${_d##*/}.$2; export PITSTOP_LATCH; _c=$3
+      eval "set --; unset _x _y _z _w _n _e _l _u _b _d _f _kb _kp _kt _sh _sid _R _c
+$_c" ) </dev/null 2>"$_f.e" 3<&- 4>&- 5>&-; echo $? >&4; } |
+    while read -r _x <&3 && [ "$_x" = "$1" ]; do dd $_y bs=65536 count=14 2>/dev/null; echo "$1 G"; done >&5; } 4>&1
+  ); } 3<&0 5>&1
+  [ -e "$_f.e" ] || _e=
+  _said "$1"
+}
+
 # PULL blocks of one stream; SIZES of both.
 _g() { dd if="$_d/$2.$3" bs=65536 skip="$4" count="$5" 2>/dev/null; echo "$1 G"; } # nonce key o|e skip count
 _w() { _x=$(wc -c 2>/dev/null <"$_d/$2.o"); _y=$(wc -c 2>/dev/null <"$_d/$2.e"); echo "$1 W" ${_x:-0} ${_y:-0}; } # nonce key

@@ -21,6 +21,7 @@ pub mod script;
 mod shell;
 mod ssh;
 mod steps;
+mod streams;
 mod way;
 
 pub use local::LocalTransport;
@@ -188,6 +189,9 @@ pub struct Request {
     pub become_user: Option<String>,
     /// Limit of this attempt, from its start on the host.
     pub timeout: Duration,
+    /// It changes nothing and may say very much: nothing of its standard output is kept on the host, where the host can do that, and
+    /// the sink is given all of it.
+    pub streams: bool,
     /// `Some`: a changing step, latched under this name. `None`: read-only, plain.
     pub latch: Option<LatchKey>,
     /// Goes into the environment as `PITSTOP_STEP_KEY`.
@@ -276,7 +280,7 @@ async fn one_by_one<S: Session + ?Sized>(
     }
 }
 
-/// How many bytes of one stream of one command are given to the sink; past it they are only counted.
+/// How many bytes of one stream of one command are given to the sink; past it they are only counted. Not of one that streams.
 pub const KEPT: u64 = 64 << 20;
 
 /// How a command ended.

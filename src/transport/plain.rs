@@ -67,6 +67,7 @@ pub(super) async fn run(host: &Host, request: &Request, sink: &mut dyn Sink) -> 
     }
     channel.end_input();
     let mut taken = Taken {
+        most: most(request),
         mark: format!("{nonce} P ").into_bytes(),
         ..Taken::default()
     };
@@ -142,9 +143,15 @@ async fn stop(
     }
 }
 
+/// So much of a stream is given to the sink.
+fn most(request: &Request) -> u64 {
+    if request.streams { u64::MAX } else { KEPT }
+}
+
 /// What has been given to the sink, and the line in front of it.
 #[derive(Default)]
 pub(super) struct Taken {
+    most: u64,
     mark: Vec<u8>,
     head: Vec<u8>,
     session: Option<u32>,
@@ -154,8 +161,9 @@ pub(super) struct Taken {
 
 impl Taken {
     /// Where no line of ours stands in front.
-    pub(super) fn from_the_start() -> Self {
+    pub(super) fn from_the_start(request: &Request) -> Self {
         Self {
+            most: most(request),
             session: Some(0),
             ..Self::default()
         }
@@ -185,7 +193,7 @@ impl Taken {
             Stream::Out => &mut self.out,
             Stream::Err => &mut self.err,
         };
-        let room = usize::try_from(KEPT.saturating_sub(*at))
+        let room = usize::try_from(self.most.saturating_sub(*at))
             .unwrap_or(usize::MAX)
             .min(bytes.len());
         let (keep, drop) = bytes.split_at(room);

@@ -153,7 +153,7 @@ impl Host {
     }
 
     /// The lane has answered: the rest of the output, and what the answer means.
-    async fn ended(
+    pub(super) async fn ended(
         &self,
         mut lane: Lane,
         key: &str,
@@ -230,7 +230,7 @@ impl Host {
 
     /// Stops a step and proves it: TERM, then KILL, to all of it, by the same user. `how` is the answer if that is proven. `by`:
     /// the lane that runs it without a record.
-    async fn stop(
+    pub(super) async fn stop(
         &self,
         key: &str,
         user: Option<&str>,
@@ -269,7 +269,7 @@ impl Host {
     }
 
     /// Sends what a step needs as files beside its record, and gives the command's text.
-    async fn deliver_step(&self, lane: &mut Lane, stem: &str, request: &Request) -> Result<String, String> {
+    pub(super) async fn deliver_step(&self, lane: &mut Lane, stem: &str, request: &Request) -> Result<String, String> {
         let user = request.become_user.as_deref();
         let text = shell::text(request, stem)?;
         if let Some(stdin) = &request.stdin {

@@ -616,3 +616,40 @@ fn actions_that_prove_themselves_are_asked_for_in_words() {
     let done = room.run(&["test"]);
     assert_eq!(done.code, 0, "{}{}", done.out, done.err);
 }
+
+/// Each side of a comparison is asked on its own host, and a recorded comparison comes to the same.
+#[test]
+fn both_sides_of_a_comparison_are_answered_by_their_hosts() {
+    let room = Room::new(&["a", "b"]);
+    let text = "    on_failure: hold\n    verify:\n      - { id: same, name: The same, compare: { mode: rows, left: { run: look }, right: { host: b, run: list } }, timeout: 1m }\n";
+    room.runbook("one", text);
+    let text = std::fs::read_to_string(room.project("one.yml")).unwrap();
+    room.file("p/one.yml", &text.replace("select: role=x", "hosts: [a]"));
+    let case = |name: &str, left: &str, right: &str, exit: u8| {
+        format!(
+            "  - name: {name}\n    answers: {{ a: [{{ match: look{left} }}], b: [{{ match: list{right} }}] }}\n    expect: {{ exit: {exit} }}\n"
+        )
+    };
+    let cases = [
+        case("the same", ", stdout: \"x\\ny\\n\"", ", stdout: \"y\\nx\\n\"", 0),
+        case("another", ", stdout: \"x\\ny\\n\"", ", stdout: \"y\\n\"", 3),
+        case("silent", "", "", 3),
+        case("it fails", ", stdout: x", ", stdout: x, rc: 2", 3),
+        case("it hangs", ", stdout: x", ", stdout: x, then: hang", 3),
+    ];
+    room.file(
+        "p/one.test.yml",
+        &format!("schema: 1\nrunbook: one.yml\ncases:\n{}", cases.concat()),
+    );
+    let done = room.run(&["test"]);
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    // A case whose hosts say something else is found.
+    room.file(
+        "p/one.test.yml",
+        &format!(
+            "schema: 1\nrunbook: one.yml\ncases:\n{}",
+            cases[1].replace("exit: 3", "exit: 0")
+        ),
+    );
+    room.run(&["test"]).code(1).says("PS0720");
+}

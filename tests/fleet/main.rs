@@ -10,6 +10,7 @@ mod checks;
 mod clock;
 #[path = "../common/mod.rs"]
 mod common;
+mod compare;
 mod container;
 mod control;
 mod crash;

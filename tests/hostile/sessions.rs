@@ -49,6 +49,7 @@ pub fn request(command: &str, timeout: Duration) -> Request {
         timeout,
         latch: Some(LatchKey::of(command)),
         step_key: command.to_owned(),
+        streams: false,
         cancel: watch::channel(false).1,
     }
 }

@@ -9,6 +9,7 @@ use pitstop::secret::Secret;
 use pitstop::transport::{Command, How, LatchKey, LockNote, LockOutcome, Probe, Put, Request, Session, Sink, Stream};
 use tokio::sync::watch;
 
+pub use crate::streams::*;
 pub use crate::together::*;
 
 use crate::room::{Kept, Room, files, fresh_run, latched, lines, processes_with, request, run, until};

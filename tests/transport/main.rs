@@ -24,6 +24,8 @@ mod room;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod together;
 #[cfg(test)]
 mod trips;
@@ -85,4 +87,7 @@ contract!(
     behind_a_read_that_was_stopped_none_begins,
     reads_that_are_held_do_not_begin,
     when_the_link_is_cut_no_further_read_begins,
+    what_streams_comes_whole_and_lies_nowhere,
+    a_command_that_streams_has_its_end_its_words_and_its_environment,
+    a_command_that_streams_is_proven_stopped,
 );

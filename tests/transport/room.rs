@@ -168,6 +168,7 @@ pub fn request(command: &str) -> Request {
         timeout: Duration::from_secs(60),
         latch: None,
         step_key: "run/phase/step/host/1".to_owned(),
+        streams: false,
         cancel,
     }
 }

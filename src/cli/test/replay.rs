@@ -14,7 +14,7 @@ use crate::diag::{Span, Spanned};
 use crate::id::HostName;
 use crate::inventory::facts::Facts;
 use crate::journal::{self, files};
-use crate::plan::{Call, Plan, Value};
+use crate::plan::{Call, Plan, Side, Value};
 use crate::run::event::{Event, HostState, Kept, Outcome, Stamped, StepKey, StepResult};
 use crate::runbook::testfile::{Approval, Asked};
 use crate::transport::script::{Answer, Fault, Matches};
@@ -146,6 +146,10 @@ impl Reader {
             self.manual(&sent, outcome, result, took, at);
             return Ok(());
         }
+        if let Some(sides) = step.sides() {
+            self.compared(key, sides, &sent.on, outcome, result, took);
+            return Ok(());
+        }
         let text = |what: &str| Regex::new(&format!("^{}$", regex::escape(what))).map(Matches::Text);
         let recorded = |call: Option<String>| Matches::Recorded {
             key: key.to_string(),
@@ -193,6 +197,39 @@ impl Reader {
             ..answer(&on, matches)
         });
         Ok(())
+    }
+
+    /// What the sides said was kept nowhere: they say something that comes to the same, in every mode.
+    fn compared(
+        &mut self,
+        key: &StepKey,
+        sides: [&Side; 2],
+        on: &HostName,
+        outcome: Outcome,
+        result: &StepResult,
+        took: Duration,
+    ) {
+        let own = key.host.as_ref().map(HostName::as_str);
+        let differs = result.more.get("equal") == Some(&Value::Bool(false));
+        for (side, name) in sides.into_iter().zip(["left", "right"]) {
+            let machine = side.machine(own).map_or_else(|| on.clone(), HostName::new);
+            let recorded = Matches::Recorded {
+                key: key.to_string(),
+                call: None,
+            };
+            let failed = outcome == Outcome::Failed && !differs;
+            self.answers.push(Answer {
+                rc: Some(if failed { 125 } else { 0 }),
+                stdout: if differs {
+                    format!("{name} 1\n")
+                } else {
+                    "same 1\n".to_owned()
+                },
+                after: took,
+                then: (outcome == Outcome::Unreachable).then_some(Fault::Refuse),
+                ..answer(&machine, recorded)
+            });
+        }
     }
 
     fn manual(&mut self, sent: &Sent, outcome: Outcome, result: &StepResult, after: Duration, at: &Span) {

@@ -432,7 +432,7 @@ phases:
     Code {
         code: "PS0226",
         title: "a key that only a process has",
-        text: "`env`, `stdin` and `ok_codes` belong to `run` and `script`. Elsewhere nothing would read them.",
+        text: "`env`, `stdin` and `ok_codes` belong to `run`, `script` and `compare`, `env` also to the checks `sql` and `command`. Elsewhere nothing would read them.",
         wrong: r"- name: Wait
   wait_for: { time: 5s }
   env: { A: b }

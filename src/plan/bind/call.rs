@@ -3,7 +3,7 @@
 //! Owns: action → [`Call`]. Must not: know the other keys of a step.
 
 use super::phase::Site;
-use super::{Binder, millis};
+use super::{Binder, millis, names};
 use crate::diag::{Diagnostic, Spanned};
 use crate::id::HostName;
 use crate::inventory::Os;
@@ -64,7 +64,7 @@ impl Binder<'_, '_> {
         };
         let by_os = matches!(step.action.value, Action::ByOs { .. });
         if !by_os && !step.action.parts().iter().any(asks) {
-            return self.call(&step.action.value);
+            return self.call(&step.action.value, site);
         }
         let systems = self.systems(place, site);
         if let Action::ByOs { linux, windows } = &step.action.value {
@@ -90,13 +90,13 @@ impl Binder<'_, '_> {
             };
             if let Some(only) = only {
                 self.conffiles(&only.value, &systems, step);
-                return self.call(&only.value);
+                return self.call(&only.value, site);
             }
         }
         for part in step.action.parts() {
             self.conffiles(part, &systems, step);
         }
-        self.call(&step.action.value)
+        self.call(&step.action.value, site)
     }
 
     /// The operating systems where the step is done, each with the first host by name that has it.
@@ -141,45 +141,63 @@ impl Binder<'_, '_> {
     }
 
     /// One part of a step for both systems; `None` where it could not be read.
-    fn part(&mut self, part: Option<&Spanned<Action>>) -> Option<Option<Box<Call>>> {
+    fn part(&mut self, part: Option<&Spanned<Action>>, site: Site<'_>) -> Option<Option<Box<Call>>> {
         match part {
             None => Some(None),
-            Some(action) => self.call(&action.value).map(|call| Some(Box::new(call))),
+            Some(action) => self.call(&action.value, site).map(|call| Some(Box::new(call))),
         }
     }
 
-    fn built_in(&mut self, what: &BuiltIn, texts: &[Text]) -> Option<BuiltIn> {
+    fn built_in(&mut self, what: &BuiltIn, texts: &[Text], site: Site<'_>) -> Option<BuiltIn> {
         let mut what = what.clone();
         if let BuiltIn::Compare { left, right, .. } = &mut what {
             for side in [left, right] {
-                self.side(side, texts)?;
+                self.side(side, texts, site)?;
             }
         }
         Some(what)
     }
 
-    /// The machine of a side, by name.
-    fn side(&mut self, side: &mut Side, texts: &[Text]) -> Option<()> {
+    /// The machine of a side, by name; by the step's host, where it is a template over that.
+    fn side(&mut self, side: &mut Side, texts: &[Text], site: Site<'_>) -> Option<()> {
         let Some(written) = &side.host else { return Some(()) };
         let at = texts.iter().find(|t| t.text.value == *written && !t.command)?;
-        let word = self.text_now(&at.text)?;
-        let hosts = self.hosts_of(&word, &at.text)?;
+        let reads = names::template_names(&at.text);
+        if !names::read_host(&reads) {
+            let word = self.text_now(&at.text)?;
+            side.host = Some(self.machine(&word, &at.text)?.to_string());
+            return Some(());
+        }
+        let mut scope = self.scope(&reads);
+        for name in site.hosts {
+            if let Some(host) = self.input.inventory.host(name.as_str()) {
+                names::set_host(&mut scope, host);
+            }
+            let word = self.text_in(&at.text, &scope)?;
+            let machine = self.machine(&word, &at.text)?;
+            side.by_host.insert(name.to_string(), machine.to_string());
+        }
+        Some(())
+    }
+
+    /// The one machine that a side names.
+    fn machine(&mut self, word: &str, written: &Spanned<String>) -> Option<HostName> {
+        let hosts = self.hosts_of(word, written)?;
         let [host] = hosts.as_slice() else {
             let d = Diagnostic::error(
                 "PS0625",
                 format!("`{word}` is {} hosts", hosts.len()),
-                at.text.span.clone(),
+                written.span.clone(),
                 "a side of `compare` is one machine",
             );
             self.diags.push(d.help("name one host, or `controller`"));
             return None;
         };
         self.touch(&hosts);
-        side.host = Some(host.to_string());
-        Some(())
+        Some(host.clone())
     }
 
-    fn call(&mut self, action: &Action) -> Option<Call> {
+    fn call(&mut self, action: &Action, site: Site<'_>) -> Option<Call> {
         let text = |t: &Spanned<String>| t.value.clone();
         let maybe = |t: &Option<Spanned<String>>| t.as_ref().map(text);
         Some(match action {
@@ -255,9 +273,9 @@ impl Binder<'_, '_> {
                 text: text(instructions),
             },
             Action::Powershell(command) => Call::Powershell { command: text(command) },
-            Action::BuiltIn { what, texts } => Call::BuiltIn(self.built_in(what, texts)?),
+            Action::BuiltIn { what, texts } => Call::BuiltIn(self.built_in(what, texts, site)?),
             Action::ByOs { linux, windows } => {
-                let (linux, windows) = (self.part(linux.as_deref()), self.part(windows.as_deref()));
+                let (linux, windows) = (self.part(linux.as_deref(), site), self.part(windows.as_deref(), site));
                 Call::ByOs {
                     linux: linux?,
                     windows: windows?,

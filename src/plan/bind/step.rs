@@ -1,5 +1,6 @@
 //! Steps: defaults, undo, files by digest, and what needs the run.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::back::{self, Way};
@@ -48,8 +49,17 @@ impl Binder<'_, '_> {
         let call = self.call_by_os(step, place.as_ref(), site);
         self.decide_assert(step, site);
         let for_each = self.for_each(step, site);
-        let (call, place, for_each) = (call?, place?, for_each?);
+        let (mut call, place, for_each) = (call?, place?, for_each?);
         let defaults = &self.input.runbook.defaults;
+        if let Call::BuiltIn(BuiltIn::Compare { left, right, .. }) = &mut call
+            && step.become_.is_none()
+            && defaults.become_.is_some()
+        {
+            // A default holds where the step is done, and not on another machine.
+            for side in [left, right].into_iter().filter(|side| side.host.is_some()) {
+                side.become_.get_or_insert(Become::No);
+            }
+        }
         let own = step.timeout.as_ref().map(|t| t.value);
         let timeout = own.or(of_its_phases(&call)).or(defaults.timeout);
         let manual = matches!(call, Call::Manual { .. });
@@ -112,17 +122,14 @@ impl Binder<'_, '_> {
 
     /// Where sudo allows the written command and no shell, a step that becomes somebody is one command, and nothing beside it.
     fn check_exact(&mut self, step: &Step, planned: &PlannedStep, site: Site<'_>) {
-        if planned.become_user.is_none() {
+        let sides = planned.sides();
+        if planned.become_user.is_none() && !sides.iter().flatten().any(|s| s.become_.is_some()) {
             return;
         }
-        let hosts: Vec<&HostName> = match &planned.place {
-            Place::Own => site.hosts.iter().collect(),
-            Place::Hosts(hosts) | Place::OneOf(hosts) => hosts.iter().collect(),
-            Place::ByHost(map) => map.values().flatten().collect(),
-        };
+        let hosts: BTreeSet<HostName> = site.hosts.iter().flat_map(|host| machines(planned, host)).collect();
         let inventory = self.input.inventory;
-        let exact = |h: &&HostName| inventory.host(h.as_str()).is_some_and(|h| h.become_exact);
-        let Some(host) = hosts.into_iter().find(exact).cloned() else {
+        let exact = |h: &HostName| inventory.host(h.as_str()).is_some_and(|h| h.become_exact);
+        let Some(host) = hosts.into_iter().find(exact) else {
             return;
         };
         let why = if !matches!(planned.call, Call::Argv { .. }) {
@@ -373,6 +380,22 @@ pub(super) fn places<'p>(step: &'p PlannedStep, host: &'p HostName) -> &'p [Host
         Place::Hosts(hosts) | Place::OneOf(hosts) => hosts,
         Place::ByHost(map) => map.get(host).map_or(&[], Vec::as_slice),
     }
+}
+
+/// The machines on which commands of a step run for `host`.
+pub(super) fn machines(step: &PlannedStep, host: &HostName) -> Vec<HostName> {
+    let places = places(step, host);
+    let Some(sides) = step.sides() else {
+        return places.to_vec();
+    };
+    let mut machines = Vec::new();
+    for side in sides {
+        match side.machine(Some(host.as_str())) {
+            Some(name) => machines.push(HostName::new(name)),
+            None => machines.extend_from_slice(places),
+        }
+    }
+    machines
 }
 
 /// The limit of what has phases with limits of their own: all of them together.

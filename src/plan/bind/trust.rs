@@ -131,7 +131,7 @@ impl Binder<'_, '_> {
             } else {
                 hosts
             };
-            step::runs_on_host(&step.call) && hosts.iter().any(|h| step::places(step, h).iter().any(local))
+            step::runs_on_host(&step.call) && hosts.iter().any(|h| step::machines(step, h).iter().any(local))
         };
         let steady = plan.steady_state.iter().find(|s| here(s, &[], true));
         let in_phase = |p: &PlannedPhase| {

@@ -488,7 +488,12 @@ fn fields(step: &Step) -> Fields {
     }
     if step.sensitive {
         // Of what it said only length and hash are kept: its own conditions saw it, and nobody does later.
-        all.retain(|name, _| !matches!(name.as_str(), "stdout" | "stderr" | "value" | "json" | "headers"));
+        all.retain(|name, _| {
+            !matches!(
+                name.as_str(),
+                "stdout" | "stderr" | "value" | "json" | "headers" | "difference"
+            )
+        });
     }
     fields
 }
@@ -546,7 +551,13 @@ fn more_fields(action: &Action) -> &'static [(&'static str, FieldKind)] {
                 ("down_for", FieldKind::Other),
                 ("needed", FieldKind::Text),
             ],
-            BuiltIn::Compare { .. } => &[("equal", FieldKind::Bool), ("difference", FieldKind::Other)],
+            BuiltIn::Compare { .. } => &[
+                ("equal", FieldKind::Bool),
+                ("difference", FieldKind::Text),
+                ("differences", FieldKind::Number),
+                ("left_count", FieldKind::Number),
+                ("right_count", FieldKind::Number),
+            ],
         },
         Action::Run(_)
         | Action::Powershell(_)

@@ -2,6 +2,7 @@
 
 use super::At;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::runbook::builtin::BuiltIn;
 use crate::runbook::yaml::inside;
 use crate::runbook::{Action, Command, Runbook, Stage, Undo};
 
@@ -175,13 +176,18 @@ fn process_keys(at: &At<'_>, diags: &mut Diagnostics) {
     if step.action.is_process() {
         return;
     }
-    let env = step.env.first().map(|(name, _)| ("env", name.span.clone()));
+    // Whom a database or a plugin is asked as is told to it there.
+    let asks = step.action.parts().into_iter().all(|part| {
+        matches!(part, Action::BuiltIn { what: BuiltIn::Check(check), .. } if matches!(check.kind.as_str(), "sql" | "command"))
+    });
+    let env = step.env.first().filter(|_| !asks);
+    let env = env.map(|(name, _)| ("env", name.span.clone()));
     let stdin = step.stdin.as_ref().map(|s| ("stdin", s.span.clone()));
     let codes = (!step.ok_codes.is_empty()).then(|| ("ok_codes", step.span.clone()));
     for (key, span) in [env, stdin, codes].into_iter().flatten() {
         let d = Diagnostic::error(
             "PS0226",
-            format!("`{key}` belongs to `run`, `script` and `powershell`"),
+            format!("`{key}` belongs to `run`, `script`, `compare` and `powershell`"),
             span,
             "nothing would read it",
         );

@@ -158,6 +158,11 @@ pub static SIDE: Shape = Shape {
             "A host or `controller`; default where the step is done",
         ),
         need("run", Kind::Template, "The command whose output is compared"),
+        key(
+            "become",
+            Kind::User,
+            "Another user than the step becomes; `false`: the login user",
+        ),
     ]],
 };
 

@@ -298,13 +298,19 @@ impl Cx<'_> {
         let mut f = Fields::of(node, &keys::SIDE, self.diags)?;
         let host = f.text("host").map(|t| keep(t, texts));
         let run = f.text("run");
+        let become_ = f.node("become").and_then(|n| self.become_user(n));
         f.finish(self.diags);
         let run = run?;
         texts.push(Text {
             text: run.clone(),
             command: true,
         });
-        Some(Side { host, run: run.value })
+        Some(Side {
+            host,
+            by_host: BTreeMap::new(),
+            become_,
+            run: run.value,
+        })
     }
 
     fn baseline(&mut self, node: &Node) -> Option<Baseline> {
