@@ -237,7 +237,7 @@ fn every_other_file_in_the_language_reference_can_be_read() {
     use pitstop::diag::Source;
     use pitstop::{inventory, runbook};
     let page = read("docs/language.md");
-    for kind in ["inventory", "change", "policy", "project"] {
+    for kind in ["inventory", "change", "policy", "project", "review"] {
         let found = blocks(&page, &format!("yaml {kind}"));
         assert_eq!(found.len(), 1, "{kind}");
         let source = Source::new(format!("{kind}.yml"), found[0].as_str());
@@ -246,6 +246,7 @@ fn every_other_file_in_the_language_reference_can_be_read() {
             "inventory" => inventory::hosts::read(&source, &mut diags).is_some(),
             "change" => runbook::change::read(&source, &mut diags).is_some(),
             "project" => runbook::project::read(&source, &mut diags).is_some(),
+            "review" => runbook::reviewfile::read(&source, &mut diags).is_some(),
             _ => runbook::policyfile::read(&source, &mut diags).is_some(),
         };
         assert!(good && diags.0.is_empty(), "{kind}: {:?}", diags.0);

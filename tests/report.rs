@@ -11,14 +11,16 @@ use std::collections::BTreeMap;
 use pitstop::id::HostName;
 use pitstop::plan::Value;
 use pitstop::plan::page::{self, Outside};
-use pitstop::plan::{PlanItem, PlannedUndo};
+use pitstop::plan::{Kind, OtherMode, PlanItem, PlannedUndo};
 use pitstop::report::record::{
-    ChangeRecord, CloseCode, DeviationCode, HostRecord, HostState, Outcome, UndoState, record,
+    ChangeRecord, CloseCode, DeviationCode, FormerFinding, FormerObjective, FormerRun, HostRecord, HostState,
+    LastDrill, Outcome, Reviewed, UndoState, record,
 };
-use pitstop::report::{after, before, checks, csv, html, junit};
+use pitstop::report::{after, before, checks, csv, html, junit, objectives as measures};
 use pitstop::run::Run;
 use pitstop::run::event::{Event, Stamped, Verdict};
 use pitstop::run::objective::objectives;
+use pitstop::runbook::reviewfile::{Conclusion, Finding, Person, Review, SignOff};
 
 fn night() -> ChangeRecord {
     sample::sample(&sample::plain())
@@ -329,17 +331,28 @@ fn no_text_of_a_host_or_a_person_gets_out_of_its_place() {
     let t = sample::Texts {
         payload: HOSTILE.to_owned(),
     };
-    let (plan, r) = (sample::plan(&t), sample::sample(&t));
+    let r = sample::sample(&t);
+    for r in [
+        trial(&r, Kind::DrDrill, HOSTILE),
+        trial(&r, Kind::RestoreTest, HOSTILE),
+        r,
+    ] {
+        stays_in_its_place(&t, &r);
+    }
+}
+
+fn stays_in_its_place(t: &sample::Texts, r: &ChangeRecord) {
+    let plan = sample::plan(t);
     let page = page::facts(&plan, &plan.digest().unwrap(), &Outside::default());
-    let xml = junit::junit(&r).unwrap();
+    let xml = junit::junit(r).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
     assert!(report.test_suites.iter().any(|s| s.tests > 100));
-    for text in [html::html(&r), before::html(&page)] {
+    for text in [html::html(r), before::html(&page)] {
         balanced(&text);
         assert_eq!(text.matches("<script").count(), 0);
         assert_eq!(text.matches("<img").count(), 0);
     }
-    for text in [after::markdown(&r), page::markdown(&page)] {
+    for text in [after::markdown(r), page::markdown(&page)] {
         assert!(
             !text.contains("<script") && !text.contains("<img") && !text.replace("\\]", "").contains("](javascript")
         );
@@ -351,21 +364,22 @@ fn no_text_of_a_host_or_a_person_gets_out_of_its_place() {
             assert!(columns.is_none_or(|c| c == cells(l)), "a cell broke out: {l}");
         }
     }
-    let table = csv::csv(&r);
+    let table = csv::csv(r);
     assert!(
         !table
             .split([',', '\n'])
             .any(|cell| cell.starts_with('=') && !cell.contains("HYPERLINK"))
     );
     let all = [
-        html::html(&r),
+        html::html(r),
         before::html(&page),
-        after::markdown(&r),
-        after::text(&r, 100),
+        after::markdown(r),
+        after::text(r, 100),
         page::text(&page, 100),
         page::markdown(&page),
         page::diff_text(&page::diff(&plan, &sample::plan(&sample::plain()))),
         table,
+        measures::csv(r),
         xml,
     ];
     for (n, text) in all.iter().enumerate() {
@@ -373,6 +387,116 @@ fn no_text_of_a_host_or_a_person_gets_out_of_its_place() {
             assert!(!text.contains(c), "view {n} holds {c:?}");
         }
     }
+}
+
+/// A record as one of a drill or a restore test, with everything that people or former runs could have said in it.
+fn trial(r: &ChangeRecord, kind: Kind, said: &str) -> ChangeRecord {
+    let text = || Some(said.to_owned());
+    let finding = Finding {
+        id: said.to_owned(),
+        severity: text(),
+        text: said.to_owned(),
+        owner: text(),
+        due: text(),
+        status: text(),
+    };
+    let digest = pitstop::id::Digest::of(b"review");
+    let mut r = r.clone();
+    r.kind = kind;
+    r.other_modes = vec![OtherMode {
+        what: said.to_owned(),
+        title: said.to_owned(),
+        modes: vec![said.to_owned()],
+    }];
+    for (n, s) in r.steps.iter_mut().enumerate() {
+        s.register = (n % 3 == 0).then(|| said.to_owned());
+    }
+    r.former = vec![FormerRun {
+        run: said.to_owned(),
+        at: r.window.actual.unwrap().start,
+        verdict: Verdict::Done,
+        otherwise: BTreeMap::from([(said.to_owned(), said.to_owned())]),
+        objectives: r
+            .objectives
+            .iter()
+            .map(|o| FormerObjective {
+                name: o.name.clone(),
+                max_ms: o.max_ms,
+                actual_ms: None,
+                waited_ms: 0,
+                met: false,
+                why: said.to_owned(),
+            })
+            .collect(),
+    }];
+    r.last_drill = Some(LastDrill {
+        run: said.to_owned(),
+        at: r.window.actual.unwrap().start,
+        verdict: Verdict::Done,
+        review: Some(digest.clone()),
+        findings: vec![FormerFinding {
+            run: said.to_owned(),
+            finding: finding.clone(),
+        }],
+    });
+    r.review = Some(Reviewed {
+        sha256: digest,
+        file: said.to_owned(),
+        review: Review {
+            run: text(),
+            scenario: text(),
+            scope: text(),
+            third_parties: vec![said.to_owned()],
+            participants: vec![Person {
+                name: said.to_owned(),
+                role: said.to_owned(),
+            }],
+            findings: vec![finding],
+            lessons: vec![said.to_owned()],
+            conclusion: Some(Conclusion {
+                success: Some(false),
+                note: text(),
+                who: text(),
+            }),
+            sign_off: vec![SignOff {
+                name: said.to_owned(),
+                role: text(),
+                date: text(),
+            }],
+        },
+    });
+    r
+}
+
+#[test]
+fn the_board_reads_this_of_a_drill() {
+    let r = trial(&night(), Kind::DrDrill, "what a person wrote");
+    snapshot("drill", &after::markdown(&r));
+    let text = html::html(&r);
+    balanced(&text);
+    for title in [
+        "Identification",
+        "Course of events",
+        "Findings of the last drill",
+        "Verdict and sign-off",
+    ] {
+        assert!(text.contains(&format!(">{title}</h2>")), "{title}");
+    }
+}
+
+#[test]
+fn a_record_without_what_later_versions_added_is_still_read() {
+    let mut tree = serde_json::to_value(night()).unwrap();
+    let map = tree.as_object_mut().unwrap();
+    for key in ["former", "last_drill", "review", "restore", "other_modes"] {
+        map.remove(key);
+    }
+    for mark in map["marks"].as_array_mut().unwrap() {
+        mark.as_object_mut().unwrap().remove("by");
+    }
+    let old: ChangeRecord = serde_json::from_value(tree).unwrap();
+    assert!(!after::markdown(&old).contains("How it was measured"));
+    balanced(&html::html(&old));
 }
 
 /// The tags of a document.

@@ -16,7 +16,7 @@ use crate::inventory::{Inventory, Transport, hosts};
 use crate::runbook::files::{Files as _, Folder, ReadError, regular, why_not};
 use crate::runbook::project::InventoryFrom;
 use crate::runbook::yaml::{Node, NodeKind};
-use crate::runbook::{change, check, policyfile, project as settings, testfile, yaml};
+use crate::runbook::{change, check, policyfile, project as settings, reviewfile, testfile, yaml};
 
 use super::console::Console;
 use super::exit;
@@ -61,6 +61,7 @@ pub(super) enum Kind {
     Policy,
     Settings,
     Test,
+    Review,
     /// Another tool's list of plays.
     Playbook,
     /// Not ours, or read with the file that includes it.
@@ -330,6 +331,7 @@ fn one(place: &Place, path: &str, named: bool, diags: &mut Diagnostics) -> bool 
         }
         Kind::Settings => settings_file(folder, &source, &mut found),
         Kind::Test => drop(testfile::read(&source, &mut found)),
+        Kind::Review => drop(reviewfile::read(&source, &mut found)),
         Kind::Playbook => found.push(playbook(&tree)),
         Kind::Other if named && !is_steps(&tree) => {
             found.0.append(&mut unread.0);
@@ -473,6 +475,7 @@ pub(super) fn kind(path: &str, tree: &Node) -> Kind {
         _ if change::is_change(tree) => Kind::Change,
         _ if has(&["hosts", "groups", "all"]) => Kind::Inventory,
         _ if has(&["require_approval", "require_change", "allowed_signers", "allow_local"]) => Kind::Policy,
+        _ if has(&["participants", "findings", "lessons", "conclusion"]) => Kind::Review,
         _ if has(&["runbook"]) => Kind::Runbook,
         _ => Kind::Other,
     }

@@ -40,8 +40,8 @@ use super::person::Terminal;
 use super::problem::Problem;
 use super::reach;
 use super::screen::Tone;
-use super::stored::{Stored, scanned_before};
-use super::{owed, signals, views, words};
+use super::stored::Stored;
+use super::{former, owed, signals, views, words};
 
 /// More are of no use: ten thousand hosts need four each.
 const DESCRIPTORS: u64 = 65_536;
@@ -332,15 +332,12 @@ pub fn load_files(plan: &Plan, folder: &RunFolder) -> Result<BTreeMap<String, Ar
 fn finish(folder: &RunFolder, approvals: &[PathBuf], console: &Console) -> Result<(), Problem> {
     let stored = Stored::open(folder.clone())?;
     copy_approvals(&stored, approvals)?;
-    let mut record = stored.record();
     let name = stored.name(console);
     let (owed, next) = (stored.owed(), stored.next(&name));
     let (ended, dry, head) = (stored.run.ended, stored.run.dry, stored.read.head.clone());
     let rehearsal = stored.plan.rehearsal;
     // The facts of a large run and what is written of them are not held at one time.
-    let (run, inventory) = (stored.id(), stored.plan.inventory.clone());
-    drop(stored);
-    record.carry_since(scanned_before(console, &inventory, &run));
+    let record = former::whole(stored, console);
     views::write_all(folder, &record)?;
     let screen = &console.screen;
     screen.note("");

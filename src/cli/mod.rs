@@ -16,6 +16,7 @@ mod execute;
 mod explain;
 mod first;
 mod fmt;
+mod former;
 mod hidden;
 mod hosts;
 mod init;

@@ -9,8 +9,9 @@ use crate::report::record::{ChangeRecord, SCHEMA};
 
 use super::console::Console;
 use super::exit;
+use super::former;
 use super::problem::Problem;
-use super::stored::{Stored, scanned_before};
+use super::stored::{Standing, Stored};
 use super::views::{self, Format};
 
 /// Longest record that is read, in bytes.
@@ -23,6 +24,8 @@ Examples:
   pitstop report last -o report.html
   pitstop report last --format md
   pitstop report last --format updates-csv > missing.csv
+  pitstop report last --format objectives-csv > rto.csv
+  pitstop report last --review review.yml -o drill.html
   pitstop report record.json --format junit > junit.xml")]
 pub struct Args {
     /// The run (the beginning of its id, or `last`), its folder, or a record.json
@@ -31,6 +34,9 @@ pub struct Args {
     /// The format
     #[arg(long, value_name = "FORMAT", default_value = "html")]
     format: Format,
+    /// Keep what people found, learnt and concluded (a YAML file) with the run; its reports show it
+    #[arg(long, value_name = "FILE")]
+    review: Option<PathBuf>,
     /// Write it to this file instead of stdout
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
@@ -38,7 +44,7 @@ pub struct Args {
 
 /// Does it.
 pub fn report(args: &Args, console: &Console) -> Result<u8, Problem> {
-    let record = record(&args.run, console)?;
+    let record = record(args, console)?;
     let text = views::view(&record, args.format)?;
     match &args.out {
         Some(file) => {
@@ -50,19 +56,33 @@ pub fn report(args: &Args, console: &Console) -> Result<u8, Problem> {
     Ok(exit::GOOD)
 }
 
-fn record(text: &str, console: &Console) -> Result<ChangeRecord, Problem> {
+fn record(args: &Args, console: &Console) -> Result<ChangeRecord, Problem> {
+    let text = args.run.as_str();
     let path = Path::new(text);
     if !path.is_file() {
         let stored = Stored::find(console, text)?;
         if let Some(damage) = stored.damage() {
             console.screen.say(&format!("warning: {damage}"));
         }
-        let mut record = stored.record();
-        let (run, inventory) = (stored.id(), stored.plan.inventory.clone());
-        // Only one run lies in memory at a time.
-        drop(stored);
-        record.carry_since(scanned_before(console, &inventory, &run));
+        let Some(review) = &args.review else {
+            return Ok(former::whole(stored, console));
+        };
+        former::keep(&stored, review)?;
+        // A run under way writes its reports when it ends.
+        let folder = (!matches!(stored.standing(), Standing::Running(_))).then(|| stored.folder.clone());
+        let name = stored.name(console);
+        let record = former::whole(stored, console);
+        if let Some(folder) = folder {
+            views::write_all(&folder, &record)?;
+        }
+        console.screen.note(&format!("The review is kept with the run {name}."));
         return Ok(record);
+    }
+    if args.review.is_some() {
+        return Err(Problem::wrong(
+            format!("{text} is a record: a review is kept with a run"),
+            "name the run: pitstop report RUN --review FILE",
+        ));
     }
     let bytes = disk::read(path, MAX_RECORD).map_err(|f| Problem::wrong(f.to_string(), f.help.clone()))?;
     let help = "name a run, or the record.json of its report";

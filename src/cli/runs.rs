@@ -69,10 +69,14 @@ pub fn runs(args: &Args, console: &Console) -> Result<u8, Problem> {
             if owed == 0 { "-".to_owned() } else { owed.to_string() },
             format!("{}: {}", stored.plan.runbook, terminal_line(&stored.plan.title)),
         ]);
+        let objectives: Vec<_> = stored.objectives().into_iter().map(|o| {
+            json!({ "name": o.name, "actual_ms": o.actual_ms, "max_ms": o.max_ms, "waited_ms": o.waited_ms, "met": o.met })
+        }).collect();
         list.push(json!({
             "run": id, "standing": standing.word(), "exit": exit, "dry": stored.run.dry, "owed": owed,
             "runbook": stored.plan.runbook, "title": stored.plan.title, "ticket": stored.plan.ticket,
             "plan": stored.digest, "started": stored.run.started, "last": stored.last(),
+            "objectives": objectives,
         }));
     }
     if args.json {

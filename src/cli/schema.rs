@@ -21,7 +21,7 @@ Examples:
 An editor with a YAML language server then completes keys, shows what each means and marks wrong ones. In VS Code:
   \"yaml.schemas\": { \".pitstop.runbook.json\": \"runbooks/*.yml\" }")]
 pub struct Args {
-    /// runbook, fragment (a file that a runbook includes), change, inventory, policy, project or test
+    /// runbook, fragment (a file that a runbook includes), change, inventory, policy, project, test or review
     #[arg(value_name = "FILE-KIND", default_value = "runbook")]
     kind: String,
 }

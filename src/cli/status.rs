@@ -5,7 +5,7 @@
 use serde_json::json;
 
 use crate::journal::store::Store;
-use crate::plan::page::day;
+use crate::plan::page::{day, duration};
 use crate::run::GateState;
 use crate::run::verdict::states;
 use crate::runbook::project::InventoryFrom;
@@ -123,6 +123,19 @@ fn page(stored: &Stored, console: &Console) -> String {
         };
         out.push_str(&format!("\ngate {id}: {state}\n"));
     }
+    let objectives = stored.objectives();
+    if !objectives.is_empty() && !stored.run.dry {
+        out.push('\n');
+    }
+    for o in objectives.iter().filter(|_| !stored.run.dry) {
+        let name = terminal_line(&o.name);
+        let said = match (o.actual_ms, o.met) {
+            (Some(ms), true) => format!("{} of at most {}, met", duration(ms), duration(o.max_ms)),
+            (Some(ms), false) => format!("{} of at most {}, missed", duration(ms), duration(o.max_ms)),
+            (None, _) => format!("not measured: {}", terminal_line(&o.why)),
+        };
+        out.push_str(&format!("objective {name}: {said}\n"));
+    }
     let owed = stored.owed();
     if owed.is_empty() {
         out.push_str("\nOwed: nothing.\n");
@@ -165,6 +178,7 @@ fn as_json(stored: &Stored) -> serde_json::Value {
         "operators": stored.run.operators,
         "hosts": hosts,
         "gates": gates,
+        "objectives": stored.objectives(),
         "owed": stored.owed(),
         "records": stored.read.head.records,
         "head": stored.read.head.hash,

@@ -15,7 +15,8 @@ use crate::report::record::{ChainHead, ChangeRecord, Former, former, record, sca
 use crate::run::event::{Event, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
 use crate::run::next::{goes_on, within_reach};
-use crate::run::{GateState, Run};
+use crate::run::objective::{self, ObjectiveResult};
+use crate::run::{GateState, Run, moved};
 
 use super::console::Console;
 use super::problem::Problem;
@@ -101,6 +102,11 @@ impl Stored {
             hash: self.read.head.hash.to_string(),
         };
         record(&self.plan, &self.digest, &self.run, &self.read.facts, &head)
+    }
+
+    /// Its objectives, as far as they are measured.
+    pub fn objectives(&self) -> Vec<ObjectiveResult> {
+        objective::objectives(&self.plan, &moved::on_one_clock(&self.plan, &self.read.facts))
     }
 
     /// What it owes.
@@ -217,17 +223,23 @@ pub fn past(console: &Console, plan: &Plan) -> Past {
     past
 }
 
-/// What the runs before this one know of the updates of the same inventory's hosts, newest first, each read when its turn comes. What
-/// cannot be read is left out.
-pub fn scanned_before(console: &Console, inventory: &str, run: &str) -> impl Iterator<Item = Former> {
-    const LOOKED_AT: usize = 50;
-    let store = console.store().ok();
-    let mut ids = store.as_ref().and_then(|s| s.runs().ok()).unwrap_or_default();
+/// The runs that began before this one, oldest first.
+pub fn ids_before(store: Option<&Store>, run: &str) -> Vec<RunId> {
+    let mut ids = store.and_then(|s| s.runs().ok()).unwrap_or_default();
     match ids.iter().position(|id| id.as_str() == run) {
         Some(own) => ids.truncate(own),
         // One that lies elsewhere.
         None => ids.retain(|id| id.as_str() < run),
     }
+    ids
+}
+
+/// What the runs before this one know of the updates of the same inventory's hosts, newest first, each read when its turn comes. What
+/// cannot be read is left out.
+pub fn scanned_before(console: &Console, inventory: &str, run: &str) -> impl Iterator<Item = Former> {
+    const LOOKED_AT: usize = 50;
+    let store = console.store().ok();
+    let ids = ids_before(store.as_ref(), run);
     let inventory = inventory.to_owned();
     ids.into_iter().rev().take(LOOKED_AT).filter_map(move |id| {
         let folder = store.as_ref()?.folder(&id);

@@ -30,6 +30,8 @@ pub enum Format {
     Csv,
     /// One row a host and update that it lacks, as CSV.
     UpdatesCsv,
+    /// One row an objective and run that measured it, as CSV.
+    ObjectivesCsv,
 }
 
 /// What lies in the `report/` of a run.
@@ -58,6 +60,7 @@ pub fn view(record: &ChangeRecord, format: Format) -> Result<String, Problem> {
             .map_err(|e| Problem::fault(format!("the record has no JUnit form: {e}"), "please report this bug"))?,
         Format::Csv => report::csv::csv(record),
         Format::UpdatesCsv => report::missing::csv(record),
+        Format::ObjectivesCsv => report::objectives::csv(record),
     })
 }
 

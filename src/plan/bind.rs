@@ -11,6 +11,7 @@ mod call;
 mod each;
 mod gate;
 mod message;
+mod modes;
 mod names;
 mod only;
 mod params;
@@ -171,6 +172,7 @@ impl<'a, 'd> Binder<'a, 'd> {
         let silencers = self.silencers(&mut secrets, &mut providers);
         let notices = self.notices();
         let notifiers = self.notifiers(&mut secrets, &mut providers);
+        let other_modes = self.other_modes();
         let mut plan = Plan {
             schema: SCHEMA.to_owned(),
             language: 1,
@@ -207,6 +209,7 @@ impl<'a, 'd> Binder<'a, 'd> {
             limit: change.limit.as_ref().map(|l| l.value.clone()),
             rehearsal: change.rehearse.is_some(),
             excluded: std::mem::take(&mut self.excluded),
+            other_modes,
             index: Default::default(),
             inventory: self.input.inventory.name.clone(),
         };

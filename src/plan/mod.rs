@@ -119,11 +119,25 @@ pub struct Plan {
     /// The hosts that it left out, by phase.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub excluded: BTreeMap<String, Vec<HostName>>,
+    /// What belongs to other modes only, in the runbook's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_modes: Vec<OtherMode>,
     /// The inventory's name, for the controller's lock per runbook and inventory.
     pub inventory: String,
     /// Where each of its hosts stands in `hosts`; no part of the plan.
     #[serde(skip)]
     pub index: HostIndex,
+}
+
+/// A phase, gate or step that the chosen mode leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherMode {
+    /// `phase ID`, `gate ID`, `step PHASE/ID`.
+    pub what: String,
+    /// Its sentence, as it was written.
+    pub title: String,
+    /// The modes it belongs to.
+    pub modes: Vec<String>,
 }
 
 /// A file that the plan froze.

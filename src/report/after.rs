@@ -3,8 +3,9 @@
 //! Owns: the order of Markdown and terminal reports. Must not: escape (the page's formats do), compute facts.
 
 use super::record::{ChangeRecord, Outcome, StepRecord};
-use super::{checks, foreseen, missing, quiet, words};
+use super::{checks, drill, foreseen, missing, objectives as measures, part, quiet, restored, words};
 use crate::id::HostName;
+use crate::plan::Kind;
 use crate::plan::page::{Block, Cell, Page, Section, code, count, duration};
 
 /// The record as Markdown.
@@ -25,16 +26,19 @@ pub fn page(r: &ChangeRecord) -> Page {
     if !warnings.is_empty() {
         sections.push(Section::new("Attention", warnings));
     }
-    sections.extend(checks::section(r));
-    sections.extend(missing::section(r));
-    sections.extend([hosts(r), changed(r)]);
-    sections.extend(foreseen::section(r));
-    sections.extend(objectives(r));
-    sections.push(deviations(r));
-    sections.extend(rollback(r));
-    sections.push(left_behind(r));
-    sections.extend(silences(r));
-    sections.push(decisions(r));
+    match r.kind {
+        Kind::RestoreTest if restored::is_trial(r) => restore_test(&mut sections, r),
+        Kind::DrDrill if restored::is_trial(r) => dr_drill(&mut sections, r),
+        _ => plain(&mut sections, r),
+    }
+    if drill::is_reviewed(r) {
+        sections.push(part::section(drill::FINDINGS, drill::findings(r)));
+        if r.last_drill.is_some() || r.kind == Kind::DrDrill {
+            sections.push(part::section(drill::LAST, drill::last(r)));
+        }
+        sections.push(part::section(drill::LESSONS, drill::lessons(r)));
+        sections.push(part::section(drill::SIGN_OFF, drill::sign_off(r)));
+    }
     sections.push(verify(r));
     sections.extend(notes(r));
     sections.push(steps(r));
@@ -52,6 +56,58 @@ pub fn page(r: &ChangeRecord) -> Page {
     }
 }
 
+/// A change, a patch, a check.
+fn plain(sections: &mut Vec<Section>, r: &ChangeRecord) {
+    sections.extend(checks::section(r));
+    sections.extend(missing::section(r));
+    sections.extend([hosts(r), changed(r)]);
+    sections.extend(foreseen::section(r));
+    sections.extend(objectives(r));
+    sections.extend(history(r));
+    sections.push(deviations(r));
+    sections.extend(rollback(r));
+    sections.push(left_behind(r));
+    sections.extend(silences(r));
+    sections.push(decisions(r));
+}
+
+fn restore_test(sections: &mut Vec<Section>, r: &ChangeRecord) {
+    sections.push(part::section(restored::SOURCE, restored::source(r)));
+    sections.push(part::section(restored::POINT, restored::point(r)));
+    sections.extend(objectives(r));
+    sections.extend(history(r));
+    sections.push(part::section(restored::PROOF, restored::proof(r, None)));
+    sections.push(part::section(restored::CLEANUP, restored::cleanup(r)));
+    sections.extend(checks::section(r));
+    sections.extend([hosts(r), changed(r), deviations(r)]);
+    sections.extend(rollback(r));
+    sections.extend(silences(r));
+    sections.push(decisions(r));
+}
+
+fn dr_drill(sections: &mut Vec<Section>, r: &ChangeRecord) {
+    sections.push(part::section(drill::IDENTITY, drill::identity(r)));
+    sections.extend(objectives(r));
+    sections.push(part::section(restored::POINT, restored::point(r)));
+    sections.extend(history(r));
+    sections.push(part::section(drill::SCOPE, drill::scope(r)));
+    sections.push(part::section(drill::PEOPLE, drill::people(r)));
+    sections.push(part::section(drill::COURSE, drill::course(r)));
+    sections.push(part::section(drill::STEADY, drill::steady(r)));
+    sections.extend(checks::section(r));
+    sections.extend([deviations(r), decisions(r)]);
+    sections.push(part::section(drill::ISOLATION, drill::isolation(r)));
+    sections.push(part::section(restored::CLEANUP, restored::cleanup(r)));
+    sections.extend([hosts(r), changed(r)]);
+    sections.extend(rollback(r));
+    sections.extend(silences(r));
+}
+
+fn history(r: &ChangeRecord) -> Option<Section> {
+    let parts = measures::history(r);
+    (!parts.is_empty()).then(|| part::section(measures::HISTORY, parts))
+}
+
 fn summary(r: &ChangeRecord) -> Vec<(String, Cell)> {
     let mut f: Vec<(String, Cell)> = Vec::new();
     let mut say = |name: &str, value: Cell| f.push((name.to_owned(), value));
@@ -66,6 +122,11 @@ fn summary(r: &ChangeRecord) -> Vec<(String, Cell)> {
     if let Some(v) = r.outcome.verdict {
         let exit = r.outcome.exit.map(|e| format!(", exit code {e}")).unwrap_or_default();
         say("Verdict", format!("{}{exit}", v.as_str().replace('_', " ")).into());
+    }
+    for (name, answer) in restored::answers(r) {
+        if let part::Val::State(_, word) = answer {
+            say(&name, word.into());
+        }
     }
     if let Some(s) = words::steady(r) {
         say("Steady state", s.into());
@@ -210,7 +271,12 @@ fn objectives(r: &ChangeRecord) -> Option<Section> {
         "Counted",
         "Result",
     ];
-    (!rows.is_empty()).then(|| Section::new("Objectives", vec![Block::table("Objectives", &head, rows)]))
+    let mut blocks = vec![Block::table("Objectives", &head, rows)];
+    for o in &r.objectives {
+        blocks.extend(part::section("", measures::split(o)).blocks);
+    }
+    blocks.extend(part::section("", measures::measured(r)).blocks);
+    (!r.objectives.is_empty()).then(|| Section::new("Objectives", blocks))
 }
 
 fn moment(r: &ChangeRecord, mark: &str, at: Option<jiff::Timestamp>) -> String {

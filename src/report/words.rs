@@ -159,6 +159,14 @@ pub fn day(r: &ChangeRecord, at: Timestamp) -> String {
     crate::plan::page::day(at, &r.window.timezone)
 }
 
+/// The time of day; of another day than that on which the run began, with its date.
+pub fn stamp(r: &ChangeRecord, at: Timestamp) -> String {
+    match r.window.actual {
+        Some(a) if date(r, a.start) == date(r, at) => clock(r, at),
+        _ => moment_in(at, &r.window.timezone, "%Y-%m-%d %H:%M:%S"),
+    }
+}
+
 /// Above the title.
 pub fn kicker(r: &ChangeRecord) -> String {
     let first = match (r.dry, r.rehearsal) {

@@ -40,6 +40,29 @@ pub struct ObjectiveResult {
     pub met: bool,
     /// Why not, one sentence; empty if met.
     pub why: String,
+    /// The parts of the span, from mark to mark, where further marks lie in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<SpanPart>,
+}
+
+/// A part of an objective's span.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpanPart {
+    /// The mark it begins at.
+    pub from: String,
+    /// The mark it ends at.
+    pub to: String,
+    /// How long it was, waiting included.
+    pub ms: u64,
+    /// How long people were waited for in it.
+    pub waited_ms: u64,
+}
+
+impl SpanPart {
+    /// What is left without waiting for people.
+    pub fn worked_ms(&self) -> u64 {
+        self.ms.saturating_sub(self.waited_ms)
+    }
 }
 
 /// A mark as one host set it.
@@ -54,6 +77,12 @@ pub struct MarkSet {
     pub at: Timestamp,
     /// True: it names a beginning, so over several hosts the earliest counts.
     pub start: bool,
+    /// The step that set it, as `PHASE/STEP`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
+    /// True: its time was read from what the step found; false: it is that of the step.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read: bool,
 }
 
 /// A span of time.
@@ -110,6 +139,8 @@ pub fn marks(plan: &Plan, events: &[Stamped]) -> Vec<MarkSet> {
                     host: key.host.clone(),
                     at: *at,
                     start,
+                    by: format!("{}/{}", key.phase, key.step),
+                    read: is_read(plan, key, name),
                 });
             }
         }
@@ -196,6 +227,14 @@ fn is_manual(plan: &Plan, key: &StepKey) -> bool {
         .is_some_and(|s| matches!(s.call, Call::Manual { .. }))
 }
 
+/// True for a mark whose time stands in what its step found.
+fn is_read(plan: &Plan, key: &StepKey, name: &str) -> bool {
+    plan.step(&key.phase, key.stage, &key.step).is_some_and(|s| {
+        let mut set = s.mark.iter().chain(&s.mark_start);
+        set.any(|m| m.name == name && m.at.is_some())
+    })
+}
+
 fn start_names(plan: &Plan) -> BTreeSet<&str> {
     fn visit<'p>(steps: &'p [PlannedStep], names: &mut BTreeSet<&'p str>) {
         for s in steps {
@@ -240,6 +279,7 @@ fn measure(o: &PlannedObjective, marks: &[MarkSet], waits: &[Span]) -> Objective
         waited_ms: 0,
         met: false,
         why: String::new(),
+        parts: Vec::new(),
     };
     let (start, end) = match (from_at, to_at) {
         (Some(a), Some(b)) => (a, b),
@@ -256,14 +296,8 @@ fn measure(o: &PlannedObjective, marks: &[MarkSet], waits: &[Span]) -> Objective
         result.why = format!("{} lies before {}", o.to, o.from);
         return result;
     };
-    result.waited_ms = waits
-        .iter()
-        .map(|w| Span {
-            start: w.start.max(start),
-            end: w.end.min(end),
-        })
-        .map(Span::ms)
-        .sum();
+    result.waited_ms = waited(waits, start, end);
+    result.parts = parts(o, (start, end), marks, waits);
     let actual = if o.less_waiting {
         elapsed.saturating_sub(result.waited_ms)
     } else {
@@ -279,4 +313,47 @@ fn measure(o: &PlannedObjective, marks: &[MarkSet], waits: &[Span]) -> Objective
         );
     }
     result
+}
+
+/// How long people were waited for in a span.
+fn waited(waits: &[Span], start: Timestamp, end: Timestamp) -> u64 {
+    let inside = |w: &Span| Span {
+        start: w.start.max(start),
+        end: w.end.min(end),
+    };
+    waits.iter().map(inside).map(Span::ms).sum()
+}
+
+/// A span cut at the marks that lie in it, in the order of time. A mark that was read from data says when something was, not how
+/// far the work had come: it cuts nothing.
+fn parts(
+    o: &PlannedObjective,
+    (start, end): (Timestamp, Timestamp),
+    marks: &[MarkSet],
+    waits: &[Span],
+) -> Vec<SpanPart> {
+    let names: BTreeSet<&str> = marks.iter().filter(|m| !m.read).map(|m| m.name.as_str()).collect();
+    let mut cuts: Vec<(Timestamp, &str)> = names
+        .into_iter()
+        .filter(|name| *name != o.from && *name != o.to)
+        .filter_map(|name| Some((moment(name, marks)?, name)))
+        .filter(|(at, _)| start < *at && *at < end)
+        .collect();
+    if cuts.is_empty() {
+        return Vec::new();
+    }
+    cuts.push((end, &o.to));
+    cuts.sort_unstable();
+    let mut last = (start, o.from.as_str());
+    let mut out = Vec::new();
+    for (at, name) in cuts {
+        out.push(SpanPart {
+            from: last.1.to_owned(),
+            to: name.to_owned(),
+            ms: Span { start: last.0, end: at }.ms(),
+            waited_ms: waited(waits, last.0, at),
+        });
+        last = (at, name);
+    }
+    out
 }

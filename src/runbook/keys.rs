@@ -97,6 +97,7 @@ pub const FILES: &[(&str, &Shape)] = &[
     ("policy", &POLICY),
     ("project", &PROJECT),
     ("test", &TEST),
+    ("review", &REVIEW),
 ];
 
 /// The largest number of a count.

@@ -17,6 +17,7 @@ pub mod lower;
 pub mod outside;
 pub mod policyfile;
 pub mod project;
+pub mod reviewfile;
 pub mod schema;
 mod step;
 pub mod testfile;

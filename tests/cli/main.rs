@@ -20,6 +20,7 @@ mod select;
 mod terminal;
 mod testing;
 mod told;
+mod trials;
 mod window;
 mod withheld;
 

@@ -1,4 +1,4 @@
-//! `PS05xx`: what stands in a change, a policy, a project.
+//! `PS05xx`: what stands in a change, a policy, a project, a review.
 
 use super::Code;
 
@@ -275,6 +275,38 @@ phases:
     need: 1
     approvers: [managers]
   - { phase: p, title: P, verify: [{ name: Wait, wait_for: { time: 5s } }] }
+"#,
+    },
+    Code {
+        code: "PS0550",
+        title: "a day of a review is no day of the calendar",
+        text: "Days are written YEAR-MONTH-DAY, so that nobody has to guess which number is the month.",
+        wrong: r#"# file: review.yml
+schema: 1
+findings:
+  - { id: F-1, text: The phone list was old, due: 31.12.2026 }
+"#,
+        right: r#"# file: review.yml
+schema: 1
+findings:
+  - { id: F-1, text: The phone list was old, due: 2026-12-31 }
+"#,
+    },
+    Code {
+        code: "PS0551",
+        title: "two findings of a review have one id",
+        text: "By its id the next drill's report tells what became of a finding.",
+        wrong: r#"# file: review.yml
+schema: 1
+findings:
+  - { id: F-1, text: The phone list was old }
+  - { id: F-1, text: Nobody knew the password }
+"#,
+        right: r#"# file: review.yml
+schema: 1
+findings:
+  - { id: F-1, text: The phone list was old }
+  - { id: F-2, text: Nobody knew the password }
 "#,
     },
     Code {

@@ -8,8 +8,8 @@ use super::shell::{Column, E, facts, state, table};
 use crate::id::HostName;
 use crate::plan::page::{count, duration};
 use crate::report::after::{left_out, shown_changes, some_of};
-use crate::report::record::{ChangeRecord, HostPhase, ObjectiveResult, UndoState};
-use crate::report::{foreseen as rest, quiet, words};
+use crate::report::record::{ChangeRecord, HostPhase, UndoState};
+use crate::report::{foreseen as rest, part, quiet, restored, words};
 use crate::text;
 
 pub(super) fn text_of(t: &str) -> String {
@@ -61,6 +61,11 @@ pub(super) fn result(r: &ChangeRecord) -> String {
     if let Some(a) = w.actual {
         say("Actual", span(a.start, a.end) + &utc(a.start, a.end));
         say("Took", E(&duration(a.ms())).to_string());
+    }
+    for (name, answer) in restored::answers(r) {
+        if let part::Val::State(tone, word) = answer {
+            say(&name, state(tone, &word));
+        }
     }
     say("Waiting for people", E(&duration(w.waited_ms)).to_string());
     say("Close code", words::close(r.outcome.result).to_owned());
@@ -150,100 +155,6 @@ pub(super) fn foreseen(r: &ChangeRecord) -> Option<String> {
         );
     }
     (!out.is_empty()).then_some(out)
-}
-
-/// Bars against limits.
-pub(super) fn objectives(r: &ChangeRecord) -> Option<String> {
-    if r.objectives.is_empty() {
-        return None;
-    }
-    let mut out = String::new();
-    for o in &r.objectives {
-        let (tone, word) = if o.met {
-            (words::Tone::Ok, "met")
-        } else {
-            (words::Tone::Bad, "missed")
-        };
-        let actual = o.actual_ms.map_or_else(|| "not measured".to_owned(), duration);
-        let _ = writeln!(
-            out,
-            "<h3>{} {}</h3>\n<p>{} of at most {}, from {} to {}.{}</p>",
-            E(&o.name),
-            state(tone, word),
-            E(&actual),
-            E(&duration(o.max_ms)),
-            moment(r, &o.from, o.from_at),
-            moment(r, &o.to, o.to_at),
-            E(&remark(o))
-        );
-        out.push_str(&bar(o));
-    }
-    Some(out)
-}
-
-/// A mark with its time of day.
-fn moment(r: &ChangeRecord, mark: &str, at: Option<jiff::Timestamp>) -> String {
-    let time = at.map(|a| format!(" ({})", words::clock(r, a))).unwrap_or_default();
-    format!("{}{time}", code(mark))
-}
-
-fn remark(o: &ObjectiveResult) -> String {
-    let waited = match (o.waited_ms, o.less_waiting) {
-        (0, _) => String::new(),
-        (ms, true) => format!(" {} waiting for people not counted.", duration(ms)),
-        (ms, false) => format!(" Of that {} waiting for people, counted.", duration(ms)),
-    };
-    if o.actual_ms.is_none() {
-        format!(" {waited} {}.", o.why)
-    } else {
-        waited
-    }
-}
-
-fn bar(o: &ObjectiveResult) -> String {
-    let Some(actual) = o.actual_ms else {
-        return String::new();
-    };
-    let waited = o.waited_ms;
-    let counted = if o.less_waiting {
-        actual
-    } else {
-        actual.saturating_sub(waited)
-    };
-    let all = (counted + waited).max(o.max_ms).max(1);
-    let wide = |ms: u64| {
-        #[expect(clippy::cast_precision_loss, reason = "a drawing is not an account")]
-        let share = ms as f64 / all as f64;
-        share * 620.0
-    };
-    let mut out = String::from("<div class=\"chart bars\">");
-    let _ = write!(
-        out,
-        "<svg viewBox=\"0 0 640 44\" role=\"img\" aria-label=\"{}\">",
-        E(&format!("{} of at most {}", duration(actual), duration(o.max_ms)))
-    );
-    let class = if o.met { "met" } else { "missed" };
-    let _ = write!(
-        out,
-        "<path class=\"base\" d=\"M0 27.5H620\"/><rect class=\"{class}\" x=\"0\" y=\"12\" width=\"{:.1}\" height=\"11\"/>",
-        wide(counted)
-    );
-    if waited > 0 {
-        let _ = write!(
-            out,
-            "<rect class=\"paused\" x=\"{:.1}\" y=\"12.5\" width=\"{:.1}\" height=\"10\"><title>waiting for people</title></rect>",
-            wide(counted) + 1.0,
-            (wide(waited) - 1.0).max(1.0)
-        );
-    }
-    let x = wide(o.max_ms);
-    let anchor = if x > 320.0 { "soft end" } else { "soft" };
-    let _ = writeln!(
-        out,
-        "<path class=\"limit\" d=\"M{x:.1} 6V30\"/><text class=\"{anchor}\" x=\"{x:.1}\" y=\"42\">limit {}</text></svg></div>",
-        E(&duration(o.max_ms))
-    );
-    out
 }
 
 /// What is different now.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::foreseen::Grouping;
 use super::step::{attempt, settle};
 use super::{blank, *};
-use crate::plan::{Plan, Stage, Value, item_words};
+use crate::plan::{Call, Plan, Stage, Value, item_words};
 use crate::run::event::{Answer, Event, GateEnd, Slot, Stamped, StepKey};
 use crate::run::objective::{self, millis_between};
 use crate::run::{line, moved};
@@ -436,6 +436,9 @@ impl<'p> Gather<'p> {
                 s.attempts.push(attempt(key.attempt, at, *limit_ms));
             }
             Event::Settled { key, outcome, result } => {
+                if let Some(Value::Text(by)) = result.more.get("by").filter(|_| self.is_manual(key)) {
+                    self.participant(by, "manual steps".to_owned());
+                }
                 let line = (key.phase.clone(), key.host.clone());
                 let before = self.latest.insert(line, at);
                 let Some(s) = self.step(key) else { return };
@@ -503,6 +506,11 @@ impl<'p> Gather<'p> {
         }
     }
 
+    fn is_manual(&self, key: &StepKey) -> bool {
+        let planned = self.plan.step(&key.phase, key.stage, &key.step);
+        planned.is_some_and(|p| matches!(p.call, Call::Manual { .. }))
+    }
+
     /// The item that a key is for, in words.
     fn item(&self, key: &StepKey) -> Option<String> {
         let planned = self.plan.step(&key.phase, key.stage, &key.step)?;
@@ -534,6 +542,7 @@ impl<'p> Gather<'p> {
                 step: key.step.clone(),
                 nth: key.nth,
                 name: planned.map_or_else(|| key.step.clone(), |p| with_item(&p.name, item.as_deref())),
+                register: planned.and_then(|p| p.register.clone()),
                 item,
                 host: key.host.clone(),
                 on: None,

@@ -7,8 +7,10 @@
 mod blank;
 mod foreseen;
 mod gather;
+mod history;
 mod judge;
 mod quiet;
+mod restored;
 mod scanned;
 mod step;
 mod views;
@@ -20,17 +22,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Digest, HostName, RunId};
 pub use foreseen::Foreseen;
+pub use history::{FormerFacts, FormerFinding, FormerObjective, FormerRun, LastDrill, Reviewed, facts};
 pub use quiet::{SilenceRecord, SilenceState};
+pub use restored::{Deletion, Done, RestoreStatus};
 pub use scanned::{Former, Held, Missing, Scanned, former, scans};
 pub use views::ChangedStep;
 
 pub use step::{AttemptRecord, Decision, OutputRecord, StepRecord, UndoLine, UndoState};
 
+pub use crate::plan::OtherMode;
 use crate::plan::Plan;
 use crate::plan::{Kind, OnFailure};
 use crate::run::event::Stamped;
 pub use crate::run::event::{HostState, Outcome, Verdict};
-pub use crate::run::objective::{MarkSet, ObjectiveResult, Span};
+pub use crate::run::objective::{MarkSet, ObjectiveResult, Span, SpanPart};
 use crate::run::{Run, ledger, moment, moved};
 
 /// The value of [`ChangeRecord::schema`].
@@ -62,6 +67,7 @@ pub fn record(plan: &Plan, plan_digest: &Digest, run: &Run, events: &[Stamped], 
     }
     judge::judge(plan, &told, &mut record);
     record.scanned = scanned::scanned(plan, &record);
+    record.restore = restored::status(plan, &record);
     record
 }
 
@@ -102,6 +108,9 @@ pub struct ChangeRecord {
     pub plan_digest: Digest,
     /// Version of pitstop that started it.
     pub tool: String,
+    /// What belongs to other modes and was no part of this run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_modes: Vec<OtherMode>,
     /// Parameters, as text.
     pub params: BTreeMap<String, String>,
     /// Who started and resumed it, in order.
@@ -120,6 +129,9 @@ pub struct ChangeRecord {
     /// Which updates the hosts lack that were to be scanned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scanned: Vec<Scanned>,
+    /// Of a restore test: whether it was restored, proven and erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreStatus>,
     /// What undo was owed where a host went back or stands, line by line.
     pub undo: Vec<UndoLine>,
     /// Gates in order of opening.
@@ -130,6 +142,15 @@ pub struct ChangeRecord {
     pub deviations: Vec<Deviation>,
     /// Limits and what was measured.
     pub objectives: Vec<ObjectiveResult>,
+    /// What former runs of the runbook measured, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former: Vec<FormerRun>,
+    /// The last drill, and what became of its findings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drill: Option<LastDrill>,
+    /// What people wrote about this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<Reviewed>,
     /// Moments that steps named.
     pub marks: Vec<MarkSet>,
     /// Spans in which people were waited for.

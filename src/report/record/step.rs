@@ -25,6 +25,9 @@ pub struct StepRecord {
     pub nth: u32,
     /// A sentence, with its item.
     pub name: String,
+    /// The name under which its result was kept for later steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<String>,
     /// Its item in words, where the step has a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<String>,

@@ -235,3 +235,54 @@ fn time_that_people_took_is_told_and_taken_off_where_the_objective_says_so() {
     let all = measured(&drill(15, false), with_gate());
     assert_eq!((all.waited_ms, all.actual_ms, all.met), (5000, Some(20_000), false));
 }
+
+#[test]
+fn a_span_is_cut_at_the_marks_that_lie_in_it_and_waiting_stands_apart_in_each_part() {
+    let mut plan = drill(60, false);
+    let PlanItem::Phase(phase) = &mut plan.items[0] else {
+        panic!("one phase")
+    };
+    // Says when the data was written, not how far the work had come.
+    phase.stages.steps[2].mark = Some(PlannedMark {
+        name: "newest".to_owned(),
+        at: Some("{{ value }}".to_owned()),
+    });
+    let opened = Event::GateOpened {
+        gate: "g".to_owned(),
+        title: "Go on?".to_owned(),
+        expires: at(900),
+        out: Vec::new(),
+    };
+    let told = vec![
+        (11, settled(key("begin", "a"), Ok, &[("down", 10)])),
+        (
+            14,
+            settled(key("begin", "b"), Ok, &[("located", 14), ("before", 5), ("after", 50)]),
+        ),
+        (16, opened),
+        (21, Event::GatePassed { gate: "g".to_owned() }),
+        (26, settled(key("manual", "a"), Ok, &[("copied", 26)])),
+        (30, settled(key("end", "a"), Ok, &[("newest", 20), ("up", 30)])),
+    ];
+    let o = measured(&plan, told.clone());
+    let parts: Vec<(&str, &str, u64, u64)> = o
+        .parts
+        .iter()
+        .map(|p| (p.from.as_str(), p.to.as_str(), p.worked_ms(), p.waited_ms))
+        .collect();
+    assert_eq!(
+        parts,
+        [
+            ("down", "located", 4_000, 0),
+            ("located", "copied", 7_000, 5_000),
+            ("copied", "up", 4_000, 0),
+        ]
+    );
+    let whole: u64 = o.parts.iter().map(|p| p.ms).sum();
+    assert_eq!(Some(whole), o.actual_ms);
+    let set = marks(&plan, &events(told));
+    let of = |name: &str| set.iter().find(|m| m.name == name).map(|m| (m.by.as_str(), m.read));
+    assert_eq!(of("newest"), Some(("p/end", true)));
+    assert_eq!(of("down"), Some(("p/begin", false)));
+    assert!(measured(&drill(20, false), marked()).parts.is_empty());
+}

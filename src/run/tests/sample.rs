@@ -303,6 +303,7 @@ pub fn plan(items: Vec<PlanItem>) -> Plan {
         emptied: Vec::new(),
         limit: None,
         excluded: BTreeMap::new(),
+        other_modes: Vec::new(),
         rehearsal: false,
         index: Default::default(),
         inventory: "inventory.yml".to_owned(),

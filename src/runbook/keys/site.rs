@@ -301,3 +301,87 @@ pub static HOOK: Shape = Shape {
         ),
     ]],
 };
+
+/// What people write about a run.
+pub static REVIEW: Shape = Shape {
+    what: "a review",
+    one_of: &[],
+    keys: &[&[
+        VERSION,
+        key("run", Kind::Text, "The run it is about; another one is refused"),
+        key("scenario", Kind::Text, "What was pretended to have happened"),
+        key("scope", Kind::Text, "What was to be shown, and what was not"),
+        key(
+            "third_parties",
+            TEXTS,
+            "Suppliers and others who took part or were assumed",
+        ),
+        key(
+            "participants",
+            Kind::List(&Kind::Map(&PERSON)),
+            "Who was there, beside those whom the journal names",
+        ),
+        key("findings", Kind::List(&Kind::Map(&FINDING)), "What was found"),
+        key("lessons", TEXTS, "What was learnt"),
+        key("conclusion", Kind::Map(&CONCLUSION), "The verdict of people"),
+        key(
+            "sign_off",
+            Kind::List(&Kind::Map(&SIGN_OFF)),
+            "Who has signed the report off",
+        ),
+    ]],
+};
+
+/// An item of `participants`.
+pub static PERSON: Shape = Shape {
+    what: "an item of `participants`",
+    one_of: &[],
+    keys: &[&[
+        need("name", Kind::Text, "Who"),
+        need("role", Kind::Text, "As what: `incident manager`"),
+    ]],
+};
+
+/// An item of `findings`.
+pub static FINDING: Shape = Shape {
+    what: "a finding",
+    one_of: &[],
+    keys: &[&[
+        need("id", Kind::Text, "The same in every later review of it"),
+        need("text", Kind::Text, "What was found"),
+        key(
+            "severity",
+            Kind::Word(&["critical", "major", "minor", "info"]),
+            "How bad it is",
+        ),
+        key("owner", Kind::Text, "Who sees to it"),
+        key("due", Kind::Text, "Until when: 2026-12-31"),
+        key(
+            "status",
+            Kind::Word(&["open", "in_progress", "done", "accepted"]),
+            "How it stands",
+        ),
+    ]],
+};
+
+/// `conclusion` of a review.
+pub static CONCLUSION: Shape = Shape {
+    what: "`conclusion` of a review",
+    one_of: &[],
+    keys: &[&[
+        key("success", Kind::Bool, "Whether it showed what it was to show"),
+        key("note", Kind::Text, "In your words"),
+        key("who", Kind::Text, "Whose word it is"),
+    ]],
+};
+
+/// An item of `sign_off`.
+pub static SIGN_OFF: Shape = Shape {
+    what: "an item of `sign_off`",
+    one_of: &[],
+    keys: &[&[
+        need("name", Kind::Text, "Who"),
+        key("role", Kind::Text, "As what"),
+        key("date", Kind::Text, "When: 2026-12-31"),
+    ]],
+};

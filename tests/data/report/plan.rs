@@ -314,6 +314,7 @@ pub fn plan(t: &Texts) -> Plan {
         limit: None,
         rehearsal: false,
         excluded: BTreeMap::new(),
+        other_modes: Vec::new(),
         index: Default::default(),
         inventory: "inventory.yml".to_owned(),
     }
