@@ -13,8 +13,8 @@ use pitstop::plan::Value;
 use pitstop::plan::page::{self, Outside};
 use pitstop::plan::{Kind, OtherMode, PlanItem, PlannedUndo};
 use pitstop::report::record::{
-    ChangeRecord, CloseCode, DeviationCode, FormerFinding, FormerObjective, FormerRun, HostRecord, HostState,
-    LastDrill, Outcome, Reviewed, UndoState, record,
+    ChangeRecord, CloseCode, Deletion, DeviationCode, Done, FormerFinding, FormerObjective, FormerRun, HostRecord,
+    HostState, LastDrill, Outcome, RestoreStatus, Reviewed, UndoState, record,
 };
 use pitstop::report::{after, before, checks, csv, html, junit, objectives as measures};
 use pitstop::run::Run;
@@ -403,6 +403,11 @@ fn trial(r: &ChangeRecord, kind: Kind, said: &str) -> ChangeRecord {
     let digest = pitstop::id::Digest::of(b"review");
     let mut r = r.clone();
     r.kind = kind;
+    r.restore = Some(RestoreStatus {
+        restore: Done::Failed,
+        validation: Done::NotDone,
+        deletion: Deletion::LeftBehind,
+    });
     r.other_modes = vec![OtherMode {
         what: said.to_owned(),
         title: said.to_owned(),

@@ -69,7 +69,12 @@ pub fn runs(args: &Args, console: &Console) -> Result<u8, Problem> {
             if owed == 0 { "-".to_owned() } else { owed.to_string() },
             format!("{}: {}", stored.plan.runbook, terminal_line(&stored.plan.title)),
         ]);
-        let objectives: Vec<_> = stored.objectives().into_iter().map(|o| {
+        let measured = if stored.run.dry {
+            Vec::new()
+        } else {
+            stored.objectives()
+        };
+        let objectives: Vec<_> = measured.into_iter().map(|o| {
             json!({ "name": o.name, "actual_ms": o.actual_ms, "max_ms": o.max_ms, "waited_ms": o.waited_ms, "met": o.met })
         }).collect();
         list.push(json!({

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::after::some_of;
 use super::part::{NOT_RECORDED, Part, Val};
-use super::record::{ChangeRecord, DeviationCode, StepRecord};
+use super::record::{ChangeRecord, DeviationCode, MarkSet, StepRecord};
 use super::restored::{self, Group};
 use super::words::{self, Tone};
 use crate::id::HostName;
@@ -195,15 +195,16 @@ pub fn course(r: &ChangeRecord) -> Vec<Part> {
         }
         add(a.at, what, &a.by, None);
     }
-    for m in &r.marks {
+    for (m, n) in counted(&r.marks) {
         let on = m.host.as_ref().map(|h| format!(" on {h}")).unwrap_or_default();
         let how = if m.read { ", read from the data" } else { "" };
-        add(
-            m.at,
-            format!("Mark {}{on}{how}", m.name),
-            "",
-            Some((Tone::None, "mark")),
-        );
+        let of = match (n, m.start) {
+            (1, _) => String::new(),
+            (n, true) => format!(", the earliest of {n}"),
+            (n, false) => format!(", the latest of {n}"),
+        };
+        let what = format!("Mark {}{on}{how}{of}", m.name);
+        add(m.at, what, "", Some((Tone::None, "mark")));
     }
     for s in &r.steps {
         step(s, &mut add);
@@ -257,6 +258,24 @@ pub fn course(r: &ChangeRecord) -> Vec<Part> {
         parts.push(Part::Note(format!("And {more} more, in the record.")));
     }
     parts
+}
+
+/// Of each mark that which counts, and how many there are of it.
+fn counted(marks: &[MarkSet]) -> Vec<(&MarkSet, usize)> {
+    let mut out: Vec<(&MarkSet, usize)> = Vec::new();
+    for m in marks {
+        match out.iter_mut().find(|(known, _)| known.name == m.name) {
+            Some((known, n)) => {
+                *n += 1;
+                let starts = known.start || m.start;
+                if (starts && m.at < known.at) || (!starts && m.at > known.at) {
+                    *known = m;
+                }
+            }
+            None => out.push((m, 1)),
+        }
+    }
+    out
 }
 
 /// Steps that a person did or decided about, and those that did not end well.

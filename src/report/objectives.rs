@@ -74,7 +74,7 @@ pub fn measured(r: &ChangeRecord) -> Vec<Part> {
     }
     let columns = vec![
         ("Objective", "keep"),
-        ("Mark", ""),
+        ("Mark", "keep"),
         ("Time", "num"),
         ("How it was measured", "long"),
     ];
@@ -198,18 +198,12 @@ pub fn history(r: &ChangeRecord) -> Vec<Part> {
         }
         let longest = all.iter().flat_map(|m| [m.max_ms, m.actual_ms.unwrap_or(0)]).max();
         let scale = longest.unwrap_or(0).max(1);
-        let with_other = all.iter().any(|m| m.otherwise.is_some_and(|o| !o.is_empty()));
-        differ |= with_other;
+        differ |= all.iter().any(|m| m.otherwise.is_some_and(|o| !o.is_empty()));
         let last = all.len() - 1;
         let rows = all.iter().enumerate().map(|(n, m)| {
             let other = m.otherwise.is_some_and(|o| !o.is_empty());
             let (tone, word) = result(m.met);
-            let run = if n == last {
-                format!("{} (this run)", m.run)
-            } else {
-                m.run.to_owned()
-            };
-            let mut row = vec![
+            vec![
                 Val::Text(m.at.map(|at| words::date(r, at)).unwrap_or_default()),
                 Val::Bar(Bar {
                     value: m.actual_ms,
@@ -224,24 +218,19 @@ pub fn history(r: &ChangeRecord) -> Vec<Part> {
                 },
                 Val::Text(duration(m.max_ms)),
                 Val::state(tone, word),
-                Val::Code(run),
-            ];
-            if with_other {
-                row.push(Val::Text(otherwise(m)));
-            }
-            row
+                Val::Code(m.run.to_owned()),
+                Val::Text(if n == last { "this run".to_owned() } else { otherwise(m) }),
+            ]
         });
-        let mut columns = vec![
+        let columns = vec![
             ("Date", "num"),
             ("Against the limit", "spark"),
             ("Value", "num"),
             ("Limit", "num"),
             ("Result", ""),
             ("Run", "keep"),
+            ("Otherwise", "long"),
         ];
-        if with_other {
-            columns.push(("Otherwise", "long"));
-        }
         parts.push(Part::Table {
             caption: format!("{}, run by run", o.name),
             columns,

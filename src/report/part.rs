@@ -98,22 +98,30 @@ fn cell(v: Val) -> Cell {
 
 /// The section for formats of words; bars stand only where they can be drawn.
 pub fn section(title: &str, parts: Vec<Part>) -> Section {
-    let blocks = parts.into_iter().map(|part| match part {
-        Part::Text(t) | Part::Note(t) => Block::Text(t),
-        Part::Facts(rows) => Block::Facts(rows.into_iter().map(|(name, v)| (name, cell(v))).collect()),
-        Part::List(lines) => Block::List(lines),
-        Part::Table { caption, columns, rows } => {
-            let drawn = |row: &Vec<Val>, n: usize| matches!(row.get(n), Some(Val::Bar(_)));
-            let words: Vec<usize> = (0..columns.len())
-                .filter(|n| !rows.iter().any(|row| drawn(row, *n)))
-                .collect();
-            let head: Vec<&str> = words.iter().filter_map(|n| columns.get(*n)).map(|c| c.0).collect();
-            let kept = rows.into_iter().map(|row| {
-                let cells = row.into_iter().enumerate();
-                cells.filter(|(n, _)| words.contains(n)).map(|(_, v)| cell(v)).collect()
-            });
-            Block::table(&caption, &head, kept.collect())
-        }
-    });
-    Section::new(title, blocks.collect())
+    let tables = parts.iter().filter(|p| matches!(p, Part::Table { .. })).count();
+    let mut blocks = Vec::new();
+    for part in parts {
+        blocks.push(match part {
+            Part::Text(t) | Part::Note(t) => Block::Text(t),
+            Part::Facts(rows) => Block::Facts(rows.into_iter().map(|(name, v)| (name, cell(v))).collect()),
+            Part::List(lines) => Block::List(lines),
+            Part::Table { caption, columns, rows } => {
+                // Markdown shows no captions: of several tables each needs its name.
+                if tables > 1 {
+                    blocks.push(Block::Text(format!("{caption}:")));
+                }
+                let drawn = |row: &Vec<Val>, n: usize| matches!(row.get(n), Some(Val::Bar(_)));
+                let words: Vec<usize> = (0..columns.len())
+                    .filter(|n| !rows.iter().any(|row| drawn(row, *n)))
+                    .collect();
+                let head: Vec<&str> = words.iter().filter_map(|n| columns.get(*n)).map(|c| c.0).collect();
+                let kept = rows.into_iter().map(|row| {
+                    let cells = row.into_iter().enumerate();
+                    cells.filter(|(n, _)| words.contains(n)).map(|(_, v)| cell(v)).collect()
+                });
+                Block::table(&caption, &head, kept.collect())
+            }
+        });
+    }
+    Section::new(title, blocks)
 }

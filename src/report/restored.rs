@@ -45,7 +45,16 @@ pub enum Group {
 const WORDS: [(Group, &[&str]); 5] = [
     (
         Group::Integrity,
-        &["integrity", "intact", "sound", "checksum", "checksums"],
+        &[
+            "integrity",
+            "intact",
+            "sound",
+            "checksum",
+            "checksums",
+            "verify",
+            "examine",
+            "repository",
+        ],
     ),
     (
         Group::Content,
@@ -57,14 +66,20 @@ const WORDS: [(Group, &[&str]); 5] = [
             "constraints",
             "digest",
             "digests",
+            "bounded",
             "nothing",
             "same",
         ],
     ),
-    (Group::Freshness, &["freshness", "fresh", "newest", "age", "last"]),
+    (
+        Group::Freshness,
+        &["freshness", "fresh", "newest", "age", "last", "moment"],
+    ),
     (
         Group::Function,
-        &["function", "works", "serves", "answers", "login", "query"],
+        &[
+            "function", "works", "serves", "answers", "login", "query", "usable", "lives",
+        ],
     ),
     (Group::Isolation, &["isolation", "isolated", "apart", "cut"]),
 ];
@@ -132,15 +147,18 @@ fn cut(mut rows: Vec<Vec<Val>>) -> (Vec<Vec<Val>>, Option<Part>) {
     )
 }
 
-/// Where it came from: parameters, and what steps kept for others.
+/// Where it came from: parameters, what steps kept for others, and what phases found that only look.
 pub fn source(r: &ChangeRecord) -> Vec<Part> {
     let mut facts: Vec<(String, Val)> = Vec::new();
     for (name, value) in r.params.iter().filter(|(_, v)| !v.is_empty()) {
         facts.push((format!("Parameter {name}"), Val::Text(value.clone())));
     }
+    let reads: Vec<&str> = r.phases.iter().filter(|p| !p.changes).map(|p| p.id.as_str()).collect();
     let kept = |s: &&StepRecord| {
         let before = !matches!(s.stage, Stage::Cleanup | Stage::Undo | Stage::Undrain);
-        s.register.is_some() && s.outcome == Some(Outcome::Ok) && before
+        // A phase that only looks is there to say what will be restored.
+        let asked = s.stage == Stage::Steps && reads.contains(&s.phase.as_str());
+        (s.register.is_some() || asked) && s.outcome == Some(Outcome::Ok) && before && !proves(r, s)
     };
     for s in r.steps.iter().filter(kept).take(MOST) {
         let text = said(s);
@@ -154,46 +172,39 @@ pub fn source(r: &ChangeRecord) -> Vec<Part> {
     vec![Part::Facts(facts)]
 }
 
-/// To which moment the data goes, and against what that is held. Marks whose time was read from the data are the evidence.
+/// To which moment the data goes, and against what that is held: every objective that is called an RPO or rests on a time that was
+/// read from the data, with the words in which it stands.
 pub fn point(r: &ChangeRecord) -> Vec<Part> {
     let read = |name: &str| r.marks.iter().find(|m| m.name == name && m.read);
     let mut rows = Vec::new();
     for o in &r.objectives {
-        let ends = [("", &o.from, o.from_at), ("", &o.to, o.to_at)];
-        if ends.iter().all(|(_, name, _)| read(name).is_none()) {
+        let is_rpo = o.name.to_ascii_lowercase().contains("rpo");
+        if !is_rpo && read(&o.from).is_none() && read(&o.to).is_none() {
             continue;
         }
-        let point = read(&o.from).map_or("Reference time", |_| "Recovery point");
-        for (n, (_, name, at)) in ends.into_iter().enumerate() {
-            let what = if n == 0 { point } else { "Reference time" };
-            let evidence = read(name).map(|m| evidence(r, m));
-            let by = r.marks.iter().find(|m| &m.name == name);
+        let words = match is_rpo {
+            true => ["recovery point", "reference time"],
+            false => ["beginning", "end"],
+        };
+        let between = match o.actual_ms {
+            Some(ms) => Val::Text(duration(ms)),
+            None => Val::Faint(o.why.clone()),
+        };
+        let ends = [
+            (&o.from, o.from_at, Val::Text(String::new())),
+            (&o.to, o.to_at, between),
+        ];
+        for (word, (name, at, between)) in words.into_iter().zip(ends) {
             rows.push(vec![
-                Val::Text(format!("{}: {what}", o.name)),
+                Val::Text(format!("{}, {word}", o.name)),
                 match at {
                     Some(at) => Val::Text(format!("{} UTC", at.strftime("%Y-%m-%d %H:%M:%S"))),
                     None => Val::Faint("not set".to_owned()),
                 },
                 Val::Code(name.clone()),
-                match (evidence, by) {
-                    (Some(evidence), _) => Val::Text(evidence),
-                    (None, Some(m)) => {
-                        let step = step_of(r, m).map_or(m.by.as_str(), |s| s.name.as_str());
-                        let word = if m.start { "the beginning" } else { "the end" };
-                        Val::Text(format!("{word} of “{step}”"))
-                    }
-                    (None, None) => Val::Faint("no step set it".to_owned()),
-                },
+                stands(r, name),
+                between,
             ]);
-        }
-        if let Some(last) = rows.last_mut() {
-            last.push(match o.actual_ms {
-                Some(ms) => Val::Text(duration(ms)),
-                None => Val::state(Tone::Bad, o.why.clone()),
-            });
-        }
-        if let Some(first) = rows.iter_mut().rev().nth(1) {
-            first.push(Val::Text(String::new()));
         }
     }
     if rows.is_empty() {
@@ -202,17 +213,31 @@ pub fn point(r: &ChangeRecord) -> Vec<Part> {
         )];
     }
     let columns = vec![
-        ("Objective", "name"),
+        ("Objective", "keep"),
         ("Moment", "num"),
         ("Mark", "keep"),
         ("Evidence", "long"),
-        ("Between them", "keep"),
+        ("Between them", ""),
     ];
     vec![Part::Table {
         caption: "Moments, and where they stand".to_owned(),
         columns,
         rows,
     }]
+}
+
+/// Where the time of a mark stands.
+fn stands(r: &ChangeRecord, name: &str) -> Val {
+    let mine = || r.marks.iter().filter(|m| m.name == name);
+    match mine().find(|m| m.read).or_else(|| mine().next()) {
+        Some(m) if m.read => Val::Text(evidence(r, m)),
+        Some(m) => {
+            let step = step_of(r, m).map_or(m.by.as_str(), |s| s.name.as_str());
+            let word = if m.start { "the beginning" } else { "the end" };
+            Val::Text(format!("{word} of “{step}”"))
+        }
+        None => Val::Faint("no step set it".to_owned()),
+    }
 }
 
 /// What the step found from which a mark was read.
@@ -226,17 +251,22 @@ fn evidence(r: &ChangeRecord, m: &MarkSet) -> String {
 }
 
 /// True for a step that proves something: those of `verify`, and any other that looks and says by its id what it is about.
-fn proves(s: &StepRecord) -> bool {
-    match s.stage {
-        Stage::Verify => true,
-        Stage::Precheck | Stage::Steps => !s.changes && Group::of(s) != Group::Other,
+fn proves(r: &ChangeRecord, s: &StepRecord) -> bool {
+    let works = || r.phases.iter().any(|p| p.changes && p.id == s.phase);
+    match (s.stage, Group::of(s)) {
+        (Stage::Verify, _) => true,
+        (Stage::Precheck | Stage::Steps, Group::Isolation) => true,
+        // To be used as the application uses it may write something.
+        (Stage::Steps, Group::Function) => works(),
+        // What a phase finds that only looks is what the copy is held against.
+        (Stage::Precheck | Stage::Steps, group) => group != Group::Other && !s.changes && works(),
         _ => false,
     }
 }
 
 /// The checks by what they are about.
 pub fn proof(r: &ChangeRecord, only: Option<Group>) -> Vec<Part> {
-    let is_one = |s: &&StepRecord| proves(s) && only.is_none_or(|g| Group::of(s) == g);
+    let is_one = |s: &&StepRecord| proves(r, s) && only.is_none_or(|g| Group::of(s) == g);
     let mut found: Vec<&StepRecord> = r.steps.iter().filter(is_one).collect();
     found.sort_by_key(|s| Group::of(s));
     let mut parts = Vec::new();
@@ -368,7 +398,7 @@ pub fn cleanup(r: &ChangeRecord) -> Vec<Part> {
     }
     parts.extend(more);
     let undo = |s: UndoState| r.undo.iter().filter(|u| u.state == s).count();
-    let not = undo(UndoState::Failed) + undo(UndoState::NotRun) + undo(UndoState::Unknown);
+    let not = undo(UndoState::Failed) + undo(UndoState::Unknown);
     if not > 0 {
         parts.push(Part::Text(format!(
             "{} did not run to a good end.",

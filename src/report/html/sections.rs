@@ -98,7 +98,7 @@ pub(super) fn result(r: &ChangeRecord) -> String {
 pub(super) fn hosts(r: &ChangeRecord) -> Option<String> {
     const COLUMNS: [Column; 7] = [
         ("Host", "name"),
-        ("Phase", ""),
+        ("Phase", "keep"),
         ("Batch", "num"),
         ("State", ""),
         ("Began", "num"),

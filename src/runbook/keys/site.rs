@@ -337,7 +337,7 @@ pub static PERSON: Shape = Shape {
     what: "an item of `participants`",
     one_of: &[],
     keys: &[&[
-        need("name", Kind::Text, "Who"),
+        need("name", Kind::Text, "Who it is"),
         need("role", Kind::Text, "As what: `incident manager`"),
     ]],
 };
@@ -380,7 +380,7 @@ pub static SIGN_OFF: Shape = Shape {
     what: "an item of `sign_off`",
     one_of: &[],
     keys: &[&[
-        need("name", Kind::Text, "Who"),
+        need("name", Kind::Text, "Who it is"),
         key("role", Kind::Text, "As what"),
         key("date", Kind::Text, "When: 2026-12-31"),
     ]],
