@@ -101,7 +101,7 @@ pub fn section(title: &str, parts: Vec<Part>) -> Section {
     let tables = parts.iter().filter(|p| matches!(p, Part::Table { .. })).count();
     let mut blocks = Vec::new();
     for part in parts {
-        blocks.push(match part {
+        let block = match part {
             Part::Text(t) | Part::Note(t) => Block::Text(t),
             Part::Facts(rows) => Block::Facts(rows.into_iter().map(|(name, v)| (name, cell(v))).collect()),
             Part::List(lines) => Block::List(lines),
@@ -121,7 +121,8 @@ pub fn section(title: &str, parts: Vec<Part>) -> Section {
                 });
                 Block::table(&caption, &head, kept.collect())
             }
-        });
+        };
+        blocks.push(block);
     }
     Section::new(title, blocks)
 }
