@@ -3,6 +3,7 @@
 //! Owns: the choice and the headings. Must not: pass host text on unescaped.
 
 use crate::journal::output;
+use crate::plan::Value;
 use crate::run::event::{Event, Kept, StepKey, StepResult};
 use crate::text;
 
@@ -77,6 +78,13 @@ fn streams(stored: &Stored, result: &StepResult, console: &Console) {
         console
             .screen
             .data(&format!("  why: {}\n", text::terminal_line(&result.why)));
+    }
+    // What an action found out by its output says more than that: of a `baseline` all that is there.
+    if let Some(Value::List(changes)) = result.more.get("changes") {
+        for change in changes {
+            let change = text::terminal_line(&change.plain());
+            console.screen.data(&format!("  changed: {change}\n"));
+        }
     }
     for (name, kept) in [("stdout", &result.stdout), ("stderr", &result.stderr)] {
         stream(stored, name, kept, console);

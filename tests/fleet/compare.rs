@@ -271,3 +271,33 @@ fn after_a_kill_in_the_middle_it_is_compared_again_and_nothing_is_left() {
     assert_eq!(settled(&fleet, &words(&ran))["result"]["more"]["equal"], true);
     nothing_is_left(&fleet);
 }
+
+#[test]
+fn a_side_whose_link_is_cut_is_run_again_and_what_it_said_before_is_forgotten() {
+    let fleet = Fleet::start(2, "0");
+    let waits = "echo x >> $HOME/begun; echo same; while [ ! -e $HOME/go ]; do sleep 0.05; done; echo end";
+    compares(
+        &fleet,
+        "",
+        &format!("mode: exact, left: {{ run: \"{waits}\" }}, right: {{ host: h02, run: \"{waits}\" }}"),
+    );
+    let begun = |host: &str| {
+        let text = std::fs::read_to_string(fleet.hosts[host].home().join("begun")).unwrap_or_default();
+        text.lines().count()
+    };
+    let mut child = fleet.spawn(&["run", "runbooks/compare.yml", "--yes"], "words");
+    fleet.until("both sides run", || begun("h01") == 1 && begun("h02") == 1);
+    fleet.hosts["h02"].cut();
+    fleet.until("the cut side runs again", || begun("h02") == 2);
+    for host in ["h01", "h02"] {
+        fleet.mark(host, "go");
+    }
+    assert_eq!(
+        code(child.wait().unwrap()),
+        0,
+        "{}",
+        std::fs::read_to_string(fleet.path("words")).unwrap()
+    );
+    assert_eq!((begun("h01"), begun("h02")), (1, 2), "the other side ran on");
+    nothing_is_left(&fleet);
+}

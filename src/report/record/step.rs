@@ -186,8 +186,12 @@ pub(super) fn settle(s: &mut StepRecord, key: &StepKey, at: Timestamp, outcome: 
     a.why.clone_from(&result.why);
     a.stdout = output(&result.stdout);
     a.stderr = output(&result.stderr);
-    // An answer of HTTP is its own output.
-    let printed = |name: &str| matches!(name, "json" | "headers");
+    // An answer of HTTP is its own output, and so is a difference; of one that is long the field has its beginning.
+    let printed = |name: &str| match name {
+        "json" | "headers" => true,
+        "difference" => result.stdout.digest.is_none(),
+        _ => false,
+    };
     let more = result.more.iter().filter(|(name, _)| !printed(name));
     a.fields = more.map(|(name, value)| (name.clone(), value.clone())).collect();
     s.outcome = Some(outcome);

@@ -272,3 +272,91 @@ fn a_check_from_the_control_machine_is_done_there() {
     assert_eq!(verify[0].place, Place::Hosts(vec![HostName::controller()]));
     assert_eq!(verify[1].place, Place::Own);
 }
+
+/// One phase whose only step compares; `left` and `right` are sides, `more` further keys of the step.
+fn comparing(top: &str, left: &str, right: &str, more: &str) -> Case {
+    let steps = format!(
+        "    on_failure: hold\n    steps: [{{ name: S, compare: {{ mode: rows, left: {{ {left} }}, right: {{ {right} }} }}{more} }}]\n"
+    );
+    case(one_phase(top, &steps))
+}
+
+#[test]
+fn a_side_may_be_another_machine_for_each_host() {
+    let plan = comparing("", "host: '{{ host.labels.lb }}', run: a", "run: b", "").plan();
+    let step = &plan.phase("p").unwrap().stages.steps[0];
+    let [left, right] = step.sides().unwrap();
+    let machine = |host: &str| left.machine(Some(host)).map(str::to_owned);
+    assert_eq!(
+        ["web1", "web2", "web3", "lb1"].map(machine),
+        [
+            Some("lb1".to_owned()),
+            Some("lb2".to_owned()),
+            Some("lb2".to_owned()),
+            None
+        ]
+    );
+    assert_eq!((right.machine(Some("web1")), right.machine(None)), (None, None));
+    for host in ["lb1", "lb2"] {
+        assert!(plan.host(&HostName::new(host)).is_some(), "{host} is logged into");
+    }
+    let text = crate::canon::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+    for (host, code) in [
+        ("'{{ host.labels.role }}'", "PS0625"),
+        ("'{{ host.labels.nothing }}'", "PS0614"),
+        ("web", "PS0625"),
+    ] {
+        let c = comparing("", &format!("host: {host}, run: a"), "run: b", "");
+        assert_eq!(c.codes(), [code], "{host}");
+    }
+    let c = comparing(
+        "parameters: { x: { type: string, default: a } }",
+        "run: 'ls {{ params.x }}'",
+        "run: b",
+        "",
+    );
+    assert_eq!(c.codes(), ["PS0305"]);
+}
+
+#[test]
+fn a_side_becomes_whom_it_says_then_whom_the_step_says_and_by_default_only_where_the_step_is_done() {
+    let becomes = |top: &str, right: &str, more: &str| {
+        let mut plan = comparing(top, "run: a", &format!("host: lb1, run: b{right}"), more).plan();
+        for host in &mut plan.hosts {
+            host.become_user = Some("app".to_owned());
+        }
+        let step = plan.phase("p").unwrap().stages.steps[0].clone();
+        let [left, right] = step.sides().unwrap();
+        [(left, "web1"), (right, "lb1")].map(|(side, on)| {
+            let user = step.side_becomes(side, plan.host(&HostName::new(on)));
+            user.unwrap_or("-").to_owned()
+        })
+    };
+    assert_eq!(becomes("", "", ""), ["-", "-"]);
+    assert_eq!(becomes("", "", ", become: db"), ["db", "db"]);
+    assert_eq!(becomes("", ", become: false", ", become: db"), ["db", "-"]);
+    assert_eq!(becomes("", ", become: true", ""), ["-", "app"]);
+    assert_eq!(becomes("", ", become: root", ", become: true"), ["app", "root"]);
+    assert_eq!(becomes("defaults: { become: db }", "", ""), ["db", "-"]);
+    assert_eq!(becomes("defaults: { become: db }", ", become: db", ""), ["db", "db"]);
+    assert_eq!(becomes("defaults: { become: db }", "", ", become: false"), ["-", "-"]);
+}
+
+#[test]
+fn a_side_runs_on_this_machine_or_becomes_somebody_only_where_that_is_allowed() {
+    let here = comparing("", "run: a", "host: controller, run: b", "");
+    assert_eq!(here.codes(), ["PS0645"]);
+    here.policy("allow_local: true\n").plan();
+    // What is done on the controller and compares two others runs nothing on it.
+    let both = "schema: 1\nrunbook: r\ntitle: T\nkind: check\nphases:\n  - phase: p\n    title: P\n    on_failure: hold\n    steps: [{ name: S, compare: { mode: rows, left: { host: lb1, run: a }, right: { host: lb2, run: b } } }]\n";
+    case(both).policy("").plan();
+    let mut exact = comparing("", "run: a", "host: lb1, run: b, become: true", "");
+    exact.inventory = INVENTORY.replace(
+        "lb1: { labels: { role: lb } }",
+        "lb1: { labels: { role: lb }, become: { exact: true } }",
+    );
+    assert_eq!(exact.codes(), ["PS0627"]);
+    exact.runbook = exact.runbook.replace(", become: true", "");
+    exact.plan();
+}
