@@ -154,8 +154,8 @@ const BASES: [Base; 5] = [
         mode: None,
     },
     Base {
-        path: "runbooks/restore-file-tree.yml",
-        project: "",
+        path: "restore-file-tree.yml",
+        project: "runbooks",
         inventory: HOSTS,
         params: &["host=w1", "archive=/backup/a.tar.gz"],
         mode: None,

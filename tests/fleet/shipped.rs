@@ -1,9 +1,8 @@
 //! The runbooks of the repository, on real servers.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::fleet::{Fleet, code, records, words};
+use crate::fleet::{Fleet, code, words};
 
 fn ship(fleet: &Fleet, name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks").join(name);
@@ -50,65 +49,4 @@ fn rolling_restart_asks_after_the_canary_and_takes_back_what_does_not_answer() {
         [state("h01"), state("h02"), state("h03")],
         ["shop new\n", "shop old\n", "shop new\n"]
     );
-}
-
-#[test]
-fn restore_file_tree_proves_a_good_archive_and_finds_a_cut_one() {
-    let fleet = Fleet::start(1, "0");
-    let runbook = ship(&fleet, "restore-file-tree.yml");
-    std::fs::create_dir(fleet.path("scratch")).unwrap();
-    for n in 0..40 {
-        fleet.file(
-            &format!("tree/part{}/file{n}", n % 4),
-            &format!("content {n}\n").repeat(500),
-        );
-    }
-    let made = Command::new("sh")
-        .args([
-            "-c",
-            "cd tree && find . -type f -exec sha256sum {} + > ../tree.sha256 && tar -czf ../tree.tar.gz .",
-        ])
-        .current_dir(fleet.dir.path())
-        .status();
-    assert!(made.unwrap().success());
-    let run = |fleet: &Fleet| {
-        let (archive, scratch) = (fleet.path("tree.tar.gz"), fleet.path("scratch"));
-        fleet.run(&[
-            "run",
-            &runbook,
-            "--yes",
-            "--set",
-            "host=h01",
-            "--set",
-            &format!("archive={}", archive.display()),
-            "--set",
-            &format!("scratch={}", scratch.display()),
-        ])
-    };
-    let ran = run(&fleet);
-    assert_eq!(code(ran.status), 0, "{}", words(&ran));
-    assert!(words(&ran).contains("Objective rto"), "{}", words(&ran));
-    // A file of the tree changes after the list was made: tar is content, the digest is not.
-    let spoilt = Command::new("sh")
-        .args([
-            "-c",
-            "echo x >> tree/part1/file5 && cd tree && tar -czf ../tree.tar.gz .",
-        ])
-        .current_dir(fleet.dir.path())
-        .status();
-    assert!(spoilt.unwrap().success());
-    let ran = run(&fleet);
-    assert_eq!(code(ran.status), 1, "{}", words(&ran));
-    assert!(
-        words(&ran).contains("part1/file5"),
-        "the damaged file is named: {}",
-        words(&ran)
-    );
-    let left: Vec<_> = std::fs::read_dir(fleet.path("scratch")).unwrap().collect();
-    assert!(left.is_empty(), "the scratch copy is erased either way: {left:?}");
-    let closed = records(&fleet.journal())
-        .iter()
-        .filter(|r| r["event"]["type"] == "ended")
-        .count();
-    assert_eq!(closed, 1);
 }

@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+mod archives;
 mod certificate;
 mod checks;
 mod cluster;
@@ -21,6 +22,7 @@ mod people;
 mod pins;
 mod reboot;
 mod restarts;
+mod restores;
 mod service;
 mod shipped;
 mod twins;
