@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk;
 use crate::report::record::{ChangeRecord, SCHEMA};
+use crate::text;
 
 use super::console::Console;
 use super::exit;
@@ -26,6 +27,8 @@ Examples:
   pitstop report last --format updates-csv > missing.csv
   pitstop report last --format objectives-csv > rto.csv
   pitstop report last --review review.yml -o drill.html
+  pitstop report last --format evidence-csv > evidence.csv
+  pitstop report last --format rows-csv --step collect/services > services.csv
   pitstop report record.json --format junit > junit.xml")]
 pub struct Args {
     /// The run (the beginning of its id, or `last`), its folder, or a record.json
@@ -37,6 +40,9 @@ pub struct Args {
     /// Keep what people found, learnt and concluded (a YAML file) with the run; its reports show it
     #[arg(long, value_name = "FILE")]
     review: Option<PathBuf>,
+    /// Of rows-csv and rows-json: the step whose objects are wanted, as STEP or PHASE/STEP (not needed where only one gave some)
+    #[arg(long, value_name = "STEP")]
+    step: Option<String>,
     /// Write it to this file instead of stdout
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
@@ -44,8 +50,18 @@ pub struct Args {
 
 /// Does it.
 pub fn report(args: &Args, console: &Console) -> Result<u8, Problem> {
+    let of_rows = matches!(args.format, Format::RowsCsv | Format::RowsJson);
+    if args.step.is_some() && !of_rows {
+        return Err(Problem::wrong(
+            "--step chooses the step of a table, and this format has all steps",
+            "write --format rows-csv or --format rows-json",
+        ));
+    }
     let record = record(args, console)?;
-    let text = views::view(&record, args.format)?;
+    let (text, lacking) = match of_rows {
+        true => views::rows(&record, args.step.as_deref(), args.format)?,
+        false => (views::view(&record, args.format)?, Vec::new()),
+    };
     match &args.out {
         Some(file) => {
             disk::write_atomic(file, text.as_bytes())?;
@@ -53,7 +69,17 @@ pub fn report(args: &Args, console: &Console) -> Result<u8, Problem> {
         }
         None => console.screen.data(&text),
     }
-    Ok(exit::GOOD)
+    for host in &lacking {
+        let word = if host.left_out { "left out" } else { "missing" };
+        let (name, why) = (text::terminal_line(&host.host), text::terminal_line(&host.why));
+        console
+            .screen
+            .say(&format!("{word}: {name} is not in the table: {why}"));
+    }
+    match lacking.iter().all(|host| host.left_out) {
+        true => Ok(exit::GOOD),
+        false => Ok(exit::PERSON),
+    }
 }
 
 fn record(args: &Args, console: &Console) -> Result<ChangeRecord, Problem> {

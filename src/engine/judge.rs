@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::columns::columns;
 use super::render;
-use super::scope::Scopes;
+use super::scope::{LOOK_MAX, Scopes};
 use crate::action::check::{self, Status};
 use crate::action::{Done, End};
 use crate::plan::{BuiltIn, Call, Parse, PlannedMark, PlannedStep, Value};
@@ -99,12 +100,21 @@ fn conditions(
 ) -> Result<(), (Outcome, String)> {
     let no = |why: String| (Outcome::Failed, why);
     if let Some(parse) = step.parse {
+        if result.stdout.truncated || result.stdout.bytes > LOOK_MAX {
+            let mib = LOOK_MAX >> 20;
+            return Err(no(format!(
+                "the output is longer than the {mib} MiB that `as` reads: nothing of it is taken"
+            )));
+        }
         let text = scopes.text(&result.stdout).unwrap_or_else(|| HostText::new(""));
         let wrong = |why: String| match step.sensitive {
             true => no("the output, which is not shown, is not what `as` says".to_owned()),
             false => no(why),
         };
         result.value = Some(parsed(parse, text.data()).map_err(wrong)?);
+        if parse == Parse::Json && !step.sensitive {
+            result.columns = columns(text.data());
+        }
     }
     let bare = matches!(step.call, Call::Http { .. });
     if step.expect.is_none() && step.warn_unless.is_none() {

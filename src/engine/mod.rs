@@ -4,6 +4,7 @@
 //! The driver is the journal's single writer; everything else sends it messages.
 
 mod ask;
+mod columns;
 mod drive;
 mod each;
 mod foresee;

@@ -489,6 +489,8 @@ impl Driver {
         };
         result.evidence = evidence.into_iter().collect();
         if let (Call::Download { src, .. }, End::Good) = (&step.call, &done.end) {
+            // As it was sent, not as the plan has it.
+            let src = self.run.open.get(&key).map_or(src, |o| &o.call);
             self.keep_download(src, &mut done, &mut result);
         }
         if let (Call::BuiltIn(BuiltIn::Baseline(Baseline::Diff(since))), End::Exited(0)) = (&step.call, &done.end) {
@@ -576,6 +578,9 @@ impl Driver {
 
     fn redact(&self, result: &mut StepResult) {
         result.why = self.setup.redactor.redact_text(&result.why);
+        for name in &mut result.columns {
+            *name = self.setup.redactor.redact_text(name);
+        }
         for value in result.more.values_mut().chain(result.value.as_mut()) {
             redact_value(value, &self.setup.redactor);
         }

@@ -62,6 +62,9 @@ pub struct StepResult {
     /// What `as` made of stdout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<Value>,
+    /// Of `as: json`: the names of its objects' fields, in the order in which they first came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
     /// True if the step changed something (a changing command that ran is taken to have).
     #[serde(default)]
     pub changed: bool,

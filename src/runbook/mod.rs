@@ -163,7 +163,7 @@ pub enum ParamType {
 /// Its JSON form is what people would write; durations and timestamps are tagged objects, so that a plan read back
 /// has the same kinds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum Value {
     /// `null`.
     None,

@@ -15,6 +15,7 @@ mod missing;
 mod outside;
 mod rehearse;
 mod room;
+mod rows;
 mod runs;
 mod select;
 mod terminal;

@@ -209,6 +209,38 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
         ],
     ),
     (
+        "runbooks",
+        "access-review",
+        &[
+            // Nothing warns; another rule for root; keys of another age; a list that is another one.
+            ("warn_unless: stdout == ''", "warn_unless: stdout != 'x'"),
+            ("\"{{ params.root_login }}\"", "any"),
+            ("default: 730", "default: 7300"),
+            ("args: [keys] }", "args: [accounts] }"),
+        ],
+    ),
+    (
+        "runbooks",
+        "collect-evidence",
+        &[
+            ("ok_codes: [0, 9]", "ok_codes: [0]"),
+            ("warn_unless: rc == 0", "warn_unless: rc >= 0"),
+            ("args: [sockets] }", "args: [mounts] }"),
+            ("run: sh -c {{ params.proof | sh }}", "run: \"true\""),
+            ("max_fail: \"100%\"", "max_fail: 0"),
+        ],
+    ),
+    (
+        "runbooks",
+        "inventory-export",
+        &[
+            ("expect: value | length == 1", "expect: value | length >= 0"),
+            ("expect: value | length > 0", "expect: value | length >= 0"),
+            ("when: params.packages", "when: not params.packages"),
+            ("args: [units] }", "args: [disks] }"),
+        ],
+    ),
+    (
         "examples/patch-playbooks",
         "lamp-rolling-update",
         &[

@@ -10,6 +10,7 @@ mod cluster;
 mod compliance;
 mod disk;
 mod dry;
+mod duties;
 mod edit;
 #[path = "../common/figures.rs"]
 mod figures;

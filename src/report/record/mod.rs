@@ -11,6 +11,7 @@ mod history;
 mod judge;
 mod quiet;
 mod restored;
+mod rows;
 mod scanned;
 mod step;
 mod views;
@@ -25,6 +26,7 @@ pub use foreseen::Foreseen;
 pub use history::{FormerFacts, FormerFinding, FormerObjective, FormerRun, LastDrill, Reviewed, facts};
 pub use quiet::{SilenceRecord, SilenceState};
 pub use restored::{Deletion, Done, RestoreStatus};
+pub use rows::Rows;
 pub use scanned::{Former, Held, Missing, Scanned, former, scans};
 pub use views::ChangedStep;
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::rows::{self, Rows};
 use crate::id::{Digest, HostName};
 use crate::plan::{Stage, Value};
 use crate::run::event::{Kept, Outcome, StepKey, StepResult};
@@ -87,6 +88,9 @@ pub struct AttemptRecord {
     /// What the action found beside its output: `changes`, `was`, `rebooted`, … Not what is in its output already.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, Value>,
+    /// Of `as: json`: the objects that it gave, as a table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
 }
 
 impl AttemptRecord {
@@ -194,6 +198,7 @@ pub(super) fn settle(s: &mut StepRecord, key: &StepKey, at: Timestamp, outcome: 
     };
     let more = result.more.iter().filter(|(name, _)| !printed(name));
     a.fields = more.map(|(name, value)| (name.clone(), value.clone())).collect();
+    a.rows = rows::rows(result);
     s.outcome = Some(outcome);
     s.warned = result.warned;
     s.why.clone_from(&result.why);
@@ -215,6 +220,7 @@ pub(super) fn attempt(number: u32, started: Timestamp, limit_ms: u64) -> Attempt
         stdout: OutputRecord::default(),
         stderr: OutputRecord::default(),
         fields: BTreeMap::new(),
+        rows: None,
     }
 }
 
