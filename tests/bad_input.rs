@@ -183,7 +183,7 @@ fn every_documented_example_does_what_it_says() {
 }
 
 /// Codes that no text can show, each with the reason.
-const WITHOUT_EXAMPLE: [(&str, &str); 14] = [
+const WITHOUT_EXAMPLE: [(&str, &str); 15] = [
     ("PS0001", "bytes that are no text cannot be printed"),
     ("PS0002", "it takes 16 MiB, or 64 levels"),
     ("PS0003", "the character would act on the terminal that shows it"),
@@ -201,6 +201,7 @@ const WITHOUT_EXAMPLE: [(&str, &str); 14] = [
     ),
     ("PS0716", "it takes the journal of an earlier run"),
     ("PS0730", "it would be a mistake of the engine"),
+    ("PS0760", "it takes a former run"),
 ];
 
 #[test]

@@ -46,6 +46,7 @@ mod signals;
 mod status;
 mod stored;
 mod test;
+mod uncleaned;
 mod verify;
 mod views;
 mod words;
@@ -169,8 +170,12 @@ fn tell(screen: &Screen, problem: &Problem) {
         Problem::Wrong(diags) => {
             screen.say(render::human(diags, screen.color(), screen.width()).trim_end());
         }
-        Problem::Said { what, help, .. } => {
-            let error = screen.paint(Tone::Bad, "error:");
+        Problem::Said { what, help, about, .. } => {
+            let error = match about {
+                Some(code) => format!("error[{code}]:"),
+                None => "error:".to_owned(),
+            };
+            let error = screen.paint(Tone::Bad, &error);
             screen.say(&format!("{error} {}", crate::text::terminal(what)));
             for line in help {
                 screen.say(&format!("help: {}", crate::text::terminal(line)));

@@ -13,7 +13,7 @@ use crate::disk;
 use crate::id::Digest;
 use crate::journal::store::MAX_PLAN;
 use crate::plan::Plan;
-use crate::plan::page::{self, FromConfig, Outside, Page};
+use crate::plan::page::{self, Former, FromConfig, Outside, Page};
 
 use super::console::Console;
 use super::exit;
@@ -23,6 +23,7 @@ use super::project::{self, Loaded, ProjectArgs};
 use super::prompt;
 use super::selection;
 use super::stored::{Stored, exact_plan, learnt, past};
+use super::uncleaned;
 use super::views;
 
 /// Make the frozen plan of a runbook or change and show it; no host is contacted
@@ -189,6 +190,7 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
         undone: Some(past.undone),
         ssh: from_ssh_config(&made.plan, console),
         learnt,
+        in_the_way: in_the_way(&made.plan, console),
         ..Outside::default()
     };
     let page = page::facts(&made.plan, &made.digest, &outside);
@@ -207,6 +209,24 @@ pub fn plan(args: &Args, console: &Console) -> Result<u8, Problem> {
         screen.note(&format!("next: pitstop run {file}"));
     }
     Ok(exit::GOOD)
+}
+
+/// Former drills that would keep this one from starting, as they are now: said here so that nobody learns it at the start.
+fn in_the_way(plan: &Plan, console: &Console) -> Vec<Former> {
+    let Ok(store) = console.store() else { return Vec::new() };
+    let all = uncleaned::in_the_way(plan, &store, console);
+    for one in &all {
+        console
+            .screen
+            .say(&format!("warning[{}]: {}", uncleaned::CODE, one.what));
+    }
+    all.into_iter()
+        .map(|one| Former {
+            what: one.what,
+            owes: one.owes.iter().map(|line| line.trim_start().to_owned()).collect(),
+            ways: one.ways,
+        })
+        .collect()
 }
 
 /// What the ssh config adds today. One that cannot be honoured is told and stops nothing here: the plan is not bound to it.

@@ -25,6 +25,8 @@ pub enum Problem {
         help: Vec<String>,
         /// One of [`exit`].
         code: u8,
+        /// What `explain` tells more about.
+        about: Option<&'static str>,
     },
 }
 
@@ -50,7 +52,17 @@ impl Problem {
             what: what.into(),
             help: if help.is_empty() { Vec::new() } else { vec![help] },
             code,
+            about: None,
         }
+    }
+
+    /// `pitstop explain CODE` tells more about it.
+    #[must_use]
+    pub fn coded(mut self, code: &'static str) -> Self {
+        if let Self::Said { about, .. } = &mut self {
+            *about = Some(code);
+        }
+        self
     }
 
     /// A further line of help.

@@ -33,6 +33,7 @@ use super::project;
 use super::reach;
 use super::screen::Tone;
 use super::stored::{Stored, past};
+use super::uncleaned;
 
 /// Run a runbook, a change or a frozen plan
 #[derive(Debug, clap::Args)]
@@ -86,12 +87,14 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     // Before anything else is asked or made: a config that cannot be honoured touches nothing.
     let outside_ssh = reach::outside(plan, &ssh)?;
     let folders = approval_folders(&args.file, room.folder.root());
+    let store = Store::at(room.state.0.clone());
     let mut approvals = Vec::new();
     let mut freezes = freeze::today(plan, &room.folder, Timestamp::now(), console)?;
     if !args.dry {
         permit::terminal(plan, console)?;
         permit::operator(plan, console)?;
         approvals = permit::approved(plan, &made.digest, &folders, frozen, console)?;
+        uncleaned::refuse(plan, &store, console)?;
         let starting = Starting {
             plan,
             digest: &made.digest,
@@ -114,7 +117,6 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
             closed = starting.wait(&freezes, &mut approvals, args.wait, console)?;
         }
     }
-    let store = Store::at(room.state.0);
     let runtime = execute::runtime()?;
     let (secrets, redactor) = execute::secrets(plan, room.folder.root(), console, &runtime)?;
     let passphrases = reach::passphrases_of(plan, room.folder.root(), &ssh, console, &runtime)?;
@@ -122,7 +124,10 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
     let now = Timestamp::now();
     // Before the run exists: who loses the race leaves nothing behind.
     let _lock = if plan.changes() && !args.dry {
-        Some(store.lock(&lock_name(plan), now)?)
+        let lock = store.lock(&lock_name(plan), now)?;
+        // Another one may have come between.
+        uncleaned::refuse(plan, &store, console)?;
+        Some(lock)
     } else {
         None
     };

@@ -10,6 +10,7 @@ mod calendar;
 mod choosing;
 mod expected;
 mod expressions;
+mod former;
 mod inventory;
 mod lasting;
 mod lists;
@@ -66,6 +67,7 @@ const GROUPS: &[&[Code]] = &[
     testing::CODES,
     expected::CODES,
     lasting::CODES,
+    former::CODES,
 ];
 
 /// All codes, in order.

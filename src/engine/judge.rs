@@ -106,7 +106,12 @@ fn conditions(
                 "the output is longer than the {mib} MiB that `as` reads: nothing of it is taken"
             )));
         }
-        let text = scopes.text(&result.stdout).unwrap_or_else(|| HostText::new(""));
+        // What a person noted is what a step by hand says.
+        let noted = matches!(step.call, Call::Manual { .. }).then(|| result.more.get("note").map(Value::plain));
+        let text = match noted {
+            Some(note) => HostText::new(note.unwrap_or_default().trim()),
+            None => scopes.text(&result.stdout).unwrap_or_else(|| HostText::new("")),
+        };
         let wrong = |why: String| match step.sensitive {
             true => no("the output, which is not shown, is not what `as` says".to_owned()),
             false => no(why),

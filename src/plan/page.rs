@@ -43,8 +43,21 @@ pub struct Outside {
     pub ssh: Vec<FromConfig>,
     /// What a former run found, where that is asked for.
     pub learnt: Option<Learnt>,
+    /// Former runs that would keep this one from starting.
+    pub in_the_way: Vec<Former>,
     /// Things that differ now from when the plan was made.
     pub changed: Vec<String>,
+}
+
+/// A former drill that was not cleaned up.
+#[derive(Clone, Debug)]
+pub struct Former {
+    /// Which, in a sentence.
+    pub what: String,
+    /// What it owes, a line each.
+    pub owes: Vec<String>,
+    /// The commands that change that.
+    pub ways: Vec<String>,
 }
 
 /// A setting of hosts that the operator's ssh config says, and the inventory does not.

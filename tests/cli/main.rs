@@ -22,6 +22,7 @@ mod terminal;
 mod testing;
 mod told;
 mod trials;
+mod uncleaned;
 mod window;
 mod withheld;
 

@@ -241,6 +241,29 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
         ],
     ),
     (
+        "runbooks",
+        "drill-postgres",
+        &[
+            // People's time counts; nothing is taken back at a no; a pair that is none; the copy stays.
+            ("less_waiting: true", "less_waiting: false"),
+            ("otherwise: rollback_run", "otherwise: hold"),
+            ("expect: stdout == b_system.stdout", "expect: stdout != ''"),
+            (
+                "    cleanup:\n      - id: erase\n",
+                "    cleanup:\n      - id: erase\n        when: host.state == 'held'\n",
+            ),
+        ],
+    ),
+    (
+        "runbooks",
+        "rejoin-postgres",
+        &[
+            ("expect: stdout == 'yes'", "expect: stdout != ''"),
+            ("expect: stdout == b_system.stdout", "expect: stdout != ''"),
+            ("when: params.rebuild == 'rewind'", "when: params.rebuild == 'copy'"),
+        ],
+    ),
+    (
         "examples/patch-playbooks",
         "lamp-rolling-update",
         &[

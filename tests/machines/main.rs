@@ -9,6 +9,7 @@ mod checks;
 mod cluster;
 mod compliance;
 mod disk;
+mod drill;
 mod dry;
 mod duties;
 mod edit;

@@ -30,7 +30,8 @@ pub(super) const STAGES: [Stage; 6] = [
 
 /// The page of a plan.
 pub fn facts(plan: &Plan, digest: &Digest, outside: &Outside) -> Page {
-    let mut sections = vec![hosts(plan), time(plan, outside), freezes(plan)];
+    let mut sections: Vec<Section> = super::unbuilt::in_the_way(&outside.in_the_way).into_iter().collect();
+    sections.extend([hosts(plan), time(plan, outside), freezes(plan)]);
     for item in &plan.items {
         sections.push(match item {
             PlanItem::Phase(p) => phase(plan, p),

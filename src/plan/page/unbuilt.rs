@@ -1,10 +1,10 @@
-//! Silences and messages of a plan, and what of it this build cannot perform.
+//! Silences and messages of a plan, what of it this build cannot perform, and which former run stands in its way.
 //!
 //! Owns: these sections of the approver's page. Must not: find what is lacking (`plan::lacking` does).
 
 use super::super::lacking::lacking;
 use super::super::{Plan, PlannedNotifier};
-use super::{Block, Cell, Section, code, duration};
+use super::{Block, Cell, Former, Section, code, duration};
 
 /// What this build refuses to run.
 pub(super) fn unbuilt(plan: &Plan) -> Option<Section> {
@@ -18,6 +18,20 @@ pub(super) fn unbuilt(plan: &Plan) -> Option<Section> {
         "Not in this build",
         vec![Block::Warning(warning), Block::List(list)],
     ))
+}
+
+/// Former drills that were not cleaned up: `run` refuses the plan until they are.
+pub(super) fn in_the_way(former: &[Former]) -> Option<Section> {
+    let mut blocks = Vec::new();
+    for one in former {
+        blocks.push(Block::Warning(format!(
+            "{}. Until then this plan does not start.",
+            one.what
+        )));
+        let lines = one.owes.iter().chain(&one.ways).cloned().collect();
+        blocks.push(Block::List(lines));
+    }
+    (!blocks.is_empty()).then(|| Section::new("A former run stands in the way", blocks))
 }
 
 /// What is kept quiet, and who is told of what.

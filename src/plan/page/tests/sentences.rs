@@ -68,6 +68,7 @@ fn the_page_with_everything_that_stands_outside_the_digest() {
             hosts: hosts(7),
         }],
         learnt: Some(learnt),
+        in_the_way: Vec::new(),
         changed: vec!["allowed_signers".to_owned()],
     };
     let page = facts(&plan.unwrap(), &digest(), &outside);
