@@ -99,6 +99,57 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
         ],
     ),
     (
+        "runbooks",
+        "restore-postgres-dump",
+        &[
+            (
+                "dump_taken, to: declared, max: 26h",
+                "dump_taken, to: declared, max: 2600h",
+            ),
+            ("max: 1h }", "max: 100h }"),
+            ("args: [cut, ", "args: [lives, "),
+            ("args: [same, ", "args: [load, "),
+            ("when: params.source != '' and not", "when: params.source == '' and not"),
+            (
+                "            script: { file: files/scratch.sh, args: [close, ",
+                "            script: { file: files/scratch.sh, args: [room, ",
+            ),
+            (
+                "        name: Erase the scratch folder, and prove that nothing is left\n        script: { file: files/scratch.sh, args: [close, ",
+                "        name: Erase the scratch folder, and prove that nothing is left\n        script: { file: files/scratch.sh, args: [lives, ",
+            ),
+        ],
+    ),
+    (
+        "runbooks",
+        "restore-postgres-pitr",
+        &[
+            (
+                "last_commit, to: disaster, max: 15m",
+                "last_commit, to: disaster, max: 15h",
+            ),
+            ("max: 1h }", "max: 100h }"),
+            ("expect: stdout == frozen.stdout", "expect: stdout != ''"),
+            ("args: [verify, ", "args: [sound, "),
+            ("args: [cut, ", "args: [lives, "),
+            ("\"{{ moment.value - params.margin }}\"", "\"{{ moment.value }}\""),
+        ],
+    ),
+    (
+        "runbooks",
+        "restore-postgres-pgbackrest",
+        &[
+            (
+                "last_commit, to: disaster, max: 15m",
+                "last_commit, to: disaster, max: 15h",
+            ),
+            ("value[0].status.code == 0 and ", ""),
+            ("[repository-verify, ", "[sound, "),
+            ("expect: stdout == frozen.stdout", "expect: stdout != ''"),
+            ("(info.value[0].backup | last)", "(info.value[0].backup | first)"),
+        ],
+    ),
+    (
         "examples/quickstart",
         "restore-test",
         &[

@@ -11,6 +11,7 @@ mod compliance;
 mod disk;
 mod drill;
 mod dry;
+mod dumps;
 mod duties;
 mod edit;
 #[path = "../common/figures.rs"]
@@ -21,7 +22,10 @@ mod machines;
 mod managers;
 mod packages;
 mod people;
+mod pgbackrest;
 mod pins;
+mod pitr;
+mod postgres;
 mod reboot;
 mod restarts;
 mod restores;
