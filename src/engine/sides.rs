@@ -14,15 +14,22 @@ use crate::plan::PlannedStep;
 use crate::run::event::StepKey;
 
 impl Driver {
-    /// What must be logged into for a comparison, each once: the side's name in words, and its machine. `on`: where the step is done.
-    pub(super) fn sides(step: &PlannedStep, key: &StepKey, on: &HostName) -> Vec<(String, HostName)> {
-        let mut sides: Vec<(String, HostName)> = Vec::new();
-        for (name, machine) in ["left", "right"].into_iter().zip(machines(step, key, on)) {
-            if !sides.iter().any(|(_, known)| *known == machine) {
-                sides.push((format!("{name} ({machine})"), machine));
+    /// What must be logged into for a comparison at each of these places: the side's name in words, and its machine, each once.
+    /// Nothing of any other step.
+    pub(super) fn sides(step: &PlannedStep, key: &StepKey, places: &[HostName]) -> Options {
+        let sides_at = |on: &HostName| {
+            let mut sides: Vec<(String, HostName)> = Vec::new();
+            for (name, machine) in ["left", "right"].into_iter().zip(machines(step, key, on)) {
+                if !sides.iter().any(|(_, known)| *known == machine) {
+                    sides.push((format!("{name} ({machine})"), machine));
+                }
             }
+            (on.clone(), sides)
+        };
+        match step.sides() {
+            Some(_) => places.iter().map(sides_at).collect(),
+            None => Vec::new(),
         }
-        sides
     }
 
     /// A rendered comparison with its machines and users.
@@ -56,24 +63,42 @@ fn machines(step: &PlannedStep, key: &StepKey, on: &HostName) -> Vec<HostName> {
         .collect()
 }
 
-/// Logs into both machines; the facts of `on`, if it is one of them, else why not.
-pub(super) async fn both(
+/// Where a step that compares may be done, best first, and for each what must be logged into.
+pub(super) type Options = Vec<(HostName, Vec<(String, HostName)>)>;
+
+/// Logs into the machines of the first option where that succeeds; which it is, the facts of the place itself, if it is one of
+/// the machines, and those of all machines that were met.
+pub(super) async fn enter(
     hands: &Hands,
-    sides: &[(String, HostName)],
-    on: &HostName,
-) -> (Result<Facts, String>, Vec<(HostName, Facts)>) {
+    options: &Options,
+) -> (HostName, Result<Facts, String>, Vec<(HostName, Facts)>) {
     let mut met = Vec::new();
-    let mut own = Facts::default();
-    for (name, machine) in sides {
-        match hands.session(machine).await {
-            Ok(session) => met.push((machine.clone(), session.facts().clone())),
-            Err(error) => return (Err(format!("{name}: {}", error.advised())), met),
+    let mut came = (HostName::controller(), Err("it has no place".to_owned()));
+    for (on, sides) in options {
+        let mut place = Ok(Facts::default());
+        for (name, machine) in sides {
+            match hands.session(machine).await {
+                Ok(session) => {
+                    let facts = session.facts().clone();
+                    if machine == on {
+                        place = place.map(|_| facts.clone());
+                    }
+                    met.push((machine.clone(), facts));
+                }
+                Err(error) => {
+                    place = Err(format!("{name}: {}", error.advised()));
+                    break;
+                }
+            }
         }
-        if machine == on {
-            own = met.last().map(|(_, facts)| facts.clone()).unwrap_or_default();
+        let good = place.is_ok();
+        came = (on.clone(), place);
+        if good {
+            break;
         }
     }
-    (Ok(own), met)
+    let (on, place) = came;
+    (on, place, met)
 }
 
 /// A comparison that is rendered, and not placed yet.
@@ -82,7 +107,7 @@ pub(super) fn unplaced(mode: crate::plan::CompareMode, tolerance: Option<&String
         mode,
         tolerance: tolerance.cloned(),
         sides: runs.map(|run| Side {
-            on: HostName::controller(),
+            on: HostName::new(""),
             become_user: None,
             run,
         }),

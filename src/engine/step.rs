@@ -2,6 +2,7 @@
 //!
 //! Owns: that the intent is durable before anything is sent, and that every intent gets an end. Must not: decide what is next.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::judge::{self, Span};
 use super::record::{Then, redact_value};
 use super::render::{self, Rendered, becoming};
 use super::several::Several;
-use super::sides::both;
+use super::sides::{Options, enter};
 use super::task::{BROKEN, Finished, Task, broken, not_stored, sound};
 use crate::action::{self, Done, End, Former, Job, Work};
 use crate::crash::{self, Moment};
@@ -92,9 +93,12 @@ impl Driver {
                 .await?;
             return Ok(true);
         };
-        let sides = Self::sides(step, &key, &first);
+        let sides = Self::sides(step, &key, &hosts);
         let hosts = match (sides.is_empty(), needs_session(&step.call)) {
-            (false, _) => sides.iter().map(|(_, machine)| machine.clone()).collect(),
+            (false, _) => {
+                let all: BTreeSet<HostName> = sides.iter().flat_map(|(_, s)| s).map(|(_, m)| m.clone()).collect();
+                all.into_iter().collect()
+            }
             (true, true) => hosts,
             (true, false) => Vec::new(),
         };
@@ -105,14 +109,7 @@ impl Driver {
 
     /// Makes the first of these ready that can be reached; a step that is not `one_of` has but one, and one that needs no login none.
     /// Of a comparison both machines.
-    fn prepare(
-        &mut self,
-        step: &PlannedStep,
-        key: StepKey,
-        first: HostName,
-        hosts: Vec<HostName>,
-        sides: Vec<(String, HostName)>,
-    ) {
+    fn prepare(&mut self, step: &PlannedStep, key: StepKey, first: HostName, hosts: Vec<HostName>, sides: Options) {
         self.busy.insert(Busy::Step(key.clone()));
         let capture = self.to_capture(step, &key);
         let mut probe = self.bare_job(step, &key, first.clone());
@@ -129,7 +126,7 @@ impl Driver {
         let work = async move {
             let (mut on, mut place, mut together) = (first, Ok(Facts::default()), false);
             if !sides.is_empty() {
-                let (place, met) = both(&hands, &sides, &on).await;
+                let (on, place, met) = enter(&hands, &sides).await;
                 return Prepared {
                     key,
                     on,
@@ -325,10 +322,14 @@ impl Driver {
             rendered.stdin,
             rendered.work,
         );
+        let words = match &job.work {
+            Work::Compare(compare) => compare.words(),
+            _ => rendered.words,
+        };
         let intended = Event::Intended {
             key: key.clone(),
             on: on.clone(),
-            call: self.setup.redactor.redact_text(&rendered.words),
+            call: self.setup.redactor.redact_text(&words),
             changes: job.changes,
             latched: job.latch.is_some(),
             boot: facts.boot.clone(),

@@ -461,3 +461,37 @@ fn the_closing_text_has_each_objective_with_what_it_came_to() {
     assert!(line("quick").ends_with("s of at most 10 min, met"), "{}", line("quick"));
     assert!(line("slow").contains("s of at most 1 s, missed ("), "{}", line("slow"));
 }
+
+/// Of a `baseline` the output is all that is there; what matters is what became other.
+#[test]
+fn logs_show_what_a_baseline_found_changed() {
+    let room = Room::new(&["a"]);
+    let (ready, go) = (room.path("ready"), room.path("go"));
+    let waits = format!(
+        "touch {}; while [ ! -e {} ]; do sleep 0.05; done",
+        ready.display(),
+        go.display()
+    );
+    room.runbook(
+        "ports",
+        &format!(
+            "    on_failure: hold\n    steps:\n      - {{ id: before, name: Note the ports, baseline: {{ capture: [ports] }} }}\n      - {{ id: work, name: Work, read_only: true, run: \"{waits}\", timeout: 1m }}\n      - {{ id: after, name: What is new, baseline: {{ diff: before }} }}\n"
+        ),
+    );
+    let mut child = room
+        .command(&["run", "ports.yml", "--yes"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while !ready.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it waited");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    std::fs::write(&go, "").unwrap();
+    assert!(child.wait().unwrap().success());
+    let port = listener.local_addr().unwrap().port();
+    room.run(&["logs", "last", "a", "after"])
+        .code(0)
+        .shows(&format!("  changed: ports: tcp/127.0.0.1:{port} is new"));
+}

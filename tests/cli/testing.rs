@@ -798,4 +798,13 @@ fn both_sides_of_a_comparison_are_answered_by_their_hosts() {
         ),
     );
     room.run(&["test"]).code(1).says("PS0720");
+    // What goes into a side's command needs quotes as everywhere, and a side's machine must be there.
+    let text = std::fs::read_to_string(room.project("one.yml")).unwrap();
+    room.file(
+        "p/one.yml",
+        &text.replace("run: look", "run: \"look {{ host.vars.dir }}\""),
+    );
+    room.run(&["check", "one.yml"]).code(2).says("PS0305");
+    room.file("p/one.yml", &text.replace("host: b", "host: nowhere"));
+    room.run(&["plan", "one.yml"]).code(2).says("PS0625");
 }

@@ -301,3 +301,30 @@ fn a_side_whose_link_is_cut_is_run_again_and_what_it_said_before_is_forgotten() 
     assert_eq!((begun("h01"), begun("h02")), (1, 2), "the other side ran on");
     nothing_is_left(&fleet);
 }
+
+#[test]
+fn of_several_places_the_first_is_taken_where_both_machines_can_be_reached() {
+    let fleet = Fleet::start(3, "0");
+    let inventory = std::fs::read_to_string(fleet.path("inventory.yml")).unwrap();
+    let port = format!("port: {}", fleet.hosts["h02"].port);
+    fleet.file("inventory.yml", &inventory.replace(&port, "port: 1"));
+    let compare = "mode: exact, left: { run: echo $HOME }, right: { host: h03, run: echo $HOME }";
+    compares(&fleet, "        delegate_to: { one_of: pool }\n", compare);
+    let text = std::fs::read_to_string(fleet.path("runbooks/compare.yml")).unwrap();
+    let text = text.replace("{ hosts: [h01] }", "{ hosts: [h01] }\n  pool: { hosts: [h02, h03] }");
+    fleet.file("runbooks/compare.yml", &text);
+    let ran = fleet.run(&["run", "runbooks/compare.yml", "--yes"]);
+    assert_eq!(code(ran.status), 0, "{}", words(&ran));
+    let all = records(&folder(&fleet, &words(&ran)).join("journal.jsonl"));
+    let intended = all
+        .iter()
+        .map(|r| &r["event"])
+        .find(|e| e["type"] == "intended")
+        .unwrap();
+    assert_eq!(intended["on"], "h03");
+    assert_eq!(
+        intended["call"],
+        "compare exact\nleft (h03): echo $HOME\nright (h03): echo $HOME"
+    );
+    nothing_is_left(&fleet);
+}

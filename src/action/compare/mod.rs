@@ -87,21 +87,27 @@ struct Verdict {
 const NAMES: [&str; 2] = ["left", "right"];
 
 impl Compare {
-    /// For the journal.
+    /// For the journal: each side on lines of its own.
     pub fn words(&self) -> String {
-        let [left, right] = &self.sides;
         let by = self
             .tolerance
             .as_ref()
             .map(|t| format!(", by at most {t}"))
             .unwrap_or_default();
-        let mode = format!("{:?}", self.mode).to_lowercase();
-        format!("compare {mode}{by}: {} | with: {}", left.run, right.run)
+        let mut words = format!("compare {}{by}", format!("{:?}", self.mode).to_lowercase());
+        for (nth, side) in self.sides.iter().enumerate() {
+            let _ = write!(words, "\n{}: {}", self.name(nth), side.run);
+        }
+        words
     }
 
+    /// The side, and its machine once that is known.
     fn name(&self, nth: usize) -> String {
-        let on = self.sides.get(nth).map_or("", |side| side.on.as_str());
-        format!("{} ({on})", NAMES.get(nth).unwrap_or(&""))
+        let name = NAMES.get(nth).unwrap_or(&"");
+        match self.sides.get(nth).map(|side| side.on.as_str()) {
+            Some(on) if !on.is_empty() => format!("{name} ({on})"),
+            _ => (*name).to_owned(),
+        }
     }
 
     fn is_one_machine(&self) -> bool {
@@ -115,7 +121,7 @@ pub(super) async fn perform(job: &Job, compare: &Compare, hands: &Hands, sink: &
     let (stop, _) = watch::channel(*job.cancel.borrow());
     let mut said = [(); 2].map(|()| Said::new(compare, stop.clone()));
     let ends = both(job, compare, &stop, &mut said, hands).await;
-    for (nth, said) in said.iter().enumerate() {
+    for (nth, said) in said.iter_mut().enumerate() {
         let words = said.words(&compare.name(nth));
         if !words.is_empty() {
             sink.take(Stream::Err, words.as_bytes());
@@ -141,7 +147,7 @@ pub(super) async fn perform(job: &Job, compare: &Compare, hands: &Hands, sink: &
     let work = move || judged(mode, tolerance.as_deref(), whole, &names, &folder);
     match tokio::task::spawn_blocking(work).await {
         Ok(Ok(verdict)) => told(compare, verdict, sink),
-        Ok(Err(why)) if compare.sensitive => failed(said::unsaid(&why)),
+        Ok(Err(_)) if compare.sensitive => failed("what the sides say cannot be compared in this mode".to_owned()),
         Ok(Err(why)) => failed(why),
         Err(_) => failed("pitstop itself failed while it compared".to_owned()),
     }
@@ -312,7 +318,7 @@ fn digests(sides: &[Whole; 2]) -> Verdict {
 fn told(compare: &Compare, verdict: Verdict, sink: &mut dyn Sink) -> Done {
     let mut output = String::new();
     for (nth, count) in verdict.counts.iter().enumerate() {
-        let _ = writeln!(output, "{}: {count} {}", compare.name(nth), verdict.what);
+        let _ = writeln!(output, "{}: {}", compare.name(nth), many(*count, verdict.what));
     }
     let difference = short_of(&verdict.lines);
     for line in &verdict.lines {

@@ -36,6 +36,8 @@ pub(super) struct Said {
     spoke: bool,
     lost: u64,
     err: Vec<u8>,
+    /// Before it is cut: of half a secret nobody would know that it is one.
+    err_redact: RedactStream,
     fault: Option<String>,
     stop: watch::Sender<bool>,
 }
@@ -76,6 +78,7 @@ impl Said {
             spoke: false,
             lost: 0,
             err: Vec::new(),
+            err_redact: compare.redactor.stream(),
             fault: None,
             stop,
         }
@@ -86,16 +89,16 @@ impl Said {
         self.fault.as_deref()
     }
 
-    /// Its last line on standard error, else nothing.
+    /// Its last line on standard error, else nothing. Behind [`Self::words`].
     pub(super) fn last_words(&self) -> Option<String> {
-        let clean = self.redactor.redact_bytes(&self.err);
-        let text = String::from_utf8_lossy(&clean);
+        let text = String::from_utf8_lossy(&self.err);
         let last = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
         Some(last.chars().take(160).collect())
     }
 
-    /// All lines on standard error, each with the side's name.
-    pub(super) fn words(&self, name: &str) -> String {
+    /// It has ended: the last lines on standard error, each with the side's name.
+    pub(super) fn words(&mut self, name: &str) -> String {
+        self.err_redact.finish(&mut self.err);
         let text = String::from_utf8_lossy(&self.err);
         text.lines().map(|line| format!("{name}: {line}\n")).collect()
     }
@@ -165,11 +168,6 @@ impl Said {
     }
 }
 
-/// Without what a host said, which stands behind the last colon.
-pub(super) fn unsaid(why: &str) -> String {
-    why.rsplit_once(": ").map_or(why, |(before, _)| before).to_owned()
-}
-
 /// A new file (0600) that has no name any more: what is in it is gone with us, however we end.
 pub(super) fn nameless(folder: &Path) -> Result<File, String> {
     let made = disk::temp_beside(&folder.join("compare")).and_then(|path| {
@@ -199,7 +197,7 @@ fn write(folder: &Path, file: &mut Option<File>, buffer: &mut Vec<u8>) -> Result
 impl Sink for Said {
     fn take(&mut self, stream: Stream, bytes: &[u8]) {
         if stream == Stream::Err {
-            self.err.extend_from_slice(bytes);
+            self.err_redact.push(bytes, &mut self.err);
             if self.err.len() > 2 * ERR_KEPT {
                 self.err.drain(..self.err.len() - ERR_KEPT);
             }
@@ -229,6 +227,7 @@ impl Sink for Said {
             },
         };
         (self.bytes, self.lost, self.spoke) = (0, 0, false);
+        self.err_redact = self.redactor.stream();
         self.err.clear();
     }
 }

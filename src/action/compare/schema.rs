@@ -108,7 +108,8 @@ fn told(left: Vec<Vec<u8>>, mut right: Vec<Vec<u8>>) -> Vec<String> {
 
 fn head(statement: &[u8]) -> &[u8] {
     let end = statement.iter().position(|b| matches!(b, b'\n' | b'('));
-    statement.get(..end.unwrap_or(statement.len())).unwrap_or_default()
+    let head = statement.get(..end.unwrap_or(statement.len())).unwrap_or_default();
+    head.trim_ascii_end()
 }
 
 fn inert(statement: &[u8]) -> String {

@@ -182,7 +182,7 @@ fn a_schema_is_the_same_in_any_order_and_a_changed_table_is_told_line_by_line() 
         found.lines,
         [
             "- CREATE INDEX i ON a (id)",
-            "in CREATE TABLE a ",
+            "in CREATE TABLE a",
             "@@ -1,4 +1,4 @@",
             " CREATE TABLE a (",
             "-id int,",
@@ -259,6 +259,31 @@ fn a_secret_lies_nowhere_and_two_sides_that_name_it_are_the_same() {
 }
 
 #[test]
+fn of_what_is_said_on_standard_error_the_end_is_kept_and_no_half_of_a_secret() {
+    let secret = Secret::new("hunter2hunter2".to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let compare = Compare {
+        redactor: Redactor::new([("key", &secret)]).unwrap(),
+        ..compare_of(CompareMode::Exact, folder.path())
+    };
+    let (stop, _) = watch::channel(false);
+    let mut said = Said::new(&compare, stop);
+    for _ in 0..10_000 {
+        said.take(Stream::Err, b"hunter2hu");
+        said.take(Stream::Err, b"nter2 ");
+    }
+    said.take(Stream::Err, b"\nno such table\n\n");
+    let words = said.words("left (db1)");
+    assert_eq!(words.matches("hunter2").count(), 0);
+    assert!(
+        words.contains("[secret key]") && words.ends_with("left (db1): no such table\nleft (db1): \n"),
+        "{words}"
+    );
+    assert!(words.len() < 20_000);
+    assert_eq!(said.last_words().as_deref(), Some("no such table"));
+}
+
+#[test]
 fn what_did_not_come_or_does_not_fit_is_no_side() {
     let folder = tempfile::tempdir().unwrap();
     let compare = compare_of(CompareMode::Rows, folder.path());
@@ -281,4 +306,20 @@ fn what_did_not_come_or_does_not_fit_is_no_side() {
     said.take(Stream::Out, &vec![b'x'; 1 << 20]);
     assert!(said.fault().is_some_and(|why| why.contains("cannot be kept")));
     assert!(*stopped.borrow(), "its command is stopped, and the other side's");
+}
+
+#[test]
+fn the_words_of_a_comparison_name_both_sides() {
+    let mut compare = compare_of(CompareMode::Bounded, Path::new("/"));
+    assert_eq!(
+        compare.words(),
+        "compare bounded, by at most 10%\nleft (db1): say\nright (db2): say"
+    );
+    for side in &mut compare.sides {
+        side.on = HostName::new("");
+    }
+    assert_eq!(
+        compare.words(),
+        "compare bounded, by at most 10%\nleft: say\nright: say"
+    );
 }

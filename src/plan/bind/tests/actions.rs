@@ -310,13 +310,6 @@ fn a_side_may_be_another_machine_for_each_host() {
         let c = comparing("", &format!("host: {host}, run: a"), "run: b", "");
         assert_eq!(c.codes(), [code], "{host}");
     }
-    let c = comparing(
-        "parameters: { x: { type: string, default: a } }",
-        "run: 'ls {{ params.x }}'",
-        "run: b",
-        "",
-    );
-    assert_eq!(c.codes(), ["PS0305"]);
 }
 
 #[test]
