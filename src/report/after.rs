@@ -94,6 +94,7 @@ fn dr_drill(sections: &mut Vec<Section>, r: &ChangeRecord) {
     sections.push(part::section(drill::PEOPLE, drill::people(r)));
     sections.push(part::section(drill::COURSE, drill::course(r)));
     sections.push(part::section(drill::STEADY, drill::steady(r)));
+    sections.push(part::section(restored::PROOF, restored::proof(r, None)));
     sections.extend(checks::section(r));
     sections.extend([deviations(r), decisions(r)]);
     sections.push(part::section(drill::ISOLATION, drill::isolation(r)));

@@ -384,7 +384,7 @@ pub fn findings(r: &ChangeRecord) -> Vec<Part> {
             Val::Text(f.text.clone()),
             Val::written(f.owner.as_deref()),
             Val::written(f.due.as_deref()),
-            status(f.status.as_deref(), f, day.as_deref()),
+            status(f.status.as_deref(), f.due.as_deref(), day.as_deref()),
         ]
     });
     vec![Part::Table {
@@ -414,9 +414,9 @@ fn severity(f: &Finding) -> Val {
 }
 
 /// How a finding stands; what is open behind its day is overdue.
-fn status(status: Option<&str>, f: &Finding, today: Option<&str>) -> Val {
+fn status(status: Option<&str>, due: Option<&str>, today: Option<&str>) -> Val {
     // Days written YEAR-MONTH-DAY follow each other as texts do.
-    let late = f.due.as_deref().zip(today).is_some_and(|(due, today)| due < today);
+    let late = due.zip(today).is_some_and(|(due, today)| due < today);
     match status {
         None => Val::written(None),
         Some("done") => Val::state(Tone::Ok, "done"),
@@ -450,24 +450,28 @@ pub fn last(r: &ChangeRecord) -> Vec<Part> {
     let rows = last.findings.iter().map(|f| {
         let then = &f.finding;
         let again = now(&then.id);
+        let owner = again.and_then(|n| n.owner.as_deref()).or(then.owner.as_deref());
+        let due = again.and_then(|n| n.due.as_deref()).or(then.due.as_deref());
+        // Of whatever is said now, its day counts now.
+        let day_then = day.as_deref().filter(|_| again.is_none());
         vec![
             Val::Code(then.id.clone()),
             severity(then),
             Val::Text(then.text.clone()),
-            Val::written(again.and_then(|n| n.owner.as_deref()).or(then.owner.as_deref())),
-            Val::written(again.and_then(|n| n.due.as_deref()).or(then.due.as_deref())),
+            Val::written(owner),
+            Val::written(due),
             Val::Code(f.run.clone()),
-            status(then.status.as_deref(), then, day.as_deref()),
+            status(then.status.as_deref(), due, day_then),
             again.map_or_else(
                 || Val::written(None),
-                |n| status(n.status.as_deref(), n, day.as_deref()),
+                |n| status(n.status.as_deref(), due, day.as_deref()),
             ),
         ]
     });
     let rows: Vec<Vec<Val>> = rows.collect();
     if !rows.is_empty() {
         let mut columns: Vec<(&'static str, &'static str)> = FINDING.iter().take(5).copied().collect();
-        columns.extend([("Told by", "keep"), ("Then", ""), ("Now", "")]);
+        columns.extend([("Told by", "keep"), ("Then", ""), ("Now", "keep")]);
         parts.push(Part::Table {
             caption: "What became of it".to_owned(),
             columns,

@@ -283,7 +283,7 @@ pub fn proof(r: &ChangeRecord, only: Option<Group>) -> Vec<Part> {
     if rows.is_empty() {
         return vec![Part::Text("not recorded: no check was done.".to_owned())];
     }
-    if only.is_none() {
+    if only.is_none() && r.kind == Kind::RestoreTest {
         let not: Vec<&str> = [Group::Integrity, Group::Content, Group::Function, Group::Isolation]
             .into_iter()
             .map(Group::word)

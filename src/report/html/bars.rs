@@ -27,14 +27,17 @@ pub(super) fn objectives(r: &ChangeRecord) -> Option<String> {
         } else {
             (words::Tone::Bad, "missed")
         };
-        let actual = o.actual_ms.map_or_else(|| "not measured".to_owned(), duration);
+        let limit = duration(o.max_ms);
+        let actual = match o.actual_ms {
+            Some(ms) => format!("{} of at most {limit}", duration(ms)),
+            None => format!("Not measured: {}. At most {limit}", o.why),
+        };
         let _ = writeln!(
             out,
-            "<h3>{} {}</h3>\n<p>{} of at most {}, from {} to {}.{}</p>",
+            "<h3>{} {}</h3>\n<p>{}, from {} to {}.{}</p>",
             E(&o.name),
             state(tone, word),
             E(&actual),
-            E(&duration(o.max_ms)),
             moment(r, &o.from, o.from_at),
             moment(r, &o.to, o.to_at),
             E(&remark(o))
@@ -56,15 +59,10 @@ fn moment(r: &ChangeRecord, mark: &str, at: Option<jiff::Timestamp>) -> String {
 }
 
 fn remark(o: &ObjectiveResult) -> String {
-    let waited = match (o.waited_ms, o.less_waiting) {
+    match (o.waited_ms, o.less_waiting) {
         (0, _) => String::new(),
         (ms, true) => format!(" {} waiting for people not counted.", duration(ms)),
         (ms, false) => format!(" Of that {} waiting for people, counted.", duration(ms)),
-    };
-    if o.actual_ms.is_none() {
-        format!(" {waited} {}.", o.why)
-    } else {
-        waited
     }
 }
 
