@@ -34,7 +34,13 @@ bounded() {
     *) echo "INCOMPLETE: $1 ended with ${ends#*command }" | head -n 1 >&2; return 8 ;;
   esac
 } 5>&1
-# Its 1 is: a file changed while it was read, as logs do.
+# Others than those of GNU know neither these moments nor these access times, and fail with 1, which of GNU tar is: a file changed while it
+# was read, as logs do.
+gnu() {
+  for program in tar find; do
+    "$program" --version 2>/dev/null | grep -q GNU || die "an archive takes GNU $program, which is not here"
+  done
+}
 pack() {
   tar --no-recursion --null -T - --ignore-failed-read --atime-preserve=system --warning=no-file-changed -czf -
   packed=$?
@@ -107,11 +113,13 @@ case $what in
     since=$(moment "$2") || exit 1
     bounded "$3" entries "$since" ;;
   logs)
+    gnu
     since=$(moment "$2") || exit 1
     cd / || exit 1
     find var/log -xdev -type f -newermt "$since" ! -path 'var/log/journal/*' -print0 |
       bounded "$3" pack ;;
   configs)
+    gnu
     cd / || exit 1
     homes=$(getent passwd | cut -d: -f6 | sort -u)
     {
