@@ -110,6 +110,8 @@ fn shop() -> Machines {
     machines
 }
 
+const BINARY: &str = env!("CARGO_BIN_EXE_pitstop");
+
 const RUN: &str = "pitstop run runbooks/restore-mariadb.yml --yes --set source=db1 --set lab=lab1 --set database=shop \
                    --set query='select id from dear limit 1'";
 
@@ -308,6 +310,37 @@ fn a_restore_test_of_mariadb_tells_what_is_wrong_around_the_dump_and_leaves_noth
         let ran = machines.types(&format!("{good} {with}"));
         judged(&machines, what, "the dump is good", &ran, *code, why);
         machines.at("h02", right);
+    }
+    // pitstop is killed while the dump is read: the run goes on to its good end, or is taken back, and nothing is left either way.
+    machines.at(
+        "h02",
+        &format!(
+            "mkdir /slow; {{ echo 'DO SLEEP(4);'; gunzip -c /backup/shop/shop.sql.gz; }} >/slow/a.sql; cp {manifest} /slow/a.sql.manifest"
+        ),
+    );
+    for (how, code, why) in [("", 0, "verify/content  ok"), (" --rollback", 4, "ended rolled_back")] {
+        let mut run = machines.there("sh");
+        let mut run = run
+            .args([
+                "-c",
+                &format!(
+                    "exec {} --set dump=/slow >/dev/null 2>&1",
+                    RUN.replacen("pitstop", BINARY, 1)
+                ),
+            ])
+            .spawn()
+            .unwrap();
+        machines.until("the dump is read", || {
+            machines
+                .try_at("h02", "ls -d /var/tmp/pitstop-restore-*/data/shop")
+                .code
+                == 0
+        });
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let ran = machines.types(&format!("pitstop resume last{how}"));
+        judged(&machines, &format!("killed, resume{how}"), "", &ran, code, why);
+        assert!(ran.said.contains("Left behind: nothing"), "{}", ran.said);
     }
     // On the source itself, marked or not.
     machines.at("h01", "touch /etc/pitstop-restore-target");
