@@ -294,7 +294,10 @@ pub fn proof(r: &ChangeRecord, only: Option<Group>) -> Vec<Part> {
             })
             .collect();
         if !not.is_empty() {
-            parts.push(Part::Note(format!("No check is named for: {}.", not.join(", "))));
+            parts.push(Part::Note(format!(
+                "No check was done that is named for: {}.",
+                not.join(", ")
+            )));
         }
     }
     let columns = vec![

@@ -104,7 +104,7 @@ fn a_restore_test_that_passes_has_three_good_answers_and_shows_what_proved_it() 
         "| **The newest backup** | backup\\-7 of monday |",
         "| content | The notes are those of the source | lab | ok |",
         "| isolation | This is not the source | lab | ok |",
-        "No check is named for: integrity.",
+        "No check was done that is named for: integrity.",
         "| rpo, recovery point | 2023-11-14 22:13:20 UTC | `newest` | “The newest note” on lab said 2023-11-14T22:13:20Z |",
         "| Nothing is left | lab |",
         "Left behind: nothing.",
