@@ -391,10 +391,34 @@ fn until_the_promotion_everything_is_taken_back_and_the_primary_serves_again() {
     let back = machines.types("pitstop resume last --rollback");
     assert_eq!(back.code, 4, "{}", back.said);
     serves("taken back after a kill");
+
+    // A test that is killed leaves a copy that runs. It is erased, and no other test begins before.
+    let mut run = drill(&machines, "test", &[]);
+    machines.until("the copy runs", || log(&machines).contains("copy/steps/serve  ok"));
+    run.kill().unwrap();
+    run.wait().unwrap();
+    let another = ends(&machines, drill(&machines, "test", &[]));
+    assert!(another.code == 6 && another.said.contains("PS0760"), "{another:?}");
+    assert_eq!(machines.types("pitstop resume last --rollback").code, 4);
+    assert_eq!(
+        machines.at("h02", "ls -d /var/tmp/pitstop-restore* 2>/dev/null; true"),
+        ""
+    );
+    serves("the copy is erased");
+
+    // Killed once more, and gone on with: the standby takes over, and nothing that a client was told of is lost.
+    let mut run = drill(&machines, "planned", &[]);
+    until_it_waits(&machines, "go", &mut run);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    says(&machines, "approve", "go");
+    let on = machines.types("pitstop resume last");
+    assert_eq!(on.code, 5, "{}", on.said);
+    assert_eq!((role(&machines, "h01"), role(&machines, "h02")), ("standby", "primary"));
     let count = written(&machines).len();
     machines.until("the client writes again", || written(&machines).len() > count);
     machines.at("h03", "systemctl stop writer");
-    assert_eq!(lost(&machines, "h01"), Vec::<u64>::new());
+    assert_eq!(lost(&machines, "h02"), Vec::<u64>::new());
 }
 
 #[test]
