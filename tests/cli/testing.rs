@@ -808,3 +808,46 @@ fn both_sides_of_a_comparison_are_answered_by_their_hosts() {
     room.file("p/one.yml", &text.replace("host: b", "host: nowhere"));
     room.run(&["plan", "one.yml"]).code(2).says("PS0625");
 }
+
+/// What the sides of a recorded comparison said is kept nowhere: they come to the same all the same.
+#[test]
+fn a_recorded_comparison_comes_to_the_same() {
+    let room = Room::new(&["a", "b"]);
+    for (id, mode, left, right) in [
+        ("equal", "rows", "echo a", "echo a"),
+        ("other", "bounded, tolerance: 1", "echo 5", "echo 7"),
+        ("failed", "exact", "echo 5", "echo 5; exit 4"),
+        ("late", "schema", "echo a", "echo a; sleep 9"),
+    ] {
+        room.runbook(
+            id,
+            &format!(
+                "    on_failure: hold\n    steps:\n      - {{ id: same, name: The same, compare: {{ mode: {mode}, left: {{ run: \"{left}\" }}, right: {{ host: b, run: \"{right}\" }} }}, timeout: 2s }}\n"
+            ),
+        );
+        let text = std::fs::read_to_string(room.project(&format!("{id}.yml"))).unwrap();
+        room.file(&format!("p/{id}.yml"), &text.replace("select: role=x", "hosts: [a]"));
+        let ran = room.run(&["run", &format!("{id}.yml"), "--yes"]);
+        assert_eq!(ran.code == 0, id == "equal", "{}", ran.err);
+        let run = ran
+            .err
+            .split("/runs/")
+            .nth(1)
+            .and_then(|rest| rest.split('/').next())
+            .unwrap();
+        let folder = room.last_run().parent().unwrap().join(run);
+        let night = room.project(&format!("night-{id}"));
+        let copy = std::process::Command::new("cp")
+            .arg("-r")
+            .args([folder, night])
+            .status();
+        assert!(copy.unwrap().success());
+        let test = format!(
+            "schema: 1\nrunbook: {id}.yml\ncases:\n  - {{ name: as in that night, journal: night-{id}/journal.jsonl }}\n"
+        );
+        room.file(&format!("p/{id}.test.yml"), &test);
+        room.run(&["test", &format!("{id}.test.yml")])
+            .code(0)
+            .says("as in that night");
+    }
+}
