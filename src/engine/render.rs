@@ -184,7 +184,7 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
             }
         }
         Call::BuiltIn(BuiltIn::Check(written)) => {
-            let check = check(written, scope)?;
+            let check = check(written, scope, materials)?;
             let words = check.words();
             Ok((Work::Check(Arc::new(check)), words))
         }
@@ -203,7 +203,7 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
             check: written,
             every_ms,
         } => {
-            let check = Arc::new(check(written, scope)?);
+            let check = Arc::new(check(written, scope, materials)?);
             let words = check.words();
             let every = Duration::from_millis((*every_ms).max(100));
             Ok((Work::WaitCheck { check, every }, words))
@@ -253,7 +253,7 @@ fn call(call: &Call, scope: &Scope, materials: &Materials<'_>) -> Result<(Work, 
 }
 
 /// A check, its texts rendered. What a shell reads is rendered for it; what its fields become there is quoted by the check itself.
-fn check(written: &crate::plan::Check, scope: &Scope) -> Result<Check, String> {
+fn check(written: &crate::plan::Check, scope: &Scope, materials: &Materials<'_>) -> Result<Check, String> {
     let mut asked = written.fields.clone();
     for (name, value) in &mut asked {
         match value {
@@ -273,7 +273,11 @@ fn check(written: &crate::plan::Check, scope: &Scope) -> Result<Check, String> {
         fields: asked.clone(),
         ..written.clone()
     };
-    Check::new(written, Asked(asked), shown.to_string())
+    let mut asked = Asked(asked);
+    if let Some(file) = shown.script() {
+        asked.script_is(&content(file, materials)?)?;
+    }
+    Check::new(written, asked, shown.to_string())
 }
 
 /// The action that a call is, its texts rendered; for an undo, the one that brings back what was.

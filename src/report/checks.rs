@@ -87,6 +87,24 @@ pub fn result(step: &StepRecord) -> Option<Result<'_>> {
     })
 }
 
+/// Most that is listed of one check.
+const SINGLES: usize = 100;
+
+/// What a check found one by one, where its sentence does not name it already.
+pub fn singles(result: &Result<'_>) -> Vec<String> {
+    let Some(Value::List(items)) = field(result.step, "found") else {
+        return Vec::new();
+    };
+    let new = |text: &String| !result.message.contains(text.as_str());
+    let mut list: Vec<String> = items.iter().map(Value::plain).filter(new).collect();
+    let more = list.len().saturating_sub(SINGLES);
+    if more > 0 {
+        list.truncate(SINGLES);
+        list.push(format!("and {more} more"));
+    }
+    list
+}
+
 /// One check, and how often it came out how.
 pub struct Column {
     /// Its id.
@@ -312,7 +330,11 @@ pub fn section(r: &ChangeRecord) -> Option<Section> {
                 (*host).into(),
                 code(&finding.step.step),
                 cell(Some(finding)).1.into(),
-                finding.message.as_str().into(),
+                std::iter::once(finding.message.clone())
+                    .chain(singles(finding))
+                    .collect::<Vec<_>>()
+                    .join("; ")
+                    .into(),
             ]
         });
         blocks.push(Block::table(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::event::{Outcome, Slot, StepKey};
-use super::line::LineNext;
+use super::line::{LineNext, is_check};
 use super::{Line, Lists, PhaseRun, SlotRun};
 use crate::id::HostName;
 use crate::plan::{Place, PlannedPhase, PlannedStep, Retry, Stage, Value, item_words};
@@ -100,6 +100,8 @@ impl<'a> Course<'a> {
     }
 
     fn walk_places(&self, stage: Stage, step: &PlannedStep, pass: u32, nths: std::ops::Range<u32>) -> Walk {
+        // Looks at several things are all done, whatever the first of them found: the first bad one is the step's end.
+        let mut first_bad = None;
         for nth in nths {
             let slot = Slot {
                 stage,
@@ -126,12 +128,17 @@ impl<'a> Course<'a> {
                 Standing::RetryAt(at) if at <= self.now => return perform(),
                 Standing::RetryAt(at) => return Walk::Next(LineNext::Wait(at)),
                 Standing::Bad(outcome, why) => {
-                    return Walk::Bad {
+                    let goes_on = is_check(step) && matches!(outcome, Outcome::Failed | Outcome::TimedOut);
+                    let bad = Walk::Bad {
                         step: self.place_words(stage, step, nth),
                         slot: self.host.map(|_| slot),
                         outcome,
                         why,
                     };
+                    if !goes_on {
+                        return first_bad.unwrap_or(bad);
+                    }
+                    first_bad.get_or_insert(bad);
                 }
                 Standing::Unknown => {
                     return Walk::Unknown {
@@ -141,7 +148,7 @@ impl<'a> Course<'a> {
                 }
             }
         }
-        Walk::Done
+        first_bad.unwrap_or(Walk::Done)
     }
 
     /// A step's id, with its item where it has several.

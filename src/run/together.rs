@@ -94,7 +94,7 @@ fn plain(step: &PlannedStep) -> bool {
 
 /// A check that looks once. Its look ends with 0 whatever it finds.
 fn is_one_look(step: &PlannedStep) -> bool {
-    matches!(&step.call, Call::BuiltIn(BuiltIn::Check(check)) if check.for_ms.is_none())
+    matches!(&step.call, Call::BuiltIn(BuiltIn::Check(check)) if !check.is_alone())
 }
 
 /// Whether the one behind may begin whatever comes of this one: a check beside a check.

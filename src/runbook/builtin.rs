@@ -102,7 +102,7 @@ pub struct Check {
 }
 
 /// Kinds of checks that this build plans and cannot perform.
-pub const CHECKS_ONLY_PLANNED: &[&str] = &["replication", "cluster", "backup_age", "scheduled_job", "firewall"];
+pub const CHECKS_ONLY_PLANNED: &[&str] = &["replication", "cluster", "scheduled_job", "firewall"];
 
 /// Texts, or one template that gives a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -389,6 +389,7 @@ impl Check {
             (kind, ..) if CHECKS_ONLY_PLANNED.contains(&kind) => Some(format!("the check `{kind}`")),
             ("sql", "sqlserver", _) => Some("the check `sql` of a SQL Server".to_owned()),
             ("config_value", _, "registry") => Some("the check `config_value` of the registry".to_owned()),
+            ("backup_age", ..) if text("tool") == "wbadmin" => Some("the check `backup_age` of wbadmin".to_owned()),
             _ => None,
         }
     }
@@ -396,6 +397,24 @@ impl Check {
     /// True if it is the control machine that looks, whatever host it is for.
     pub fn is_from_controller(&self) -> bool {
         matches!(self.fields.get("from"), Some(Value::Text(from)) if from == "controller")
+    }
+
+    /// The file of the project that it runs on the host.
+    pub fn script(&self) -> Option<&str> {
+        match (self.kind.as_str(), self.fields.get("script")) {
+            ("command", Some(Value::Text(file))) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// True if what it runs asks the environment for more, as for a password.
+    pub fn reads_environment(&self) -> bool {
+        matches!(self.kind.as_str(), "sql" | "command" | "backup_age")
+    }
+
+    /// True if it is only worth something where it is sent alone: it holds for a time, or compares the clocks of both sides.
+    pub fn is_alone(&self) -> bool {
+        self.for_ms.is_some() || self.fields.contains_key("controller")
     }
 
     /// Every text of it that may hold templates.
@@ -425,7 +444,13 @@ impl std::fmt::Display for Check {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.kind)?;
         for (name, value) in &self.fields {
-            write!(f, " {name}={}", value.plain())?;
+            match value {
+                // It may be as long as a file; it stands in the plan.
+                Value::Text(text) if name == "input" && text.contains('\n') => {
+                    write!(f, " input=({} lines)", text.lines().count())?;
+                }
+                value => write!(f, " {name}={}", value.plain())?,
+            }
         }
         for (name, range) in [("warn", &self.warn), ("crit", &self.crit)] {
             if let Some(range) = range {

@@ -9,6 +9,12 @@ use regex::Regex;
 
 use crate::plan::Value;
 
+/// Where the text of a script stands: no key of the language.
+const SCRIPT_TEXT: &str = "script text";
+
+/// No word of a command may be longer (Linux: 128 KiB).
+const SCRIPT_MAX: usize = 100 << 10;
+
 /// The fields of a check, rendered.
 #[derive(Clone, Debug, Default)]
 pub struct Asked(pub BTreeMap<String, Value>);
@@ -40,6 +46,36 @@ impl Asked {
         match odd {
             true => Err(format!("`{name}` cannot be `{}`", text.escape_debug())),
             false => Ok(text),
+        }
+    }
+
+    /// The file that `script` names has this in it.
+    ///
+    /// # Errors
+    /// When it is nothing that `sh` or `bash` reads.
+    pub fn script_is(&mut self, content: &[u8]) -> Result<(), String> {
+        let file = self.need("script")?;
+        let text = std::str::from_utf8(content).map_err(|_| format!("{file} is no UTF-8 text"))?;
+        if text.len() > SCRIPT_MAX {
+            return Err(format!("{file} has more than {} KiB", SCRIPT_MAX >> 10));
+        }
+        let text = Value::Text(text.to_owned());
+        self.0.insert(SCRIPT_TEXT.to_owned(), text);
+        Ok(())
+    }
+
+    /// The script, as words of a shell: what reads it, and its text.
+    ///
+    /// # Errors
+    /// When its first line names something else than `sh` or `bash`.
+    pub fn script(&self) -> Result<(&'static str, &str), String> {
+        let text = self.need(SCRIPT_TEXT)?;
+        let first = text.lines().next().unwrap_or_default();
+        let named = first.strip_prefix("#!").unwrap_or("sh").trim();
+        match named.rsplit(['/', ' ']).next() {
+            Some("sh" | "dash") => Ok(("sh", text)),
+            Some("bash") => Ok(("bash", text)),
+            _ => Err(format!("the script of a check is for sh or bash, not for {named}")),
         }
     }
 

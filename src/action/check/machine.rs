@@ -2,10 +2,12 @@
 //!
 //! Owns: these looks. Must not: take silence for an answer.
 
+use jiff::Timestamp;
+
 use super::Asked;
 use super::range::{number, shown};
 use super::said::{Said, short};
-use super::verdict::Found;
+use super::verdict::{Found, Status};
 use crate::action::reboot;
 
 /// `load_cpu`.
@@ -123,12 +125,20 @@ pub(super) fn read_kernel(asked: &Asked, said: Said<'_>) -> Result<Found, String
 }
 
 /// `time_sync`.
-pub(super) fn clock(_: &Asked) -> Result<String, String> {
-    Ok(r#"if has chronyc && o=$(within 10 chronyc -n -c tracking 2>/dev/null) && [ "$o" ]; then echo "chrony $o"
+pub(super) fn clock(asked: &Asked) -> Result<String, String> {
+    let us = match asked.span("controller") {
+        Some(limit) if limit.as_secs() < 2 => {
+            return Err("`controller` is at least 2s: both tell whole seconds".to_owned());
+        }
+        Some(_) => "echo \"at $(date +%s)\"\n",
+        None => "",
+    };
+    Ok(us.to_owned()
+        + r#"for f in /proc/[0-9]*/comm; do c=; read -r c <"$f"; case $c in chronyd | ntpd | openntpd | systemd-timesyn*) echo "by $c" ;; esac; done 2>/dev/null
+if has chronyc && o=$(within 10 chronyc -n -c tracking 2>/dev/null) && [ "$o" ]; then echo "chrony $o"
 elif has ntpq && o=$(within 10 ntpq -n -c 'rv 0 offset,stratum,leap,refid' 2>/dev/null) && [ "$o" ]; then echo ntpd; echo "$o" | sed 's/^/| /'
 elif has timedatectl && o=$(within 10 timedatectl timesync-status --no-pager 2>/dev/null) && [ "$o" ]; then echo timesyncd; echo "$o" | sed 's/^/| /'
-else no 'neither chronyd, ntpd nor systemd-timesyncd answers'; fi"#
-        .to_owned())
+else no 'neither chronyd, ntpd nor systemd-timesyncd answers'; fi"#)
 }
 
 pub(super) fn read_clock(asked: &Asked, said: Said<'_>) -> Result<Found, String> {
@@ -141,8 +151,12 @@ pub(super) fn read_clock(asked: &Asked, said: Said<'_>) -> Result<Found, String>
             timesyncd(&text)
         }
     };
-    let Clock { offset, source, synced } =
-        clock.ok_or_else(|| "what it says of its clock cannot be read".to_owned())?;
+    let Clock {
+        offset,
+        source,
+        synced,
+        leap,
+    } = clock.ok_or_else(|| "what it says of its clock cannot be read".to_owned())?;
     let mut found = Found {
         value: offset.map(f64::abs),
         unit: "s",
@@ -157,6 +171,19 @@ pub(super) fn read_clock(asked: &Asked, said: Said<'_>) -> Result<Found, String>
             found.wrong.push(found.words.clone());
         }
     }
+    if leap {
+        found.words.push_str(", and a leap second is announced");
+        found.says = Some(Status::Warn);
+    }
+    // Two that set one clock pull it to and fro; of one program two processes are one.
+    let mut by: Vec<&str> = said.all("by").collect();
+    by.sort_unstable();
+    by.dedup();
+    if by.len() > 1 {
+        found
+            .wrong
+            .push(format!("several programs set the clock: {}", by.join(", ")));
+    }
     if let Some(wanted) = asked.text("source")
         && synced
         && !source.split([' ', '(', ')']).any(|word| word == wanted)
@@ -168,11 +195,50 @@ pub(super) fn read_clock(asked: &Asked, said: Said<'_>) -> Result<Found, String>
     Ok(found)
 }
 
+/// `controller` of `time_sync`: the clock of the host against ours. It was read between the moments at which the look was sent and
+/// answered: what lies in that time is no difference, and a limit that lies in it cannot be proven to be kept.
+pub(super) fn against_us(
+    asked: &Asked,
+    said: Said<'_>,
+    between: Option<&(Timestamp, Timestamp)>,
+    found: &mut Found,
+) -> Result<(), String> {
+    let Some(limit) = asked.span("controller") else {
+        return Ok(());
+    };
+    let (sent, answered) = between.ok_or("it was not asked alone, so its clock cannot be compared with ours")?;
+    let theirs = said.number("at")?;
+    let ours = |at: &Timestamp| at.as_duration().as_secs_f64();
+    let limit = limit.as_secs_f64();
+    // It tells whole seconds: up to one more may have passed.
+    let (lower, upper) = (theirs - ours(answered), theirs + 1.0 - ours(sent));
+    let least = lower.max(0.0) + upper.min(0.0);
+    if least.abs() > limit {
+        found.wrong.push(format!(
+            "its clock is {} s {} that of the control machine",
+            shown(least.abs().floor()),
+            if least > 0.0 { "ahead of" } else { "behind" }
+        ));
+    } else if upper > limit || lower < -limit {
+        return Err(format!(
+            "the answer took {} s, too long to compare its clock with ours to {} s",
+            shown(ours(answered) - ours(sent)),
+            shown(limit)
+        ));
+    }
+    found
+        .perfdata
+        .push(format!("'apart'={}s;;{limit};0", shown(least.abs().floor())));
+    Ok(())
+}
+
 struct Clock {
     /// In seconds.
     offset: Option<f64>,
     source: String,
     synced: bool,
+    /// A second is to be put in or left out.
+    leap: bool,
 }
 
 fn chrony(line: &str) -> Option<Clock> {
@@ -182,6 +248,7 @@ fn chrony(line: &str) -> Option<Clock> {
         offset: Some(number(words.get(4)?)?),
         source: (*words.get(1)?).to_owned(),
         synced: *leap != "Not synchronised" && !words.get(1)?.is_empty(),
+        leap: leap.ends_with(" second"),
     })
 }
 
@@ -195,6 +262,7 @@ fn ntpd(text: &str) -> Option<Clock> {
         offset: Some(ms / 1000.0),
         source: get("refid")?.to_owned(),
         synced: get("leap")? != "11" && get("stratum")? != "16",
+        leap: matches!(get("leap")?, "01" | "10"),
     })
 }
 
@@ -210,6 +278,7 @@ fn timesyncd(text: &str) -> Option<Clock> {
     };
     Some(Clock {
         synced: offset.is_some() && get("Leap") != Some("not synchronized") && source != "n/a (n/a)",
+        leap: get("Leap").is_some_and(|leap| leap.contains("second")),
         offset,
         source,
     })
@@ -297,8 +366,39 @@ mod tests {
                 .len(),
             1
         );
+        assert!(
+            of("{}", &chrony.replace("Normal", "Insert second"))
+                .words
+                .contains("leap second")
+        );
+        let two = of("{}", &format!("by chronyd\nby systemd-timesyn\nby chronyd\n{chrony}"));
+        assert_eq!(two.wrong, ["several programs set the clock: chronyd, systemd-timesyn"]);
         assert!(unknown("time_sync", "{}", "unknown neither\n").contains("neither"));
         assert!(unknown("time_sync", "{}", "chrony a,b\n").contains("cannot be read"));
         assert!(unknown("time_sync", "{}", "timesyncd\n| Server: x (y)\n| Offset: soon\n").contains("cannot be read"));
+    }
+
+    #[test]
+    fn a_clock_is_compared_with_ours_as_far_as_the_time_of_the_answer_allows() {
+        let of = |at: &str, sent: i64, answered: i64| {
+            let check = asked("time_sync", "{controller: 5s}").unwrap();
+            let text = format!("at {at}\n");
+            let moment = |s| jiff::Timestamp::from_second(s).unwrap();
+            let mut found = super::Found::default();
+            let framed = format!("{text}end\n");
+            let said = super::Said::read(&framed).unwrap();
+            super::against_us(&check.asked, said, Some(&(moment(sent), moment(answered))), &mut found)
+                .map(|()| found.wrong.join(""))
+        };
+        assert_eq!(of("1000", 1000, 1001), Ok(String::new()));
+        assert_eq!(of("1004", 1000, 1001), Ok(String::new()));
+        assert_eq!(
+            of("1020", 1000, 1001),
+            Ok("its clock is 19 s ahead of that of the control machine".to_owned())
+        );
+        assert!(of("980", 1000, 1001).unwrap().contains("19 s behind"));
+        // It took so long that a clock that is wrong by more could hide in it.
+        assert!(of("1000", 1000, 1030).unwrap_err().contains("took 30 s"));
+        assert!(asked("time_sync", "{controller: 1s}").is_err());
     }
 }

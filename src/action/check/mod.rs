@@ -12,6 +12,7 @@
 //! pass.
 
 mod asked;
+mod backup;
 mod file;
 mod log;
 mod machine;
@@ -58,7 +59,7 @@ const fn kind(
     Kind { name, script, read }
 }
 
-static KINDS: [Kind; 25] = [
+static KINDS: [Kind; 26] = [
     kind("service", process::service, process::read_service),
     kind("services_failed", process::failed, process::read_failed),
     kind("process", process::processes, process::read_processes),
@@ -83,6 +84,7 @@ static KINDS: [Kind; 25] = [
     kind("time_sync", machine::clock, machine::read_clock),
     kind("log_errors", log::log, log::read_log),
     kind("sql", sql::sql, sql::read_sql),
+    kind("backup_age", backup::look, backup::read),
     kind("command", plugin::command, plugin::read_command),
 ];
 
@@ -119,7 +121,8 @@ impl Check {
         let range = |text: &Option<String>| text.as_deref().map(Range::parse).transpose();
         let text = said::script(&words, &(kind.script)(&asked)?);
         let of = [
-            "name", "path", "port", "url", "host", "address", "file", "key", "of", "source", "pattern",
+            "name", "path", "port", "url", "host", "address", "file", "key", "repo", "of", "source", "pattern",
+            "script",
         ];
         let of = of.iter().find_map(|name| asked.text(name)).unwrap_or_default();
         let label: String = format!("{} {of}", kind.name)
@@ -150,13 +153,18 @@ impl Check {
         &self.text
     }
 
-    /// What an answer is worth.
-    fn judge(&self, said: &[u8]) -> Verdict {
+    /// What an answer is worth that came in this time of the control machine.
+    fn judge(&self, said: &[u8], between: Option<&Between>) -> Verdict {
         if said.len() > STATE_MAX {
             return Verdict::unknown(format!("it says more than {} MiB", STATE_MAX >> 20));
         }
         let text = String::from_utf8_lossy(said);
-        match Said::read(&text).and_then(|said| (self.kind.read)(&self.asked, said)) {
+        let read = |said| {
+            let mut found = (self.kind.read)(&self.asked, said)?;
+            machine::against_us(&self.asked, said, between, &mut found)?;
+            Ok(found)
+        };
+        match Said::read(&text).and_then(read) {
             Ok(found) => Verdict::of(found, &self.label, self.warn.as_ref(), self.crit.as_ref()),
             Err(why) => Verdict::unknown(why),
         }
@@ -164,8 +172,12 @@ impl Check {
 
     /// What the end of a look is worth.
     pub(super) fn done(&self, end: End, memory: &Memory) -> Done {
+        self.done_in(end, memory, None)
+    }
+
+    fn done_in(&self, end: End, memory: &Memory, between: Option<&Between>) -> Done {
         let why = match &end {
-            End::Exited(0) => return finished(&self.judge(&memory.out)),
+            End::Exited(0) => return finished(&self.judge(&memory.out, between)),
             End::Exited(status) => {
                 let words = String::from_utf8_lossy(&memory.err);
                 let last = words
@@ -225,6 +237,9 @@ impl Check {
     }
 }
 
+/// When a look was sent, and when its answer was there, by the clock of the control machine.
+type Between = (jiff::Timestamp, jiff::Timestamp);
+
 /// Between two looks of a check that must hold for a time, unless it says otherwise.
 const EVERY_MS: u64 = 5000;
 
@@ -267,10 +282,12 @@ async fn look(job: &Job, check: &Check, hands: &Hands, sink: &mut dyn Sink) -> D
         true => Command::Shell(check.words()),
         false => check.text.clone(),
     };
+    let sent = hands.clock.now();
     let end = command::run(job, &text, hands, &mut both).await;
+    let between = (sent, hands.clock.now());
     match scripted {
         true => check.scripted(end, &both.memory),
-        false => check.done(end, &both.memory),
+        false => check.done_in(end, &both.memory, Some(&between)),
     }
 }
 

@@ -23,9 +23,26 @@ const MOST_PERFDATA: usize = 1000;
 /// `command`.
 pub(super) fn command(asked: &Asked) -> Result<String, String> {
     // A shell of its own: a mistake of syntax in it is its own, and so is `exit`.
+    let words = match asked.text("run") {
+        Some(run) => format!("sh -c {}", quote(run)),
+        None => {
+            let (shell, text) = asked.script()?;
+            let args = asked.list("args").unwrap_or_default();
+            let words: Vec<String> = [text, asked.need("script")?]
+                .iter()
+                .chain(&args)
+                .map(|w| quote(w))
+                .collect();
+            format!("{shell} -c {}", words.join(" "))
+        }
+    };
+    // `printf` is the shell's own: what is written so may be longer than a word of a command.
+    let (from, input) = match asked.text("input") {
+        Some(text) => (format!("printf '%s\\n' {} | ", quote(text)), ""),
+        None => (String::new(), " </dev/null"),
+    };
     Ok(format!(
-        "exec 3>&1\nr=$({{ {{ sh -c {} </dev/null 3>&- 4>&-; echo $? >&4; }} | {} >&3; }} 4>&1)\necho; echo \"rc $r\"",
-        quote(asked.need("run")?),
+        "exec 3>&1\nr=$({{ {{ {from}{words}{input} 3>&- 4>&-; echo $? >&4; }} | {} >&3; }} 4>&1)\necho; echo \"rc $r\"",
         framed()
     ))
 }
@@ -69,6 +86,7 @@ fn nagios(text: &str, code: i32) -> Result<Found, String> {
         words: output.text.clone(),
         says: Some(says),
         perfdata: output.perfdata.iter().flatten().map(again).collect(),
+        items: output.items,
         ..Found::default()
     })
 }
@@ -76,6 +94,8 @@ fn nagios(text: &str, code: i32) -> Result<Found, String> {
 /// What a plugin prints: a text, and measurements behind a bar.
 struct Output {
     text: String,
+    /// Further lines that begin with `- `: what was found, one by one.
+    items: Vec<String>,
     perfdata: Result<Vec<Perf>, String>,
 }
 
@@ -87,7 +107,12 @@ impl Output {
         let mut all = vec![perf];
         // Further lines are text up to the next bar, and measurements from there on.
         let mut behind = false;
+        let mut items = Vec::new();
         for line in lines {
+            if let (false, Some(item)) = (behind, line.strip_prefix("- ")) {
+                items.push(item.trim().chars().take(300).collect());
+                continue;
+            }
             match line.split_once('|') {
                 _ if behind => all.push(line),
                 Some((_, perf)) => {
@@ -100,6 +125,7 @@ impl Output {
         let perfdata = all.into_iter().map(perfdata).collect::<Result<Vec<_>, _>>();
         Self {
             text: text.trim().chars().take(500).collect(),
+            items,
             perfdata: perfdata.map(|lists| lists.into_iter().flatten().take(MOST_PERFDATA).collect()),
         }
     }
@@ -223,6 +249,9 @@ mod tests {
             (Some(Status::Ok), Some(5.0), "DISK OK - free space: / 10 MB")
         );
         assert_eq!(good.perfdata, ["'/'=5MB;8;9", "'a b'=1.5s;;", "'c'=7%;;", "'d'=1c;;"]);
+        let single = nagios("2 differ\n- a: 1, not 2\nmore\n- b | c: is new\n| x=2", 2);
+        assert_eq!(single.items, ["a: 1, not 2", "b | c: is new"]);
+        assert_eq!(single.value, Some(2.0));
         assert_eq!(nagios("DISK WARNING", 1).says, Some(Status::Warn));
         assert_eq!(nagios("DISK CRITICAL", 2).says, Some(Status::Fail));
         let lost = |text: &str, rc: i32| unknown("command", "{run: x, format: nagios}", &framed(text, rc));
@@ -234,6 +263,30 @@ mod tests {
         assert!(lost("odd", 77).contains("odd"));
         // What it measured cannot be read; what it thinks can.
         assert_eq!(nagios("OK | a=NaN", 0).perfdata, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_script_is_given_as_it_is_with_its_arguments_and_input() {
+        let of = |text: &str| {
+            let fields = [
+                ("script", Value::Text("files/it's.sh".to_owned())),
+                ("args", Value::List(vec![Value::Text("a b".to_owned())])),
+                ("input", Value::Text("it's\n$(id)".to_owned())),
+            ];
+            let mut asked = Asked(fields.map(|(name, value)| (name.to_owned(), value)).into());
+            asked.script_is(text.as_bytes())?;
+            command(&asked)
+        };
+        let script = "#!/bin/sh\n# it's one\nread -r first\nread -r second\necho \"$0 $1 $first $second\"\nexit 1\n";
+        let text = of(script).unwrap();
+        let done = std::process::Command::new("sh").args(["-c", &text]).output().unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&done.stdout),
+            "| files/it's.sh a b it's $(id)\n\nrc 1\n"
+        );
+        assert!(of("#!/usr/bin/env python3\n").unwrap_err().contains("python3"));
+        assert!(of("#!/usr/bin/env bash\n").unwrap().contains("bash -c"));
+        assert!(of(&"#".repeat(200 << 10)).is_err());
     }
 
     #[test]

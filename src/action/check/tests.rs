@@ -183,7 +183,7 @@ fn words_and_texts_hold_what_was_asked_and_nothing_that_a_shell_would_read() {
 }
 
 /// A question of each kind that some shell may not be able to read.
-const EACH: [(&str, &str); 30] = [
+const EACH: [(&str, &str); 36] = [
     ("service", "{name: ssh}"),
     ("services_failed", "{}"),
     ("process", "{name: init}"),
@@ -216,6 +216,12 @@ const EACH: [(&str, &str); 30] = [
     ("time_sync", "{}"),
     ("log_errors", "{source: /etc/passwd}"),
     ("sql", "{engine: mysql, query: 'select 1'}"),
+    ("time_sync", "{controller: 5s}"),
+    ("backup_age", "{tool: restic, repo: /nowhere}"),
+    ("backup_age", "{tool: borg, repo: /nowhere, of: 'it''s-*'}"),
+    ("backup_age", "{tool: pgbackrest, of: main}"),
+    ("backup_age", "{tool: files, repo: '/etc/pass*'}"),
+    ("command", "{run: 'cat', input: 'it''s', format: nagios}"),
     ("command", "{run: 'echo \"it''s\"; exit 3', format: nagios}"),
 ];
 

@@ -9,6 +9,7 @@ use crate::inventory::Inventory;
 use crate::inventory::selector::{Selector, SelectorError};
 use crate::key::AllowedSigners;
 use crate::plan::bind::{BindInput, bind, gate_faults};
+use crate::runbook::builtin::BuiltIn;
 use crate::runbook::change::Change;
 use crate::runbook::expr::Template;
 use crate::runbook::files::{Files as _, Folder};
@@ -111,8 +112,19 @@ impl Site {
 
     /// A file that a step sends to its host.
     fn file(&self, step: &Step, diags: &mut Diagnostics) {
-        let (Action::Script { file: path, .. } | Action::Upload { src: path, .. }) = &step.action.value else {
-            return;
+        let path = match &step.action.value {
+            Action::Script { file: path, .. } | Action::Upload { src: path, .. } => path,
+            Action::BuiltIn {
+                what: BuiltIn::Check(check),
+                texts,
+            } => {
+                let file = check.script();
+                let Some(text) = texts.iter().find(|t| !t.command && Some(t.text.value.as_str()) == file) else {
+                    return;
+                };
+                &text.text
+            }
+            _ => return,
         };
         let plain = Template::parse(path).is_ok_and(|t| t.is_plain());
         if plain && !self.folder.root().join(&path.value).exists() {

@@ -7,7 +7,7 @@ use super::{Binder, millis, names};
 use crate::diag::{Diagnostic, Spanned};
 use crate::id::HostName;
 use crate::inventory::Os;
-use crate::plan::{BuiltIn, Call, Place, Stage};
+use crate::plan::{BuiltIn, Call, Check, Place, Stage, Value};
 use crate::runbook::builtin::{PatchMode, Side};
 use crate::runbook::{Action, Command, Step, Text, WaitFor};
 
@@ -150,12 +150,25 @@ impl Binder<'_, '_> {
 
     fn built_in(&mut self, what: &BuiltIn, texts: &[Text], site: Site<'_>) -> Option<BuiltIn> {
         let mut what = what.clone();
-        if let BuiltIn::Compare { left, right, .. } = &mut what {
-            for side in [left, right] {
-                self.side(side, texts, site)?;
+        match &mut what {
+            BuiltIn::Compare { left, right, .. } => {
+                for side in [left, right] {
+                    self.side(side, texts, site)?;
+                }
             }
+            BuiltIn::Check(check) => self.script_of(check, texts)?,
+            _ => {}
         }
         Some(what)
+    }
+
+    /// The file that a check runs: its digest comes into the plan.
+    fn script_of(&mut self, check: &mut Check, texts: &[Text]) -> Option<()> {
+        let Some(written) = check.script() else { return Some(()) };
+        let at = texts.iter().find(|t| t.text.value == written && !t.command)?;
+        let file = self.file(&at.text, false)?;
+        check.fields.insert("script".to_owned(), Value::Text(file));
+        Some(())
     }
 
     /// The machine of a side, by name; by the step's host, where it is a template over that.
@@ -263,10 +276,11 @@ impl Binder<'_, '_> {
                     },
                     WaitFor::Connection => Call::WaitConnection { every_ms },
                     WaitFor::Time(time) => Call::WaitTime { time: text(time) },
-                    WaitFor::Check { check, .. } => Call::WaitCheck {
-                        check: check.clone(),
-                        every_ms,
-                    },
+                    WaitFor::Check { check, texts } => {
+                        let mut check = check.clone();
+                        self.script_of(&mut check, texts)?;
+                        Call::WaitCheck { check, every_ms }
+                    }
                 }
             }
             Action::Manual(instructions) => Call::Manual {

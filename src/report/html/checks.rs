@@ -64,7 +64,11 @@ pub(super) fn checks(r: &ChangeRecord) -> Option<String> {
                 text_of(host),
                 code(&finding.step.step),
                 cell(Some(finding)),
-                text_of(&finding.message),
+                std::iter::once(finding.message.clone())
+                    .chain(matrix::singles(finding))
+                    .map(|line| text_of(&line))
+                    .collect::<Vec<_>>()
+                    .join("<br>"),
             ]
         });
         let rows: Vec<Vec<String>> = rows.collect();

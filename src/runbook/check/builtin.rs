@@ -44,7 +44,7 @@ pub(super) fn check(at: &At<'_>, diags: &mut Diagnostics) {
 }
 
 /// The check that an action is or waits for.
-fn checked(action: &Action) -> Option<&Check> {
+pub(super) fn checked(action: &Action) -> Option<&Check> {
     match action {
         Action::BuiltIn {
             what: BuiltIn::Check(check),

@@ -2,7 +2,7 @@
 
 use super::At;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::runbook::builtin::BuiltIn;
+use crate::runbook::builtin::Check;
 use crate::runbook::yaml::inside;
 use crate::runbook::{Action, Command, Runbook, Stage, Undo};
 
@@ -176,11 +176,8 @@ fn process_keys(at: &At<'_>, diags: &mut Diagnostics) {
     if step.action.is_process() {
         return;
     }
-    // Whom a database or a plugin is asked as is told to it there.
-    let asks = step.action.parts().into_iter().all(|part| {
-        matches!(part, Action::BuiltIn { what: BuiltIn::Check(check), .. } if matches!(check.kind.as_str(), "sql" | "command"))
-    });
-    let env = step.env.first().filter(|_| !asks);
+    let reads = |part: &Action| super::builtin::checked(part).is_some_and(Check::reads_environment);
+    let env = step.env.first().filter(|_| !step.action.parts().into_iter().all(reads));
     let env = env.map(|(name, _)| ("env", name.span.clone()));
     let stdin = step.stdin.as_ref().map(|s| ("stdin", s.span.clone()));
     let codes = (!step.ok_codes.is_empty()).then(|| ("ok_codes", step.span.clone()));

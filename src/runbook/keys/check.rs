@@ -408,7 +408,14 @@ pub static CHECK_USER_GROUP: Shape = Shape {
 pub static CHECK_TIME_SYNC: Shape = Shape {
     what: "the check `time_sync`",
     one_of: &[],
-    keys: &[&[key("source", Kind::Template, "Set by this source")]],
+    keys: &[&[
+        key("source", Kind::Template, "Set by this source"),
+        key(
+            "controller",
+            Kind::Duration,
+            "Most that the clock may differ from that of the control machine",
+        ),
+    ]],
 };
 
 /// `check: { log_errors: … }`.
@@ -470,11 +477,31 @@ pub static CHECK_BACKUP_AGE: Shape = Shape {
     keys: &[&[
         need(
             "tool",
-            Kind::Word(&["restic", "borg", "pgbackrest", "wbadmin"]),
-            "Made by",
+            Kind::Word(&["restic", "borg", "pgbackrest", "files", "wbadmin"]),
+            "Made by; `files`: each backup is a file",
         ),
-        key("repo", Kind::Template, "Where it lies"),
+        key(
+            "repo",
+            Kind::Template,
+            "Where it lies; of `files` a pattern such as /backup/*.sql.gz",
+        ),
+        key(
+            "of",
+            Kind::Template,
+            "Whose: restic's host, borg's names as web1-*, pgBackRest's stanza",
+        ),
         key("min_size", Kind::Int(0, MANY), "Least size in bytes"),
+        key("min_count", Kind::Int(0, MANY), "How many there must be; default 1"),
+        key(
+            "max_shrink",
+            Kind::Number(0.0, 100.0),
+            "Most percent that the newest is smaller than the one before it; default 50",
+        ),
+        key(
+            "whole",
+            Kind::Bool,
+            "Of `files`: the newest is read to its end; default true",
+        ),
     ]],
 };
 
@@ -502,9 +529,12 @@ pub static CHECK_FIREWALL: Shape = Shape {
 /// `check: { command: … }`.
 pub static CHECK_COMMAND: Shape = Shape {
     what: "the check `command`",
-    one_of: &[],
+    one_of: &[&["run"], &["script"]],
     keys: &[&[
-        need("run", Kind::Template, "The command"),
+        key("run", Kind::Template, "The command"),
+        key("script", Kind::Template, "Or a file of the project, for sh or bash"),
+        key("args", TEMPLATES, "Arguments of the script"),
+        key("input", Kind::Template, "A text on its standard input"),
         need(
             "format",
             Kind::Word(&["nagios", "goss_json", "tap", "junit"]),

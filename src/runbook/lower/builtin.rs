@@ -151,6 +151,9 @@ impl Cx<'_> {
             };
             values.extend(value.map(|v| (key.name.to_owned(), v)));
         }
+        if !shape.one_of.is_empty() {
+            f.exactly_one();
+        }
         f.finish(self.diags);
         Some(values)
     }
