@@ -74,8 +74,8 @@ pub struct Job {
     pub ssh: SshConfig,
     /// What opens encrypted key files.
     pub passphrases: BTreeMap<PathBuf, Secret>,
-    /// No new step starts after this time.
-    pub deadline: Option<Duration>,
+    /// When it is to end.
+    pub deadline: Option<signals::Deadline>,
 }
 
 /// How it begins.
@@ -248,7 +248,15 @@ pub fn execute(job: Job, journal: Journal, how: How, console: &Console, runtime:
     };
     let done = runtime.block_on(async {
         let told = live.clone();
-        let over = move || told.say(Tone::Warn, "the deadline is reached, which counts as a signal");
+        let over = move |nth: u32| {
+            let words = match nth {
+                1 => "the deadline is reached, which counts as a signal",
+                _ => {
+                    "the grace after the deadline is over, which counts as a second signal: what still runs is stopped"
+                }
+            };
+            told.say(Tone::Warn, words);
+        };
         let _listening = signals::listen(send, job.deadline, over);
         match how {
             How::Start { dry, approvals } => engine::start(setup, dry, approvals).await,

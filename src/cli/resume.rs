@@ -26,6 +26,7 @@ use super::permit;
 use super::problem::Problem;
 use super::run::lock_name;
 use super::screen::Tone;
+use super::signals::Deadline;
 use super::stored::Stored;
 
 /// Go on with a run from its journal, or take back what it did
@@ -48,6 +49,9 @@ pub struct Args {
     /// Start no new step after this time, as 50m
     #[arg(long, value_name = "TIME", value_parser = super::run::length)]
     deadline: Option<Duration>,
+    /// Stop steps that still run so long after the deadline, as 5m
+    #[arg(long, value_name = "TIME", value_parser = super::run::length, requires = "deadline")]
+    grace: Option<Duration>,
 }
 
 /// Does it.
@@ -127,7 +131,7 @@ pub fn resume(args: &Args, console: &Console) -> Result<u8, Problem> {
         redactor,
         ssh,
         passphrases,
-        deadline: args.deadline,
+        deadline: Deadline::of(args.deadline, args.grace),
         freezes: Vec::new(),
         former_ms: BTreeMap::new(),
     };

@@ -32,6 +32,7 @@ use super::problem::Problem;
 use super::project;
 use super::reach;
 use super::screen::Tone;
+use super::signals::Deadline;
 use super::stored::{Stored, past};
 use super::uncleaned;
 
@@ -62,6 +63,9 @@ pub struct Args {
     /// Start no new step after this time, as 50m
     #[arg(long, value_name = "TIME", value_parser = length)]
     deadline: Option<Duration>,
+    /// Stop steps that still run so long after the deadline, as 5m
+    #[arg(long, value_name = "TIME", value_parser = length, requires = "deadline")]
+    grace: Option<Duration>,
     /// Run only if no run had this key before
     #[arg(long, value_name = "KEY", conflicts_with = "dry", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     once_key: Option<String>,
@@ -158,7 +162,7 @@ pub fn run(args: &Args, console: &Console) -> Result<u8, Problem> {
         redactor,
         ssh,
         passphrases,
-        deadline: args.deadline,
+        deadline: Deadline::of(args.deadline, args.grace),
         former_ms,
         freezes,
     };

@@ -21,9 +21,29 @@ impl Drop for Listening {
     }
 }
 
-/// Sends the count so far with each SIGINT, SIGTERM or SIGHUP that adds to it; a deadline counts as the first, and is told by
-/// `over`.
-pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>, over: impl Fn() + Send + 'static) -> Listening {
+/// When a run is to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    /// So long after it began no new step starts.
+    pub after: Duration,
+    /// What still runs so long after that is stopped; `None`: it ends by itself, within its own limit.
+    pub grace: Option<Duration>,
+}
+
+impl Deadline {
+    /// Of the two flags.
+    pub fn of(after: Option<Duration>, grace: Option<Duration>) -> Option<Self> {
+        after.map(|after| Self { after, grace })
+    }
+}
+
+/// Sends the count so far with each SIGINT, SIGTERM or SIGHUP that adds to it; a deadline counts as the first, the end of its grace as
+/// the second, and both are told by `over`.
+pub fn listen(
+    send: UnboundedSender<u32>,
+    deadline: Option<Deadline>,
+    over: impl Fn(u32) + Send + 'static,
+) -> Listening {
     Listening(tokio::spawn(async move {
         let streams = (
             signal(SignalKind::interrupt()),
@@ -33,14 +53,17 @@ pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>, over: impl
         let (Ok(mut int), Ok(mut term), Ok(mut hup)) = streams else {
             return;
         };
-        let late = async {
-            match deadline {
+        let mut waits = deadline
+            .into_iter()
+            .flat_map(|d| std::iter::once(d.after).chain(d.grace));
+        let until = |wait: Option<Duration>| async move {
+            match wait {
                 Some(wait) => tokio::time::sleep(wait).await,
                 None => std::future::pending().await,
             }
         };
-        tokio::pin!(late);
-        let (mut count, mut past) = (0_u32, false);
+        let mut late = Box::pin(until(waits.next()));
+        let (mut count, mut past) = (0_u32, 0_u32);
         loop {
             let before = count;
             tokio::select! {
@@ -48,10 +71,11 @@ pub fn listen(send: UnboundedSender<u32>, deadline: Option<Duration>, over: impl
                 _ = term.recv() => count += 1,
                 // A terminal that goes hangs up twice, for its shell and by itself, and nobody is there who could press again.
                 _ = hup.recv() => count = if hung_up() { count.max(1) } else { count + 1 },
-                () = &mut late, if !past => {
-                    past = true;
-                    over();
-                    count = count.max(1);
+                () = &mut late => {
+                    past += 1;
+                    late = Box::pin(until(waits.next()));
+                    over(past);
+                    count = count.max(past);
                 }
             }
             if count > 2 {

@@ -369,6 +369,22 @@ fn what_is_said_goes_to_the_log_file_too() {
 }
 
 #[test]
+fn what_still_runs_when_the_grace_is_over_is_stopped() {
+    let room = Room::alone(&["a"]);
+    room.runbook("slow", &SLOW.replace("sleep 1", "sleep 600"));
+    let began = std::time::Instant::now();
+    room.run(&["run", "slow.yml", "--yes", "--deadline", "1s", "--grace", "1s"])
+        .code(7)
+        .says("the deadline is reached")
+        .says("the grace after the deadline is over")
+        .says("s1  failed");
+    assert!(began.elapsed() < std::time::Duration::from_secs(60));
+    room.run(&["run", "slow.yml", "--yes", "--grace", "1s"])
+        .code(2)
+        .says("--deadline");
+}
+
+#[test]
 fn after_the_deadline_no_step_starts() {
     let room = Room::alone(&["a"]);
     room.runbook("slow", &SLOW.replace("sleep 1", "sleep 2"));

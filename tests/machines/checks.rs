@@ -12,6 +12,28 @@ pub type Found = BTreeMap<(String, String), (String, String, String)>;
 
 /// Gives a machine what checks look at and are compared with.
 pub fn install(machines: &Machines, host: &str) {
+    unpack(
+        machines,
+        host,
+        &["-C", "{}", "-c", "."],
+        "DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends /opt/monitoring/*.deb",
+    );
+}
+
+/// Of that only these packages: what they need is among them, or in the tree.
+pub fn install_only(machines: &Machines, host: &str, packages: &[&str]) {
+    let list: Vec<String> = packages.iter().map(|p| format!("./{p}_*.deb")).collect();
+    let pack = format!("cd {{}}; ls -d {} 2>/dev/null | tar -c -T -", list.join(" "));
+    unpack(
+        machines,
+        host,
+        &[&pack],
+        "DEBIAN_FRONTEND=noninteractive dpkg -i --force-depends /opt/monitoring/*.deb",
+    );
+}
+
+/// `pack`: arguments of tar, or a script that is tar; `{}` is the folder with the packages.
+fn unpack(machines: &Machines, host: &str, pack: &[&str], install: &str) {
     let tree = ran(lab_command(&["base", base().to_str().unwrap()])).said;
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/lab/monitoring.sh");
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/monitoring");
@@ -19,16 +41,27 @@ pub fn install(machines: &Machines, host: &str) {
     fetch.args([script, folder, tree.trim()]);
     let fetched = ran(fetch);
     assert_eq!(fetched.code, 0, "{}", fetched.said);
-    let mut pack = Command::new("tar")
-        .args(["-C", fetched.said.trim(), "-c", "."])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let pack: Vec<String> = pack.iter().map(|w| w.replace("{}", fetched.said.trim())).collect();
+    let mut command = match pack.as_slice() {
+        [script] => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", script]);
+            shell
+        }
+        words => {
+            let mut tar = Command::new("tar");
+            tar.args(words);
+            tar
+        }
+    };
+    let mut pack = command.stdout(Stdio::piped()).spawn().unwrap();
     let lab = machines.path("lab");
-    let unpack = "mkdir /opt/monitoring && tar -x -C /opt/monitoring && printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d \
-                  && chmod 755 /usr/sbin/policy-rc.d && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends /opt/monitoring/*.deb >/tmp/dpkg.log 2>&1 \
-                  || { tail -n 20 /tmp/dpkg.log; exit 1; }; rm -r /opt/monitoring";
-    let mut command = lab_command(&["at", lab.to_str().unwrap(), host, "sh", "-c", unpack]);
+    let unpack = format!(
+        "mkdir /opt/monitoring && tar -x -C /opt/monitoring && printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d \
+         && chmod 755 /usr/sbin/policy-rc.d && {install} >/opt/dpkg.log 2>&1 \
+         || {{ tail -n 20 /opt/dpkg.log; exit 1; }}; rm -r /opt/monitoring /opt/dpkg.log"
+    );
+    let mut command = lab_command(&["at", lab.to_str().unwrap(), host, "sh", "-c", &unpack]);
     command
         .stdin(pack.stdout.take().unwrap())
         .current_dir("/")

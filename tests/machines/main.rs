@@ -4,11 +4,14 @@
 #![cfg(test)]
 
 mod archives;
+mod backup_age;
 mod certificate;
 mod checks;
+mod ci;
 mod cluster;
 mod compliance;
 mod disk;
+mod drift;
 mod drill;
 mod dry;
 mod dumps;
