@@ -210,7 +210,7 @@ const SHIPPED: &[(&str, &str, &[Mutation])] = &[
                 "last_commit, to: disaster, max: 15h",
             ),
             ("value[0].status.code == 0 and ", ""),
-            ("[repository-verify, ", "[sound, "),
+            ("            - repository-verify\n", "            - sound\n"),
             ("expect: stdout == frozen.stdout", "expect: stdout != ''"),
             ("(info.value[0].backup | last)", "(info.value[0].backup | first)"),
         ],
