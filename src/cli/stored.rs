@@ -16,7 +16,7 @@ use crate::run::event::{Event, Verdict};
 use crate::run::ledger::{self, Obligation, Owed};
 use crate::run::next::{goes_on, within_reach};
 use crate::run::objective::{self, ObjectiveResult};
-use crate::run::{GateState, Run, moved};
+use crate::run::{GateRun, GateState, Run, moved};
 
 use super::console::Console;
 use super::problem::Problem;
@@ -372,7 +372,9 @@ pub fn next_commands(plan: &Plan, run: &Run, now: Timestamp, name: &str) -> Vec<
         Some((Verdict::Done | Verdict::Failed | Verdict::RolledBack, _))
     );
     let owed = ledger::obligations(plan, run);
-    for (gate, _) in run.gates.iter().filter(|(_, g)| g.state == GateState::Open) {
+    // A run that goes back takes no gate any more.
+    let asked_for = |g: &GateRun| g.state == GateState::Open && run.backwards.is_none();
+    for (gate, _) in run.gates.iter().filter(|(_, g)| asked_for(g)) {
         let command = format!("pitstop approve {name} --gate {gate} --key ~/.ssh/id_ed25519");
         list.push((command, "says yes to the gate (someone who may)"));
     }

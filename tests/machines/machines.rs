@@ -280,6 +280,16 @@ impl Machines {
 
 impl Drop for Machines {
     fn drop(&mut self) {
+        // For people who want to look at the reports of what a test did.
+        if let Some(to) = std::env::var_os("PITSTOP_KEEP_RUNS") {
+            let to = Path::new(&to).join(self.dir.path().file_name().unwrap());
+            let kept = Command::new("cp")
+                .arg("-a")
+                .arg(self.path(".pitstop"))
+                .arg(&to)
+                .status();
+            eprintln!("the runs are kept in {}: {kept:?}", to.display());
+        }
         drop(self.guard.stdin.take());
         let ended = self.guard.wait();
         if !std::thread::panicking() {

@@ -441,6 +441,19 @@ phases:
 "#,
     },
     Code {
+        code: "PS0140",
+        title: "a key that takes no template",
+        text: "Whom a step becomes stands in the plan that is approved, and is tried on each host before anything is changed. A name that differs from host to host stands in the inventory, and the step says `become: true`.",
+        wrong: r#"- name: Ask the database
+  run: psql -c 'select 1'
+  become: "{{ host.vars.dba }}"
+"#,
+        right: r"- name: Ask the database
+  run: psql -c 'select 1'
+  become: postgres
+",
+    },
+    Code {
         code: "PS0190",
         title: "a part of the language that a build cannot honour (retired)",
         text: "Builds that read the whole language, as this one does, never give this code. What this build only plans is PS0229.",

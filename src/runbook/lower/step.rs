@@ -265,6 +265,20 @@ impl Cx<'_> {
                 complaint.into_iter().for_each(|d| self.diags.push(d));
                 None
             }
+            // Before a plan is approved it must be known who acts, and whether each host lets us become them.
+            user if user.contains("{{") => {
+                let d = Diagnostic::error(
+                    "PS0140",
+                    "`become` cannot be a template",
+                    node.span.clone(),
+                    "a user's name as it is",
+                );
+                self.diags.push(d.help(
+                    "write the name; where it differs from host to host, write `become: true` here and \
+                     `become: { user: NAME }` at the hosts of the inventory",
+                ));
+                None
+            }
             user => Some(Become::User(user.to_owned())),
         }
     }
