@@ -14,6 +14,7 @@ mod judge;
 mod lock;
 mod notice;
 mod people;
+mod place;
 mod quiet;
 mod record;
 mod recover;
