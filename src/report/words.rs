@@ -4,7 +4,10 @@
 
 use jiff::Timestamp;
 
-use super::record::{ChangeRecord, CloseCode, DeviationCode, GateState, HostState, Outcome, UndoState, Verdict};
+use super::record::{
+    ChangeRecord, CloseCode, Deletion, DeviationCode, Done, GateState, HostState, Outcome, RestoreStatus, UndoState,
+    Verdict,
+};
 use crate::plan::Kind;
 use crate::plan::page::{Figure, count, duration, moment_in};
 use crate::run::event::Occasion;
@@ -107,8 +110,18 @@ pub fn verdict(r: &ChangeRecord) -> (Tone, &'static str) {
         Some(Verdict::RolledBack) => (Tone::Back, "Rolled back: all that was changed is as before"),
         Some(Verdict::Waiting) => (Tone::Warn, "Waiting for a person's decision"),
         Some(Verdict::Stopped) => (Tone::Warn, "Stopped, and can go on"),
-        Some(Verdict::Stuck) => (Tone::Bad, "A person is needed"),
+        Some(Verdict::Stuck) => (Tone::Bad, stuck(r)),
         None => (Tone::Warn, "Not ended: it runs, or it was cut off"),
+    }
+}
+
+/// Of a restore test whose copy is erased nobody waits for a person: what it found is the news.
+fn stuck(r: &ChangeRecord) -> &'static str {
+    let erased = |s: &RestoreStatus| matches!(s.deletion, Deletion::Deleted | Deletion::NotNeeded);
+    match r.restore.filter(erased) {
+        Some(s) if s.restore == Done::Failed => "The restore failed",
+        Some(s) if s.validation == Done::Failed => "What was restored is not as it should be",
+        _ => "A person is needed",
     }
 }
 

@@ -138,6 +138,8 @@ fn a_restore_test_whose_content_differs_was_restored_not_validated_and_says_what
     );
     let html = room.run(&["report", "last"]).code(0).out;
     assert!(html.contains("the notes differ"));
+    let news = "What was restored is not as it should be";
+    assert_eq!(html.contains(news), said == "deleted", "{said}");
 }
 
 #[test]
